@@ -1,0 +1,31 @@
+/** The metric catalogue: every name the processes expose, its kind, labels, buckets and help. Labels are small enumerations, never ids. */
+
+interface Declared {
+  readonly kind: 'counter' | 'gauge' | 'histogram';
+  readonly help: string;
+  readonly labels: readonly string[];
+  readonly buckets?: readonly number[];
+}
+
+const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
+
+export const METRICS = {
+  vello_http_requests_total: { kind: 'counter', help: 'HTTP answers.', labels: ['listener', 'route', 'status'] },
+  vello_http_request_seconds: {
+    kind: 'histogram',
+    help: 'From the request line to the last byte of the answer.',
+    labels: ['listener', 'route'],
+    buckets: seconds,
+  },
+  vello_http_requests_in_flight: { kind: 'gauge', help: 'HTTP requests being answered.', labels: ['listener'] },
+} as const satisfies Record<string, Declared>;
+
+type Catalogue = typeof METRICS;
+export type MetricName = keyof Catalogue;
+type NamesOf<K extends Declared['kind']> = {
+  [N in MetricName]: Catalogue[N]['kind'] extends K ? N : never;
+}[MetricName];
+export type CounterName = NamesOf<'counter'>;
+export type GaugeName = NamesOf<'gauge'>;
+export type HistogramName = NamesOf<'histogram'>;
+export type LabelsOf<N extends MetricName> = Readonly<Record<Catalogue[N]['labels'][number], string>>;
