@@ -1,0 +1,67 @@
+/** The error catalogue: stable code, HTTP status, title and whether trying again may help. Everything that leaves a role as an error is one of these. */
+
+interface Declared {
+  readonly status: number;
+  readonly title: string;
+  readonly retryable: boolean;
+}
+
+const refused = (status: number, title: string): Declared => ({ status, title, retryable: false });
+const passing = (status: number, title: string): Declared => ({ status, title, retryable: true });
+
+export const ERRORS = {
+  // Requests
+  BAD_REQUEST: refused(400, 'The request is malformed.'),
+  NOT_FOUND: refused(404, 'There is nothing here.'),
+  METHOD_NOT_ALLOWED: refused(405, 'This address does not take that method.'),
+  PAYLOAD_TOO_LARGE: refused(413, 'The body is larger than this route takes.'),
+  UNSUPPORTED_MEDIA_TYPE: refused(415, 'The body is of a kind that this route does not take.'),
+  INVALID_FIELDS: refused(422, 'Some fields are invalid.'),
+  RATE_LIMITED: passing(429, 'Too many requests.'),
+  INTERNAL: passing(500, 'Something failed on our side.'),
+  UNAVAILABLE: passing(503, 'This cannot be answered right now.'),
+  SHUTTING_DOWN: passing(503, 'The server is shutting down.'),
+
+  // Start-up
+  SETTINGS_INVALID: refused(500, 'The settings are invalid.'),
+  PORT_IN_USE: refused(500, 'A listening address is in use.'),
+} as const satisfies Record<string, Declared>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface FieldProblem {
+  /** JSON pointer of the offending field (RFC 6901). */
+  readonly field: string;
+  readonly problem: string;
+}
+
+export interface ErrorExtras {
+  readonly cause?: unknown;
+  /** Sent as `Retry-After`, in seconds, rounded up. */
+  readonly retryAfterMs?: number;
+  readonly fields?: readonly FieldProblem[];
+  /** Further members of the problem document (RFC 9457 §3.2), such as `server_time`. */
+  readonly members?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export class VelloError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly title: string;
+  readonly retryable: boolean;
+  /** What happened this time, safe to show to the caller; the title where nothing more can be said. */
+  readonly detail: string;
+  readonly extras: ErrorExtras;
+
+  constructor(code: ErrorCode, detail?: string, extras: ErrorExtras = {}) {
+    const declared = ERRORS[code];
+    super(detail ?? declared.title, extras.cause === undefined ? undefined : { cause: extras.cause });
+    this.name = 'VelloError';
+    this.code = code;
+    this.status = declared.status;
+    this.title = declared.title;
+    this.retryable = declared.retryable;
+    this.detail = detail ?? declared.title;
+    this.extras = extras;
+  }
+}

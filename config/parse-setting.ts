@@ -1,0 +1,52 @@
+/** Text to value, for settings: each parser says what it expected when it cannot. Knows nothing of which settings exist. */
+
+/** A parser returns the value, or throws a `TypeError` whose message completes "expected …". */
+export type Parser<T> = (text: string) => T;
+
+export const text: Parser<string> = (value) => value;
+
+export const flag: Parser<boolean> = (value) => {
+  if (value === 'true' || value === '1') return true;
+  if (value === 'false' || value === '0') return false;
+  throw new TypeError('true or false');
+};
+
+/** Whole number between `least` and `most`, both included. */
+export const integer =
+  (least: number, most: number): Parser<number> =>
+  (value) => {
+    const parsed = Number(value);
+    if (/^-?\d+$/.test(value) && parsed >= least && parsed <= most) return parsed;
+    throw new TypeError(`a whole number from ${least} to ${most}`);
+  };
+
+export const oneOf =
+  <T extends string>(...choices: readonly T[]): Parser<T> =>
+  (value) => {
+    const found = choices.find((choice) => choice === value);
+    if (found !== undefined) return found;
+    throw new TypeError(`one of ${choices.join(', ')}`);
+  };
+
+export interface ListenAddress {
+  readonly host: string;
+  /** 0 asks the system for a free port. */
+  readonly port: number;
+}
+
+/** `host:port`, IPv6 hosts in brackets. */
+export const listenAddress: Parser<ListenAddress> = (value) => {
+  const match = /^(?:\[([0-9a-f:]+)\]|([^:\s]+)):(\d{1,5})$/i.exec(value);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host !== undefined && port <= 65_535) return { host, port };
+  throw new TypeError('host:port, such as 127.0.0.1:8080');
+};
+
+/** A URL with one of the given schemes (with the colon). Returned without a trailing slash. */
+export const url =
+  (...schemes: readonly string[]): Parser<string> =>
+  (value) => {
+    if (URL.canParse(value) && schemes.includes(new URL(value).protocol)) return value.replace(/\/+$/, '');
+    throw new TypeError(`a URL starting with ${schemes.join(' or ')}//`);
+  };

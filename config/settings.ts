@@ -1,0 +1,112 @@
+/** Every setting, once: its variable, parser, default and one line of explanation. `load-settings.ts` reads them from an environment. */
+import { flag, integer, listenAddress, oneOf, text, url, type Parser } from './parse-setting.ts';
+
+export interface Setting<T> {
+  readonly variable: string;
+  readonly parse: Parser<T>;
+  /** Written as it would be in the environment; `undefined` where an absent setting has a meaning of its own. */
+  readonly fallback: string | undefined;
+  readonly doc: string;
+  /** Never printed, logged or exposed. */
+  readonly secret: boolean;
+}
+
+const required = <T>(variable: string, parse: Parser<T>, fallback: string, doc: string): Setting<T> => ({
+  variable,
+  parse,
+  fallback,
+  doc,
+  secret: false,
+});
+
+const optional = <T>(variable: string, parse: Parser<T>, doc: string): Setting<T | undefined> => ({
+  variable,
+  parse,
+  fallback: undefined,
+  doc,
+  secret: false,
+});
+
+const secret = (variable: string, doc: string): Setting<string | undefined> => ({
+  ...optional(variable, text, doc),
+  secret: true,
+});
+
+const address = (variable: string, fallback: string, doc: string) => required(variable, listenAddress, fallback, doc);
+
+export const SETTINGS = {
+  home: required('VELLO_HOME', text, '.vello', 'Folder of all state: databases, caches, generated keys.'),
+  logLevel: required(
+    'VELLO_LOG_LEVEL',
+    oneOf('debug', 'info', 'warn', 'error', 'silent'),
+    'info',
+    'Least severe log line that is written.',
+  ),
+
+  apiListen: address('VELLO_API_LISTEN', '127.0.0.1:8080', 'Where the api listens.'),
+  gatewayListen: address('VELLO_GATEWAY_LISTEN', '127.0.0.1:8081', 'Where the gateway listens.'),
+  inferenceListen: address('VELLO_INFERENCE_LISTEN', '127.0.0.1:8082', 'Where the inference role listens.'),
+  adminListen: address('VELLO_ADMIN_LISTEN', '127.0.0.1:8090', 'Where /metrics, /health and /actors are served.'),
+  apiUrl: required('VELLO_API_URL', url('http:', 'https:'), 'http://127.0.0.1:8080', 'Where other roles find the api.'),
+
+  databaseUrl: {
+    ...optional(
+      'VELLO_DATABASE_URL',
+      url('postgres:', 'postgresql:'),
+      'PostgreSQL 15 or newer, with the right to create roles. Absent: an embedded server is started.',
+    ),
+    secret: true,
+  },
+  redisUrl: {
+    ...optional(
+      'VELLO_REDIS_URL',
+      url('redis:', 'rediss:'),
+      'Redis 7 or newer, with maxmemory-policy noeviction. Absent: a server is started.',
+    ),
+    secret: true,
+  },
+  secretKey: secret(
+    'VELLO_SECRET_KEY',
+    'At least 32 characters from which keys for stored secrets are derived. Absent: generated once under VELLO_HOME.',
+  ),
+
+  gatewayAdmission: required(
+    'VELLO_GATEWAY_ADMISSION',
+    oneOf('grants', 'open'),
+    'grants',
+    'Who may use the gateway: holders of a grant, or everybody (closed networks only).',
+  ),
+  providerUrl: optional(
+    'VELLO_PROVIDER_URL',
+    url('http:', 'https:'),
+    'Base URL of the AI provider. Absent: OpenAI when OPENAI_API_KEY is set, else the inference role.',
+  ),
+  providerKey: secret('OPENAI_API_KEY', 'Key of the AI provider. Absent: the inference role answers.'),
+  inferenceKey: secret(
+    'VELLO_INFERENCE_KEY',
+    'Key that the inference role asks of its callers. Absent: generated once under VELLO_HOME.',
+  ),
+  inferenceWorkers: required(
+    'VELLO_INFERENCE_WORKERS',
+    integer(1, 64),
+    '1',
+    'Recognitions that run at once, each on a thread of its own.',
+  ),
+
+  devicesPerHardware: required(
+    'VELLO_DEVICES_PER_HARDWARE',
+    integer(1, 1_000_000),
+    '5',
+    'Accounts that one piece of hardware may hold before registration is refused.',
+  ),
+  trustProxy: required(
+    'VELLO_TRUST_PROXY',
+    flag,
+    'false',
+    'Take the caller address from the last X-Forwarded-For entry (only behind a proxy that sets it).',
+  ),
+  drainMs: required('VELLO_DRAIN_MS', integer(0, 600_000), '25000', 'Longest a stop waits for work under way.'),
+} as const satisfies Record<string, Setting<unknown>>;
+
+type Declared = typeof SETTINGS;
+export type Settings = { readonly [K in keyof Declared]: Declared[K] extends Setting<infer T> ? T : never };
