@@ -1,0 +1,63 @@
+/**
+ * Collects one request body up to a limit. Re-arms uWebSockets.js' upload timer with every chunk, because the built-in
+ * rule (16 kB/s over 10 s) would end slow but honest uploads; the deadline here takes its place.
+ */
+import type { HttpResponse as UwsResponse } from 'uWebSockets.js';
+import type { Clock } from '../../actors/ports/clock.ts';
+import { VelloError } from '../../config/errors.ts';
+
+export interface BodyLimits {
+  readonly maxBytes: number;
+  /** Longest wait for the last byte. */
+  readonly deadlineMs: number;
+}
+
+export interface BodyCollector {
+  /** The whole body. @throws VelloError `PAYLOAD_TOO_LARGE`, or `BAD_REQUEST` when it did not arrive in time. */
+  read(): Promise<Buffer>;
+  /** The connection is gone: settles a pending read. */
+  abort(): void;
+}
+
+/** Must be called before the route handler first awaits: later, chunks would be lost. */
+export function collectBody(response: UwsResponse, limits: BodyLimits, clock: Clock): BodyCollector {
+  const chunks: Buffer[] = [];
+  let receivedBytes = 0;
+  let outcome: Buffer | VelloError | undefined;
+  let wake: (() => void) | undefined;
+
+  const settle = (result: Buffer | VelloError) => {
+    if (outcome !== undefined) return;
+    outcome = result;
+    chunks.length = 0;
+    timer.cancel();
+    wake?.();
+  };
+  const timer = clock.setTimer(limits.deadlineMs, () =>
+    settle(new VelloError('BAD_REQUEST', `The body did not arrive within ${limits.deadlineMs / 1000} s.`)),
+  );
+
+  response.onData((chunk, isLast) => {
+    receivedBytes += chunk.byteLength;
+    if (receivedBytes > limits.maxBytes) {
+      settle(new VelloError('PAYLOAD_TOO_LARGE', `At most ${limits.maxBytes} bytes are taken here.`));
+    } else if (outcome === undefined) {
+      // The chunk's memory is taken back when this callback returns.
+      chunks.push(Buffer.from(new Uint8Array(chunk)));
+      if (isLast) settle(Buffer.concat(chunks, receivedBytes));
+    }
+    if (!isLast) {
+      response.pause();
+      response.resume();
+    }
+  });
+
+  return {
+    read: async () => {
+      if (outcome === undefined) await new Promise<void>((resolve) => (wake = resolve));
+      if (outcome instanceof VelloError || outcome === undefined) throw outcome ?? new VelloError('BAD_REQUEST');
+      return outcome;
+    },
+    abort: () => settle(new VelloError('BAD_REQUEST', 'The connection closed before the body was complete.')),
+  };
+}

@@ -1,0 +1,50 @@
+/** An error as a response: `application/problem+json` (RFC 9457, contract §2), OpenAI's error shape on `/v1/*`. The only place where stacks and causes are dropped. */
+import { VelloError } from '../../config/errors.ts';
+
+export interface ProblemReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** What failed, as a `VelloError`; anything unforeseen becomes `INTERNAL` and keeps the original as its cause. */
+export function toVelloError(error: unknown): VelloError {
+  return error instanceof VelloError ? error : new VelloError('INTERNAL', undefined, { cause: error });
+}
+
+export function problemReply(error: VelloError, requestId: string, openai: boolean): ProblemReply {
+  const headers: Record<string, string> = {
+    'Content-Type': openai ? 'application/json' : 'application/problem+json',
+  };
+  const { retryAfterMs, fields, members } = error.extras;
+  if (retryAfterMs !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  if (error.status === 401) headers['WWW-Authenticate'] = 'Bearer';
+  const body = openai
+    ? {
+        error: {
+          message: error.detail,
+          type: openaiType(error.status),
+          param: fields?.[0]?.field ?? null,
+          code: error.code,
+          request_id: requestId,
+        },
+      }
+    : {
+        type: `urn:vello:error:${error.code.toLowerCase()}`,
+        title: error.title,
+        status: error.status,
+        code: error.code,
+        detail: error.detail,
+        request_id: requestId,
+        ...(fields === undefined ? {} : { errors: fields }),
+        ...members,
+      };
+  return { status: error.status, headers, body: JSON.stringify(body) };
+}
+
+function openaiType(status: number): string {
+  if (status === 401) return 'authentication_error';
+  if (status === 403) return 'permission_error';
+  if (status === 429 || status === 402) return 'insufficient_quota';
+  return status < 500 ? 'invalid_request_error' : 'server_error';
+}
