@@ -25,6 +25,7 @@ export const ERRORS = {
   // Start-up
   SETTINGS_INVALID: refused(500, 'The settings are invalid.'),
   PORT_IN_USE: refused(500, 'A listening address is in use.'),
+  REDIS_UNAVAILABLE: passing(503, 'Redis does not answer.'),
 } as const satisfies Record<string, Declared>;
 
 export type ErrorCode = keyof typeof ERRORS;
