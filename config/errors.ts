@@ -22,6 +22,18 @@ export const ERRORS = {
   UNAVAILABLE: passing(503, 'This cannot be answered right now.'),
   SHUTTING_DOWN: passing(503, 'The server is shutting down.'),
 
+  // Gateway
+  AUTH_TOKEN_MISSING: refused(401, 'This needs an access token.'),
+  AUTH_TOKEN_UNKNOWN: refused(401, 'The access token is unknown, expired or revoked.'),
+  CREDITS_EXHAUSTED: refused(402, 'The credits of this account are used up.'),
+  UPSTREAM_UNREACHABLE: passing(502, 'The AI provider cannot be reached.'),
+  UPSTREAM_FAILED: passing(502, 'The AI provider did not complete its answer.'),
+  UPSTREAM_TIMEOUT: passing(504, 'The AI provider did not answer in time.'),
+  UPLOAD_TOO_SLOW: refused(408, 'The body arrived too slowly.'),
+
+  // Events
+  EVENT_MALFORMED: refused(422, 'The usage event is malformed.'),
+
   // Start-up
   SETTINGS_INVALID: refused(500, 'The settings are invalid.'),
   PORT_IN_USE: refused(500, 'A listening address is in use.'),
