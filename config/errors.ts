@@ -34,7 +34,35 @@ export const ERRORS = {
   // Events
   EVENT_MALFORMED: refused(422, 'The usage event is malformed.'),
 
+  // Identity
+  AUTH_TOKEN_INVALID: refused(401, 'The token is not valid here.'),
+  AUTH_TOKEN_EXPIRED: refused(401, 'The token has expired.'),
+  AUTH_KEY_INVALID: refused(422, 'The public key is not acceptable.'),
+  AUTH_CHALLENGE_EXPIRED: refused(401, 'The challenge is unknown, used or expired.'),
+  AUTH_SIGNATURE_INVALID: refused(401, 'The signature does not verify.'),
+  AUTH_CLOCK_SKEW: refused(401, 'The signed time is too far from the server time.'),
+  AUTH_SEQUENCE_REPLAYED: refused(401, 'The sequence number was already used.'),
+  AUTH_REAUTHENTICATE: refused(401, 'The device must authenticate again with a new challenge.'),
+  AUTH_REFRESH_INVALID: refused(401, 'The refresh token is unknown, expired or revoked.'),
+  AUTH_REFRESH_REUSED: refused(401, 'The refresh token was already used; its session has ended.'),
+  AUTH_DEVICE_REVOKED: refused(403, 'The device was revoked.'),
+  DEVICE_BLOCKED: refused(409, 'This hardware may not register another account.'),
+  DEVICE_NOT_FOUND: refused(404, 'There is no such device.'),
+  SERVICE_AUTH_INVALID: refused(401, 'The service signature is missing or does not verify.'),
+  SERVICE_CLOCK_SKEW: refused(401, 'The service signature is too old or too new.'),
+  SERVICE_SIGNATURE_REPLAYED: refused(401, 'The service signature was already used.'),
+
+  // Credits and jobs
+  IDEMPOTENCY_CONFLICT: refused(409, 'The same idempotency key was used for something else.'),
+  JOB_NOT_FOUND: refused(404, 'There is no such job.'),
+  USER_UNKNOWN: refused(422, 'There is no such user or device.'),
+
   // Start-up
+  DATABASE_NOT_MIGRATED: refused(500, 'The database schema is older than this build.'),
+  DATABASE_ROLE_UNSAFE: refused(500, 'The database role has more rights than this program may have.'),
+  DATABASE_UNGUARDED: refused(500, 'A table with user data is not guarded.'),
+  MIGRATION_CHANGED: refused(500, 'A migration differs from the one that was applied.'),
+  MIGRATION_FAILED: refused(500, 'A migration failed.'),
   SETTINGS_INVALID: refused(500, 'The settings are invalid.'),
   PORT_IN_USE: refused(500, 'A listening address is in use.'),
   REDIS_UNAVAILABLE: passing(503, 'Redis does not answer.'),

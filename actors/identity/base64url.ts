@@ -1,0 +1,8 @@
+/** Strict base64url without padding (RFC 4648 §5): one text for each byte string, so that encodings can be compared and signed. */
+
+/** Returns the bytes, or `undefined` unless `text` is the only canonical encoding of exactly `lengthBytes` bytes. */
+export function decodeBase64url(text: string, lengthBytes: number): Buffer | undefined {
+  // Node ignores what it cannot decode, so the text is checked by encoding the result again.
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.length === lengthBytes && bytes.toString('base64url') === text ? bytes : undefined;
+}

@@ -1,0 +1,43 @@
+/** Verifies Ed25519 signatures of vetted keys, off the event loop. Keeps imported keys; does no vetting. */
+import { createPublicKey, verify, type KeyObject } from 'node:crypto';
+
+export interface SignatureVerifier {
+  /** Whether `signature` (64 bytes) by `publicKey` (32 vetted bytes) covers `message`. Never rejects for a bad signature. */
+  verify(publicKey: Buffer, message: Buffer, signature: Buffer): Promise<boolean>;
+}
+
+/** `capacity` imported keys are kept; importing one costs about as much as verifying with it. */
+export function createSignatureVerifier(capacity = 10_000): SignatureVerifier {
+  const keys = new Map<string, KeyObject>();
+
+  const imported = (publicKey: Buffer): KeyObject => {
+    const id = publicKey.toString('latin1');
+    const known = keys.get(id);
+    if (known !== undefined) {
+      keys.delete(id);
+      keys.set(id, known);
+      return known;
+    }
+    const key = createPublicKey({ key: Buffer.concat([SPKI_PREFIX, publicKey]), format: 'der', type: 'spki' });
+    keys.set(id, key);
+    const oldest = keys.size > capacity ? keys.keys().next() : undefined;
+    if (oldest?.done === false) keys.delete(oldest.value);
+    return key;
+  };
+
+  return {
+    async verify(publicKey, message, signature) {
+      if (publicKey.length !== 32 || signature.length !== 64) return false;
+      const key = imported(publicKey);
+      return new Promise<boolean>((resolve, reject) => {
+        verify(null, message, key, signature, (error, valid) => {
+          if (error === null) resolve(valid);
+          else reject(error);
+        });
+      });
+    },
+  };
+}
+
+/** DER of SubjectPublicKeyInfo for Ed25519 up to the key's 32 bytes (RFC 8410 §4). */
+const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');

@@ -1,0 +1,53 @@
+/** The PostgreSQL roles of Vello: their names, their creation, and the address each connects with. What each may touch is said by the migrations. */
+import type { AdminSql } from './connect.ts';
+
+/** Owns every table; nobody logs in as it. */
+export const OWNER_ROLE = 'vello_owner';
+
+/** `vello_api` acts for one user at a time, `vello_service` for the system, `vello_operator` for a person at the command line. */
+export const RUNTIME_ROLES = ['vello_api', 'vello_service', 'vello_operator'] as const;
+export type RuntimeRole = (typeof RUNTIME_ROLES)[number];
+export type RolePasswords = Readonly<Record<RuntimeRole, string>>;
+
+/** Creates what is missing and sets the passwords. Safe to run from several processes, databases of one server included. */
+export async function ensureDatabaseRoles(sql: AdminSql, passwords: RolePasswords): Promise<void> {
+  await retried(() => sql.unsafe(`do $$ begin create role ${OWNER_ROLE} nologin; ${alreadyThere} end $$`));
+  await retried(() =>
+    sql.unsafe(`do $$ begin
+      if not pg_has_role(current_user, '${OWNER_ROLE}', 'MEMBER') then grant ${OWNER_ROLE} to current_user; end if;
+    end $$`),
+  );
+  for (const role of RUNTIME_ROLES) {
+    await retried(() => sql.unsafe(`do $$ begin create role ${role} login noinherit; ${alreadyThere} end $$`));
+    await retried(() => sql.unsafe(`alter role ${role} login noinherit password ${literal(passwords[role])}`));
+  }
+  await sql.unsafe(`
+    revoke create on schema public from public;
+    grant usage on schema public to ${RUNTIME_ROLES.join(', ')};
+    grant usage, create on schema public to ${OWNER_ROLE}`);
+}
+
+/** The administrator's address, changed to log in as `role`. */
+export function runtimeUrl(adminUrl: string, role: RuntimeRole, passwords: RolePasswords): string {
+  const url = new URL(adminUrl);
+  url.username = role;
+  url.password = passwords[role];
+  return url.toString();
+}
+
+const alreadyThere = 'exception when duplicate_object or unique_violation then null;';
+
+const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+/** Roles are shared by all databases of a server and advisory locks are not: two migrations may meet on one role row. */
+async function retried(attempt: () => Promise<unknown>): Promise<void> {
+  for (let left = 9; ; left -= 1) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      const met = error instanceof Error && /concurrently (updated|deleted)/.test(error.message);
+      if (!met || left === 0) throw error;
+    }
+  }
+}
