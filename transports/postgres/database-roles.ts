@@ -1,4 +1,5 @@
 /** The PostgreSQL roles of Vello: their names, their creation, and the address each connects with. What each may touch is said by the migrations. */
+import type { RolePasswords } from '../../actors/ports/role-passwords.ts';
 import type { AdminSql } from './connect.ts';
 
 /** Owns every table; nobody logs in as it. */
@@ -6,8 +7,7 @@ export const OWNER_ROLE = 'vello_owner';
 
 /** `vello_api` acts for one user at a time, `vello_service` for the system, `vello_operator` for a person at the command line. */
 export const RUNTIME_ROLES = ['vello_api', 'vello_service', 'vello_operator'] as const;
-export type RuntimeRole = (typeof RUNTIME_ROLES)[number];
-export type RolePasswords = Readonly<Record<RuntimeRole, string>>;
+export type RuntimeRole = keyof RolePasswords;
 
 /** Creates what is missing and sets the passwords. Safe to run from several processes, databases of one server included. */
 export async function ensureDatabaseRoles(sql: AdminSql, passwords: RolePasswords): Promise<void> {

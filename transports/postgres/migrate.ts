@@ -4,8 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { VelloError } from '../../config/errors.ts';
 import type { Log } from '../../actors/ports/log.ts';
+import type { RolePasswords } from '../../actors/ports/role-passwords.ts';
 import { connectPostgres, type AdminSql } from './connect.ts';
-import { ensureDatabaseRoles, OWNER_ROLE, RUNTIME_ROLES, type RolePasswords } from './database-roles.ts';
+import { ensureDatabaseRoles, OWNER_ROLE, RUNTIME_ROLES } from './database-roles.ts';
 
 export interface Migration {
   /** The number its file name starts with. */
@@ -61,7 +62,12 @@ export function readMigrations(): readonly Migration[] {
     .sort()
     .map((name) => {
       const text = readFileSync(`${folder}${name}`, 'utf8');
-      return { version: Number.parseInt(name, 10), name, text, checksum: createHash('sha256').update(text).digest('hex') };
+      return {
+        version: Number.parseInt(name, 10),
+        name,
+        text,
+        checksum: createHash('sha256').update(text).digest('hex'),
+      };
     });
 }
 

@@ -15,7 +15,10 @@ export async function checkRuntimeRole(sql: Sql, role: RuntimeRole): Promise<voi
   await checkSchemaVersion(sql);
   const open = await unguardedTables(sql);
   if (open.length > 0) {
-    throw new VelloError('DATABASE_UNGUARDED', `Row Level Security is not enabled, forced and ruled on: ${open.join(', ')}.`);
+    throw new VelloError(
+      'DATABASE_UNGUARDED',
+      `Row Level Security is not enabled, forced and ruled on: ${open.join(', ')}.`,
+    );
   }
 }
 

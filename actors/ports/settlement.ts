@@ -1,0 +1,52 @@
+/** The store that turns usage events into jobs and moves credits for them, once per event id. */
+
+/** A usage event with its price. Times in unix milliseconds. */
+export interface PricedEvent {
+  readonly eventId: string;
+  readonly type: 'transcribe' | 'process';
+  readonly requestId: string;
+  readonly sessionId: string;
+  readonly userId: string;
+  readonly deviceId: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly outcome: 'ok' | 'client_abort' | 'upstream_error' | 'truncated' | 'timeout' | 'shutdown';
+  readonly status: number;
+  readonly startedAtMs: number;
+  readonly ttfbMs: number | null;
+  readonly durationMs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly audioSeconds: number | null;
+  readonly audioSource: 'header' | 'usage' | 'estimate' | 'none';
+  /** Token counts as the provider gave them. */
+  readonly usage: Readonly<Record<string, unknown>> | null;
+  /** Text that must be recoverable; null where the client got it. */
+  readonly result: string | null;
+  /** Whole credits, 0 or more. */
+  readonly credits: number;
+}
+
+export type SettlementVerdict =
+  | {
+      readonly outcome: 'settled';
+      readonly eventId: string;
+      readonly jobId: string;
+      readonly userId: string;
+      readonly deviceId: string;
+      readonly creditsDeducted: number;
+      /** After this event; for a duplicate, as it was after the first time. */
+      readonly balance: number;
+      readonly duplicate: boolean;
+      /** The user has nothing left now: the gateway must be told. */
+      readonly exhausted: boolean;
+      /** Number of the `job_created` message in the device's outbox; undefined for a duplicate. */
+      readonly messageSeq: number | undefined;
+    }
+  /** No such user, or no such device of that user: nothing was recorded. */
+  | { readonly outcome: 'unknown_user'; readonly eventId: string };
+
+export interface Settlement {
+  /** One transaction for 1..500 events; verdicts in the order of the events. Repeats, inside one call too, change nothing. */
+  settle(events: readonly PricedEvent[]): Promise<readonly SettlementVerdict[]>;
+}
