@@ -1,31 +1,13 @@
 /** The store that turns usage events into jobs and moves credits for them, once per event id. */
+import type { UsageEvent } from '../relay/usage-event.ts';
 
-/** A usage event with its price. Times in unix milliseconds. */
-export interface PricedEvent {
-  readonly eventId: string;
-  readonly type: 'transcribe' | 'process';
-  readonly requestId: string;
-  readonly sessionId: string;
+/** A usage event with its owner and its price. */
+export type PricedEvent = UsageEvent & {
   readonly userId: string;
   readonly deviceId: string;
-  readonly provider: string;
-  readonly model: string;
-  readonly outcome: 'ok' | 'client_abort' | 'upstream_error' | 'truncated' | 'timeout' | 'shutdown';
-  readonly status: number;
-  readonly startedAtMs: number;
-  readonly ttfbMs: number | null;
-  readonly durationMs: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly audioSeconds: number | null;
-  readonly audioSource: 'header' | 'usage' | 'estimate' | 'none';
-  /** Token counts as the provider gave them. */
-  readonly usage: Readonly<Record<string, unknown>> | null;
-  /** Text that must be recoverable; null where the client got it. */
-  readonly result: string | null;
   /** Whole credits, 0 or more. */
   readonly credits: number;
-}
+};
 
 export type SettlementVerdict =
   | {

@@ -151,14 +151,14 @@ function toInput(event: PricedEvent, ord: number) {
     outcome: event.outcome,
     status: event.status,
     started_at: new Date(event.startedAtMs).toISOString(),
-    ttfb_ms: event.ttfbMs,
-    duration_ms: event.durationMs,
+    ttfb_ms: event.ttfbMs === undefined ? null : Math.round(event.ttfbMs),
+    duration_ms: Math.round(event.durationMs),
     bytes_in: event.bytesIn,
     bytes_out: event.bytesOut,
     audio_seconds: event.audioSeconds,
     audio_source: event.audioSource,
-    usage: event.usage as Record<string, string> | null,
-    result: event.result,
+    usage: (event.usage ?? null) as Record<string, string> | null,
+    result: event.result ?? null,
     credits: event.credits,
   };
 }

@@ -8,7 +8,7 @@ import { insertAccount, type Account } from '../../fixtures/account.ts';
 const event = (account: Account, credits: number, more: Partial<PricedEvent> = {}): PricedEvent => ({
   eventId: uuidv7(),
   type: 'transcribe',
-  requestId: 'request-1',
+  requestId: uuidv7(),
   sessionId: uuidv7(),
   userId: account.userId,
   deviceId: account.deviceId,
@@ -23,8 +23,8 @@ const event = (account: Account, credits: number, more: Partial<PricedEvent> = {
   bytesOut: 120,
   audioSeconds: 7.5,
   audioSource: 'header',
-  usage: null,
-  result: null,
+  keyId: 'key-1',
+  attempts: 1,
   credits,
   ...more,
 });
