@@ -4,6 +4,13 @@ import tseslint from 'typescript-eslint';
 /** Folders that may read the process and write to the terminal. Everything else is handed what it needs. */
 const ambient = ['scripts/**', 'test/**'];
 
+/** What plain JavaScript files may use without importing it. */
+const nodeGlobals = Object.fromEntries(
+  ['process', 'console', 'URL', 'setTimeout', 'setInterval', 'clearInterval', 'performance', 'AbortController'].map(
+    (name) => [name, 'readonly'],
+  ),
+);
+
 export default tseslint.config(
   { ignores: ['build/**', 'node_modules/**', '.vello/**', '.tap/**'] },
   js.configs.recommended,
@@ -51,6 +58,6 @@ export default tseslint.config(
   },
   {
     files: ['**/*.mjs', '**/*.js'],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setTimeout: 'readonly' } },
+    languageOptions: { globals: nodeGlobals },
   },
 );

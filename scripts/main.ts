@@ -1,0 +1,45 @@
+/** The command line: finds the command, checks what was typed, runs it, and turns its end into an exit code. */
+import { VelloError } from '../config/errors.ts';
+import { CommandError, describeCommand, parseInvocation, UsageError } from './command.ts';
+import { COMMANDS } from './commands.ts';
+
+/** Resolves to the exit code: 0 done, 1 failed, 2 wrong usage. */
+export async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    console.log(describeCommands());
+    return 0;
+  }
+  const entry = COMMANDS[name];
+  if (entry === undefined) {
+    console.error(`There is no command '${name}'.\n\n${describeCommands()}`);
+    return 2;
+  }
+  const { command } = await entry.load();
+  if (rest.includes('--help') || rest.includes('-h')) {
+    console.log(describeCommand(command));
+    return 0;
+  }
+  try {
+    return await command.run(parseInvocation(command, rest));
+  } catch (error) {
+    return report(name, error);
+  }
+}
+
+function report(name: string, error: unknown): number {
+  if (error instanceof UsageError) {
+    console.error(`${error.message}.\nSee: vello ${name} --help`);
+    return 2;
+  }
+  if (error instanceof CommandError) console.error(`\n${error.message}`);
+  else if (error instanceof VelloError) console.error(`\n${error.title} (${error.code})\n${error.detail}`);
+  else console.error(error);
+  return 1;
+}
+
+function describeCommands(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
+  const lines = Object.entries(COMMANDS).map(([name, entry]) => `  ${name.padEnd(width)}  ${entry.summary}`);
+  return `Usage: vello <command> [flags]\n\nCommands:\n${lines.join('\n')}\n\nEach takes --help.`;
+}

@@ -1,0 +1,7 @@
+/** Types of `progress.mjs`. */
+export interface Progress {
+  say(text: string): void;
+  step<T>(title: string, work: (report: (detail: string) => void) => Promise<T>): Promise<T>;
+}
+
+export function createProgress(output: NodeJS.WriteStream): Progress;

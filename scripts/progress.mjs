@@ -1,0 +1,49 @@
+/**
+ * Shows long work on a terminal: one line a step, rewritten while it runs, with its time once it is done. Where the output is not a
+ * terminal, only the finished lines are written. Plain JavaScript, since it already runs before the first build.
+ */
+const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const titleWidth = 62;
+
+/** @param {NodeJS.WriteStream} output */
+export function createProgress(output) {
+  const isLive = output.isTTY === true && process.env.TERM !== 'dumb' && process.env.CI === undefined;
+  const paint = (code, text) => (isLive && process.env.NO_COLOR === undefined ? `\x1b[${code}m${text}\x1b[0m` : text);
+  const line = (mark, title, startedAt) =>
+    `  ${mark} ${title.padEnd(titleWidth)} ${`${((performance.now() - startedAt) / 1000).toFixed(1)} s`.padStart(7)}`;
+
+  return {
+    /** Writes text between steps. */
+    say: (text) => void output.write(`${text}\n`),
+
+    /**
+     * Runs `work` as a step and passes its result on. `work` may report what it is at (`212 of 388 packages`), and may return
+     * `{ title }` to end with another title than it began with.
+     */
+    async step(title, work) {
+      const startedAt = performance.now();
+      let detail = '';
+      let frame = 0;
+      const draw = () => {
+        frame += 1;
+        const text = detail === '' ? title : `${title}: ${detail}`;
+        output.write(`\r${line(paint(36, spinner[frame % spinner.length]), text.slice(0, titleWidth), startedAt)}`);
+      };
+      const timer = isLive ? setInterval(draw, 100) : undefined;
+      const finish = (mark, finalTitle) => {
+        clearInterval(timer);
+        output.write(`${isLive ? '\r\x1b[2K' : ''}${line(mark, finalTitle, startedAt)}\n`);
+      };
+      try {
+        const result = await work((text) => {
+          detail = text;
+        });
+        finish(paint(32, '✓'), result?.title ?? title);
+        return result;
+      } catch (error) {
+        finish(paint(31, '✗'), title);
+        throw error;
+      }
+    },
+  };
+}
