@@ -10,6 +10,13 @@ interface Declared {
 const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
 export const METRICS = {
+  vello_gateway_grant_lookups_total: {
+    kind: 'counter',
+    help: 'Access tokens looked up, by what was known of them.',
+    labels: ['result'],
+  },
+  vello_gateway_grants: { kind: 'gauge', help: 'Grants in memory.', labels: [] },
+
   vello_http_requests_total: { kind: 'counter', help: 'HTTP answers.', labels: ['listener', 'route', 'status'] },
   vello_http_request_seconds: {
     kind: 'histogram',

@@ -1,0 +1,132 @@
+/**
+ * Decides who may use the gateway (contract §4): the holder of a known token, at the price of one hash and one look into
+ * memory. A miss is asked of the store once, within limits per source address. Verifies no signature.
+ */
+import { hash } from 'node:crypto';
+import { LIMITS } from '../../config/limits.ts';
+import { VelloError } from '../../config/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Grant, GrantSource } from '../ports/grants.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { GrantTable } from './grant-table.ts';
+import { createTokenBuckets } from './token-bucket.ts';
+
+/** Whom a request is for. Both are absent where admission is open. */
+export interface Caller {
+  readonly userId?: string;
+  readonly deviceId?: string;
+}
+
+export interface Admission {
+  /**
+   * The caller behind an `Authorization` header, at once wherever memory knows the answer.
+   * @throws VelloError (or rejects with) `AUTH_TOKEN_MISSING`, `AUTH_TOKEN_UNKNOWN`, `CREDITS_EXHAUSTED`, `RATE_LIMITED`,
+   * and `UNAVAILABLE` where the store would have to be asked and is away.
+   */
+  admit(authorization: string, remoteAddress: string): Caller | Promise<Caller>;
+}
+
+export interface AdmissionOptions {
+  readonly table: GrantTable;
+  readonly source: Pick<GrantSource, 'find'>;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+}
+
+export function createAdmission({ table, source, clock, metrics }: AdmissionOptions): Admission {
+  const limits = LIMITS.admission;
+  const asking = new Map<string, Promise<Grant | undefined>>();
+  const unknownUntilMs = new Map<string, number>();
+  const misses = createTokenBuckets({
+    burst: limits.missBurst,
+    perSecond: limits.missesPerSecond,
+    sources: limits.missSources,
+    monotonicMs: () => clock.monotonicMs(),
+  });
+  const counted = (result: string) => metrics.count('vello_gateway_grant_lookups_total', { result });
+
+  const refuse = (code: 'AUTH_TOKEN_UNKNOWN' | 'AUTH_TOKEN_MISSING', result: string): VelloError => {
+    counted(result);
+    return new VelloError(code);
+  };
+
+  const accept = (grant: Grant, result: 'hit' | 'found'): Caller => {
+    if (grant.suspended === true) {
+      counted('suspended');
+      throw new VelloError('CREDITS_EXHAUSTED');
+    }
+    counted(result);
+    return grant;
+  };
+
+  const rememberUnknown = (tokenHash: string) => {
+    unknownUntilMs.set(tokenHash, clock.monotonicMs() + limits.unknownForMs);
+    const oldest = unknownUntilMs.size > limits.unknownTokens ? unknownUntilMs.keys().next().value : undefined;
+    if (oldest !== undefined) unknownUntilMs.delete(oldest);
+  };
+
+  const ask = async (tokenHash: string): Promise<Grant | undefined> => {
+    for (;;) {
+      const { restrictions } = table;
+      const grant = await source.find(tokenHash);
+      // The answer and a restriction travel on two connections: one given before the other may arrive after it.
+      if (table.restrictions !== restrictions) continue;
+      if (grant !== undefined) table.apply({ op: 'issue', grant });
+      return grant === undefined ? undefined : table.lookup(tokenHash);
+    }
+  };
+
+  const askOnce = (tokenHash: string): Promise<Grant | undefined> => {
+    const underWay = asking.get(tokenHash);
+    if (underWay !== undefined) return underWay;
+    const question = ask(tokenHash).finally(() => asking.delete(tokenHash));
+    asking.set(tokenHash, question);
+    return question;
+  };
+
+  const admitMiss = async (tokenHash: string): Promise<Caller> => {
+    let grant: Grant | undefined;
+    try {
+      grant = await askOnce(tokenHash);
+    } catch (error) {
+      counted('unavailable');
+      throw new VelloError('UNAVAILABLE', 'Access tokens cannot be checked right now.', { cause: error });
+    }
+    if (grant !== undefined) return accept(grant, 'found');
+    rememberUnknown(tokenHash);
+    throw refuse('AUTH_TOKEN_UNKNOWN', 'unknown');
+  };
+
+  return {
+    admit: (authorization, remoteAddress) => {
+      const token = bearerToken(authorization);
+      if (token === undefined) throw refuse('AUTH_TOKEN_MISSING', 'missing');
+      if (token.length > limits.tokenBytes) throw refuse('AUTH_TOKEN_UNKNOWN', 'unknown');
+      const tokenHash = hash('sha256', token, 'base64url');
+      const grant = table.lookup(tokenHash);
+      if (grant !== undefined) return accept(grant, 'hit');
+      if ((unknownUntilMs.get(tokenHash) ?? 0) > clock.monotonicMs()) throw refuse('AUTH_TOKEN_UNKNOWN', 'unknown');
+      const waitMs = asking.has(tokenHash) ? 0 : misses.take(sourceOf(remoteAddress));
+      if (waitMs > 0) {
+        counted('limited');
+        throw new VelloError('RATE_LIMITED', 'Too many unknown access tokens from this address.', {
+          retryAfterMs: waitMs,
+        });
+      }
+      return admitMiss(tokenHash);
+    },
+  };
+}
+
+/** Lets everybody in, for closed networks; nobody is named in the events, so nobody is billed. */
+export const openAdmission: Admission = { admit: () => ({}) };
+
+function bearerToken(authorization: string): string | undefined {
+  return /^bearer +([\w.~+/=-]+) *$/i.exec(authorization)?.[1];
+}
+
+/** Who pays for a miss: an IPv4 address, or the first half of an IPv6 address, because its holder owns the other half. */
+function sourceOf(remoteAddress: string): string {
+  if (!remoteAddress.includes(':') || /^(0*:){5}ffff:/i.test(remoteAddress)) return remoteAddress;
+  return remoteAddress.split(':', 4).join(':');
+}
