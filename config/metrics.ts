@@ -10,6 +10,39 @@ interface Declared {
 const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
 export const METRICS = {
+  vello_event_attempts: {
+    kind: 'histogram',
+    help: 'Runs that an event took until it was settled or abandoned.',
+    labels: ['stream'],
+    buckets: [1, 2, 3, 4],
+  },
+  vello_event_post_seconds: {
+    kind: 'histogram',
+    help: 'One post of a batch of events to the api.',
+    labels: ['stream'],
+    buckets: seconds,
+  },
+  vello_event_settle_seconds: {
+    kind: 'histogram',
+    help: 'From the entry in the stream to its acknowledgement.',
+    labels: ['stream'],
+    buckets: [...seconds, 60, 300],
+  },
+  vello_events_in_flight: { kind: 'gauge', help: 'Events read and not yet settled.', labels: ['stream'] },
+  vello_events_total: {
+    kind: 'counter',
+    help: 'Events by what became of them: settled, duplicate, deferred, abandoned, buried, lost.',
+    labels: ['stream', 'outcome'],
+  },
+  vello_stream_claimed_total: { kind: 'counter', help: 'Entries taken over from a dead consumer.', labels: ['stream'] },
+  vello_stream_groups_recreated_total: {
+    kind: 'counter',
+    help: 'Consumer groups that Redis had lost and that were made again.',
+    labels: ['stream'],
+  },
+  vello_stream_length: { kind: 'gauge', help: 'Entries in the stream, which is its backlog.', labels: ['stream'] },
+  vello_stream_oldest_seconds: { kind: 'gauge', help: 'Age of the oldest entry of the stream.', labels: ['stream'] },
+  vello_stream_pending: { kind: 'gauge', help: 'Entries that a consumer owns.', labels: ['stream'] },
   vello_gateway_grant_lookups_total: {
     kind: 'counter',
     help: 'Access tokens looked up, by what was known of them.',

@@ -10,3 +10,6 @@ export const streamKey = (kind: EventStreamKind, prefix: StreamPrefix = 'modelsg
   `${prefix}:events:${kind}`;
 
 export const COLLECTOR_GROUP = 'job-collector-group';
+
+/** Unix milliseconds at which Redis took an entry: the first half of its id. */
+export const entryTimeMs = (id: string): number => Number(id.split('-', 1)[0]);

@@ -8,7 +8,7 @@ import { VelloError } from '../../config/errors.ts';
 
 /**
  * - `command`: answers or fails within seconds, and fails at once while the connection is down. For everything a request waits for.
- * - `blocking`: one reader that blocks in `XREADGROUP` or `XREAD`; waits for Redis as long as it takes. Never shared.
+ * - `blocking`: one reader that blocks in `XREADGROUP` or `XREAD`. Fails at once while the connection is down. Never shared.
  * - `subscriber`: `SUBSCRIBE` only; subscribes again by itself after a reconnect.
  */
 export type RedisUse = 'command' | 'blocking' | 'subscriber';
@@ -56,6 +56,9 @@ export function reconnectDelayMs(attempt: number, random: () => number = Math.ra
   return Math.round(ceiling / 2 + (random() * ceiling) / 2);
 }
 
+/** How much later than its BLOCK a blocked read ends on our side when Redis does not answer. */
+export const BLOCKING_GRACE_MS = 500;
+
 const COMMON: RedisOptions = {
   connectTimeout: 5000,
   keepAlive: 10_000,
@@ -74,9 +77,12 @@ const BY_USE: Readonly<Record<RedisUse, RedisOptions>> = {
   },
   blocking: {
     maxRetriesPerRequest: null,
+    // A blocked read that is sent again after a reconnect would take entries for a reader that has long given up on it.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
     // Ends a block whose answer never comes (BLOCK + the grace); the reader then tests the socket and drops it.
     blockingTimeout: 6000,
-    blockingTimeoutGrace: 500,
+    blockingTimeoutGrace: BLOCKING_GRACE_MS,
   },
   subscriber: { maxRetriesPerRequest: null, autoResubscribe: true },
 };

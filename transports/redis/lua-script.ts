@@ -8,9 +8,9 @@ export interface LuaScript {
   run(redis: Redis, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
 }
 
-/** Loads a script at start: `loadLuaScript(import.meta.url, './settle.lua')`. */
-export function loadLuaScript(moduleUrl: string, path: string): LuaScript {
-  const source = readFileSync(new URL(path, moduleUrl), 'utf8');
+/** Loads a script at start, of one file or of several in a row: `loadLuaScript(import.meta.url, './settle.lua')`. */
+export function loadLuaScript(moduleUrl: string, ...paths: readonly string[]): LuaScript {
+  const source = paths.map((path) => readFileSync(new URL(path, moduleUrl), 'utf8')).join('');
   const sha = createHash('sha1').update(source).digest('hex');
   return {
     run: async (redis, keys, args) => {

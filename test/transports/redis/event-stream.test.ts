@@ -1,0 +1,183 @@
+/** What only a real Redis can do to an event stream: lose its data, its sockets and its life. */
+import t from 'tap';
+import type { Redis } from 'ioredis';
+import { COLLECTOR_GROUP, streamKey } from '../../../config/streams.ts';
+import { connectRedis, reconnectDelayMs } from '../../../transports/redis/connect.ts';
+import { createRedisEventStreams } from '../../../transports/redis/event-stream.ts';
+import { startRedis, type TestRedis } from '../../fixtures/redis.ts';
+import { createMemoryLog, createMemoryMetrics } from '../../fixtures/silent.ts';
+import type { Teardown } from '../../fixtures/temporary-folder.ts';
+
+const key = streamKey('transcribe');
+const UNAVAILABLE = { code: 'REDIS_UNAVAILABLE', retryable: true };
+
+async function setUp(t: Teardown, server: TestRedis) {
+  const log = createMemoryLog();
+  const metrics = createMemoryMetrics();
+  const commands = await connectRedis({ url: server.url, use: 'command', name: 'test', log });
+  t.teardown(() => commands.disconnect());
+  const streams = createRedisEventStreams({ url: server.url, commands, log, metrics });
+  const stream = await streams.open('transcribe');
+  t.teardown(() => stream.close());
+  return { commands, streams, stream, metrics, log };
+}
+
+/** Resolves once a reader of the stream is blocked in the server. */
+async function blocked(commands: Redis): Promise<void> {
+  while (!/blocked_clients:[1-9]/.test(await commands.info('clients'))) await new Promise(setImmediate);
+}
+
+t.test('with a server', async (t) => {
+  const server = await startRedis(t);
+
+  t.test(
+    'brings its group back after FLUSHALL hit a blocked reader, and delivers what arrived in between',
+    async (t) => {
+      const { commands, stream, metrics } = await setUp(t, server);
+      const reading = stream.read('a', 1, 5000);
+      await blocked(commands);
+      await commands.flushall();
+      const id = await commands.xadd(key, '*', 'n', '1');
+      t.same(await reading, []);
+      t.match(await stream.read('a', 1, 1000), [{ id }]);
+      t.equal(metrics.value('vello_stream_groups_recreated_total', { stream: 'transcribe' }), 1);
+    },
+  );
+
+  t.test('brings its group back after FLUSHALL between two reads', async (t) => {
+    const { commands, stream } = await setUp(t, server);
+    await commands.flushall();
+    t.same(await stream.read('a', 1, 10), []);
+    const id = await commands.xadd(key, '*', 'n', '1');
+    t.match(await stream.read('a', 1, 1000), [{ id }]);
+    await stream.settle('a', [String(id)]);
+  });
+
+  t.test('an entry whose group was destroyed is reported as lost and delivered again', async (t) => {
+    const { commands, stream } = await setUp(t, server);
+    const id = String(await commands.xadd(key, '*', 'n', '1'));
+    await stream.read('a', 1, 10);
+    await commands.xgroup('DESTROY', key, COLLECTOR_GROUP);
+    t.same(await stream.settle('a', [id]), [id]);
+    t.match(await stream.read('a', 1, 1000), [{ id }]);
+    await stream.settle('a', [id]);
+  });
+
+  t.test('a blocked read rejects the moment its connection is killed, and takes nothing afterwards', async (t) => {
+    const { commands, stream } = await setUp(t, server);
+    const reading = stream.read('a', 1, 5000);
+    await blocked(commands);
+    const killed = t.rejects(reading, UNAVAILABLE);
+    await commands.client('KILL', 'SKIPME', 'yes');
+    await killed;
+    const id = await commands.xadd(key, '*', 'n', '1');
+    const again = await createRedisEventStreams({
+      url: server.url,
+      commands,
+      log: createMemoryLog(),
+      metrics: createMemoryMetrics(),
+    }).open('transcribe');
+    t.teardown(() => again.close());
+    t.match(await again.read('a', 1, 1000), [{ id }]);
+    await again.settle('a', [String(id)]);
+  });
+
+  t.test('goes on after the server forgot its scripts', async (t) => {
+    const { commands, stream } = await setUp(t, server);
+    await commands.script('FLUSH');
+    const id = String(await commands.xadd(key, '*', 'n', '1'));
+    await stream.read('a', 1, 10);
+    t.same(await stream.settle('a', [id]), []);
+  });
+
+  t.test('drops an entry without a body instead of claiming it for ever', async (t) => {
+    const { commands, stream } = await setUp(t, server);
+    const id = String(await commands.xadd(key, '*', 'n', '1'));
+    await stream.read('dead', 1, 10);
+    await commands.xdel(key, id);
+    t.same(await stream.claim('alive', { minIdleMs: 0, maxDeliveries: 3, count: 10 }), { entries: [], buried: [] });
+    t.match(await stream.depth(), { length: 0, pending: 0 });
+  });
+
+  t.test('refuses to move an entry onto a key that is no stream, and keeps it', async (t) => {
+    const { commands, stream } = await setUp(t, server);
+    const id = String(await commands.xadd(key, '*', 'n', '1'));
+    await stream.read('a', 1, 10);
+    await commands.set(streamKey('dlq'), 'not a stream');
+    await t.rejects(stream.move('a', 'dlq', [{ id, attempt: 1, error: 'TIMEOUT', delayMs: 1 }]), UNAVAILABLE);
+    t.match(await stream.held('a'), [{ id }]);
+    await commands.del(streamKey('dlq'));
+    await stream.settle('a', [id]);
+  });
+
+  t.test('forgets silent consumers, but never one that owns an entry', async (t) => {
+    const { commands, stream } = await setUp(t, server);
+    const id = String(await commands.xadd(key, '*', 'n', '1'));
+    await stream.read('owner', 1, 10);
+    await stream.read('idle', 1, 10);
+    await stream.forgetConsumers(0);
+    const consumers = (await commands.xinfo('CONSUMERS', key, COLLECTOR_GROUP)) as string[][];
+    t.same(
+      consumers.map((consumer) => consumer[1]),
+      ['owner'],
+    );
+    t.same(await stream.settle('owner', [id]), []);
+  });
+});
+
+t.test('a reader of a frozen server gives up, and reads again once it thaws', async (t) => {
+  const server = await startRedis(t);
+  const { commands, stream } = await setUp(t, server);
+  const reading = stream.read('a', 1, 500);
+  await blocked(commands);
+  server.freeze();
+  await t.rejects(reading, UNAVAILABLE);
+  server.thaw();
+  const id = await untilAnswered(() => commands.xadd(key, '*', 'n', '1'));
+  t.match(await untilAnswered(() => stream.read('a', 1, 1000)), [{ id }]);
+});
+
+t.test('a killed server fails commands and reads at once, and both work after its restart', async (t) => {
+  const server = await startRedis(t, { fsync: 'always' });
+  const { commands, stream } = await setUp(t, server);
+  const id = String(await commands.xadd(key, '*', 'n', '1'));
+  await stream.read('a', 1, 10);
+  const reading = stream.read('a', 1, 5000);
+  await blocked(commands);
+  const broken = t.rejects(reading, UNAVAILABLE);
+  await server.kill();
+  await broken;
+  await t.rejects(stream.settle('a', [id]), UNAVAILABLE);
+  await server.restart();
+  t.match(await untilAnswered(() => stream.held('a')), [{ id }]);
+  t.same(await stream.settle('a', [id]), []);
+});
+
+t.test('a server that is not there is one clear error, and nothing stays open', async (t) => {
+  const log = createMemoryLog();
+  const options = { url: 'redis://127.0.0.1:1', use: 'command', name: 'test', log, withinMs: 200 } as const;
+  await t.rejects(connectRedis(options), { code: 'REDIS_UNAVAILABLE', message: /ECONNREFUSED/ });
+  t.equal(log.lines.filter(({ level }) => level === 'warn').length, 1, 'many attempts, one line');
+});
+
+t.test('waits longer from attempt to attempt, up to two seconds, never all clients together', async (t) => {
+  t.same(
+    [1, 2, 3, 7, 500].map((attempt) => reconnectDelayMs(attempt, () => 1)),
+    [50, 100, 200, 2000, 2000],
+  );
+  t.equal(
+    reconnectDelayMs(3, () => 0),
+    100,
+  );
+});
+
+/** Repeats what a reconnecting client refuses until it is back. */
+async function untilAnswered<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}

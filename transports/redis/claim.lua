@@ -1,0 +1,41 @@
+-- Takes over entries whose consumer has not touched them for too long. One that was handed out too often without ever being settled
+-- kills whoever runs it: it goes to the dead stream unrun. Atomic: no entry has two owners, none is between two streams.
+-- Uses entry_copy.
+-- KEYS[1] stream
+-- KEYS[2] dead stream
+-- ARGV[1] group
+-- ARGV[2] consumer that takes over; its own entries are not looked at
+-- ARGV[3] least idle time in ms
+-- ARGV[4] most entries to take over
+-- ARGV[5] deliveries from which an entry is buried
+-- Returns { taken, buried }: taken as { id, deliveries, { field, value, ... } } each, buried as ids.
+local group, consumer, min_idle, wanted, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local PAGE = 100
+local taken, buried = {}, {}
+local from = '-'
+
+local function take_or_bury(id, deliveries)
+  local found = redis.call('XRANGE', KEYS[1], id, id)[1]
+  if not found then
+    -- Its body is gone (the stream was trimmed): a pending id without an entry can never be run.
+    redis.call('XACK', KEYS[1], group, id)
+  elseif deliveries >= limit then
+    redis.call('XADD', KEYS[2], '*', unpack(entry_copy(KEYS[1], id, found[2], deliveries, 'CRASH_LOOP', nil)))
+    redis.call('XACK', KEYS[1], group, id)
+    redis.call('XDEL', KEYS[1], id)
+    buried[#buried + 1] = id
+  else
+    redis.call('XCLAIM', KEYS[1], group, consumer, min_idle, id)
+    taken[#taken + 1] = { id, deliveries + 1, found[2] }
+  end
+end
+
+while true do
+  local page = redis.call('XPENDING', KEYS[1], group, 'IDLE', min_idle, from, '+', PAGE)
+  for _, pending in ipairs(page) do
+    if #taken >= wanted then return { taken, buried } end
+    from = '(' .. pending[1]
+    if pending[2] ~= consumer then take_or_bury(pending[1], pending[4]) end
+  end
+  if #page < PAGE then return { taken, buried } end
+end

@@ -1,0 +1,192 @@
+/**
+ * The event stream port on Redis Streams: one blocking connection for each reader, the shared command connection for the rest. Every
+ * change of an entry's place or owner is one Lua file; this module sends them, brings a lost group back and drops dead sockets.
+ */
+import type { Redis } from 'ioredis';
+import type {
+  Claimed,
+  ClaimTerms,
+  EntryMove,
+  EventStream,
+  EventStreams,
+  StreamDepth,
+  StreamEntry,
+} from '../../actors/ports/event-stream.ts';
+import type { Log } from '../../actors/ports/log.ts';
+import type { Metrics } from '../../actors/ports/metrics.ts';
+import { VelloError } from '../../config/errors.ts';
+import {
+  COLLECTOR_GROUP,
+  entryTimeMs,
+  streamKey,
+  type EventStreamKind,
+  type StreamPrefix,
+} from '../../config/streams.ts';
+import { blockingRead } from './blocking-read.ts';
+import { connectRedis } from './connect.ts';
+import { loadLuaScript } from './lua-script.ts';
+
+const ENTRY_COPY = './entry-copy.lua';
+const SETTLE = loadLuaScript(import.meta.url, './settle.lua');
+const MOVE = loadLuaScript(import.meta.url, ENTRY_COPY, './move.lua');
+const CLAIM = loadLuaScript(import.meta.url, ENTRY_COPY, './claim.lua');
+const HELD = loadLuaScript(import.meta.url, './held.lua');
+const RELEASE = loadLuaScript(import.meta.url, './release.lua');
+const FORGET_CONSUMERS = loadLuaScript(import.meta.url, './forget-consumers.lua');
+
+export interface RedisEventStreamsOptions {
+  readonly url: string;
+  /** The process's command connection; stays open when a stream is closed. */
+  readonly commands: Redis;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly prefix?: StreamPrefix;
+}
+
+export function createRedisEventStreams(options: RedisEventStreamsOptions): EventStreams {
+  return {
+    open: async (kind) => {
+      const { url, log } = options;
+      const reader = await connectRedis({ url, use: 'blocking', name: `vello-collector-${kind}`, log, withinMs: 5000 });
+      try {
+        const stream = createStream(kind, reader, options);
+        await stream.ensureGroup();
+        return stream;
+      } catch (error) {
+        reader.disconnect();
+        throw error;
+      }
+    },
+  };
+}
+
+function createStream(
+  kind: EventStreamKind,
+  reader: Redis,
+  options: RedisEventStreamsOptions,
+): EventStream & { ensureGroup(): Promise<void> } {
+  const { commands, prefix, metrics, log } = options;
+  const key = streamKey(kind, prefix);
+  const dead = streamKey('dead', prefix);
+  const group = COLLECTOR_GROUP;
+
+  const ensureGroup = async (): Promise<void> => {
+    try {
+      // From the first entry on: at `$`, what arrived between the loss and now would never be delivered.
+      await commands.xgroup('CREATE', key, group, '0', 'MKSTREAM');
+      log.info('made the consumer group', { stream: key, group });
+    } catch (error) {
+      if (!isRefusal(error, 'BUSYGROUP')) throw error;
+    }
+  };
+
+  /** Runs `work`; where the store has lost the group, makes it again and returns what `work` would have found in a new one. */
+  const withGroup = async <T>(work: () => Promise<T>, inNewGroup: T): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!GROUP_IS_GONE.some((code) => isRefusal(error, code))) throw asUnavailable(error);
+      log.warn('the consumer group is gone; making it again', { stream: key, group });
+      metrics.count('vello_stream_groups_recreated_total', { stream: kind });
+      try {
+        await ensureGroup();
+      } catch (again) {
+        throw asUnavailable(again);
+      }
+      return inNewGroup;
+    }
+  };
+
+  const leave = async (mode: 'delete' | 'keep', consumer: string, ids: readonly string[]) => {
+    if (ids.length === 0) return [];
+    return withGroup(async () => toIds(await SETTLE.run(commands, [key], [group, consumer, mode, ...ids])), ids);
+  };
+
+  return {
+    kind,
+    ensureGroup,
+    read: (consumer, count, waitMs) =>
+      withGroup(async () => {
+        const reply = await blockingRead(reader, waitMs, () =>
+          reader.xreadgroup('GROUP', group, consumer, 'COUNT', count, 'BLOCK', waitMs, 'STREAMS', key, '>'),
+        );
+        return toRead(reply);
+      }, []),
+    held: (consumer) => withGroup(async () => toEntries(await HELD.run(commands, [key], [group, consumer])), []),
+    claim: (consumer, terms: ClaimTerms) =>
+      withGroup<Claimed>(
+        async () => {
+          const args = [group, consumer, terms.minIdleMs, terms.count, terms.maxDeliveries];
+          const [taken, buried] = (await CLAIM.run(commands, [key, dead], args)) as [unknown, unknown];
+          return { entries: toEntries(taken), buried: toIds(buried) };
+        },
+        { entries: [], buried: [] },
+      ),
+    settle: (consumer, ids) => leave('delete', consumer, ids),
+    acknowledge: (consumer, ids) => leave('keep', consumer, ids),
+    move: async (consumer, to, moves: readonly EntryMove[]) => {
+      if (moves.length === 0) return [];
+      const args = moves.flatMap(({ id, attempt, error, delayMs }) => [id, attempt, error, delayMs ?? '']);
+      return withGroup(
+        async () => toIds(await MOVE.run(commands, [key, streamKey(to, prefix)], [group, consumer, ...args])),
+        moves.map(({ id }) => id),
+      );
+    },
+    release: (consumer) => withGroup(async () => Number(await RELEASE.run(commands, [key], [group, consumer])), 0),
+    forgetConsumers: (idleMs) =>
+      withGroup(async () => Number(await FORGET_CONSUMERS.run(commands, [key], [group, idleMs])), 0),
+    depth: () =>
+      withGroup<StreamDepth>(
+        async () => {
+          const [length, [pending], oldest, nowMs] = await Promise.all([
+            commands.xlen(key),
+            commands.xpending(key, group) as Promise<[number]>,
+            commands.xrange(key, '-', '+', 'COUNT', 1),
+            serverTimeMs(commands),
+          ]);
+          const first = oldest[0]?.[0];
+          return { length, pending, oldestMs: first === undefined ? 0 : Math.max(0, nowMs - entryTimeMs(first)) };
+        },
+        { length: 0, pending: 0, oldestMs: 0 },
+      ),
+    now: () => withGroup(() => serverTimeMs(commands), 0),
+    close: () => reader.disconnect(),
+  };
+}
+
+async function serverTimeMs(redis: Redis): Promise<number> {
+  const [seconds, microseconds] = await redis.time();
+  return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
+}
+
+type RawEntry = readonly [id: string, deliveries: number, fields: readonly string[]];
+
+const toIds = (reply: unknown): readonly string[] => reply as string[];
+
+const toEntries = (reply: unknown): StreamEntry[] =>
+  (reply as RawEntry[]).map(([id, deliveries, fields]) => ({ id, deliveries, fields: toFields(fields) }));
+
+/** `XREADGROUP`: null, or one stream with its entries; an entry deleted since has null for its fields. */
+const toRead = (reply: unknown): StreamEntry[] => {
+  const streams = (reply ?? []) as readonly [string, readonly [string, readonly string[] | null][]][];
+  return (streams[0]?.[1] ?? []).map(([id, fields]) => ({ id, deliveries: 1, fields: toFields(fields ?? []) }));
+};
+
+function toFields(flat: readonly string[]): Record<string, string> {
+  const fields: Record<string, string> = {};
+  for (let index = 0; index + 1 < flat.length; index += 2) fields[flat[index] ?? ''] = flat[index + 1] ?? '';
+  return fields;
+}
+
+/** A reader that was blocked when the stream was deleted hears `UNBLOCKED`; `XINFO` knows no group without a key. */
+const GROUP_IS_GONE = ['NOGROUP', 'UNBLOCKED', 'no such key'];
+
+/** Redis 7 starts the message of an error inside a script with its code as well, older patch levels with `ERR`. */
+const isRefusal = (error: unknown, code: string): boolean => error instanceof Error && error.message.includes(code);
+
+const asUnavailable = (error: unknown): VelloError =>
+  error instanceof VelloError
+    ? error
+    : new VelloError('REDIS_UNAVAILABLE', `Redis: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
