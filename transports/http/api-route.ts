@@ -1,0 +1,129 @@
+/**
+ * One declaration per route of our own api: what it takes, who may call it, what it answers. The listener is registered from it and the
+ * OpenAPI document is written from it, so that neither can say something the other does not do.
+ */
+import { Type, type Static, type TObject, type TSchema, type TUndefined } from '@sinclair/typebox';
+import type { ErrorCode } from '../../config/errors.ts';
+import type { HttpReply, HttpRequest, HttpServer, Method } from './server.ts';
+import { readQuery } from './read-query.ts';
+import { compileCheck, parseJson, requireJson, type Check } from './validate-body.ts';
+
+/** Who is calling, by the kind of proof a route asks for. */
+export interface Callers {
+  readonly none: undefined;
+  /** A key that has proved itself and may have no device yet. */
+  readonly bootstrap: { readonly publicKey: string };
+  readonly access: { readonly userId: string; readonly deviceId: string; readonly familyId: string };
+  readonly service: { readonly serviceId: string };
+}
+export type AuthKind = keyof Callers;
+
+/** Each resolves to the caller or throws a `VelloError` of status 401 or 403. */
+export interface Guards {
+  bootstrap(request: HttpRequest): Promise<Callers['bootstrap']>;
+  access(request: HttpRequest): Promise<Callers['access']>;
+  /** A service signs the body too. */
+  service(request: HttpRequest, body: Buffer): Promise<Callers['service']>;
+}
+
+export interface Answer {
+  readonly description: string;
+  readonly schema?: TSchema;
+  readonly contentType?: string;
+}
+
+interface Facts {
+  readonly method: Method;
+  /** As OpenAPI writes it: `/api/jobs/{id}`. */
+  readonly path: string;
+  /** Groups routes in the document. */
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Beyond those that every route of its kind can answer. */
+  readonly errors?: readonly ErrorCode[];
+  readonly maxBodyBytes?: number;
+}
+
+interface Call<A extends AuthKind, P extends TObject, Q extends TObject, B extends TSchema> {
+  readonly caller: Callers[A];
+  readonly params: Static<P>;
+  readonly query: Static<Q>;
+  readonly body: Static<B>;
+  readonly request: HttpRequest;
+}
+
+interface Declaration<A extends AuthKind, P extends TObject, Q extends TObject, B extends TSchema> extends Facts {
+  readonly auth: A;
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  readonly handle: (call: Call<A, P, Q, B>) => HttpReply | Promise<HttpReply>;
+}
+
+/** A route whose types are checked and forgotten, so that routes of all kinds stand in one list. */
+export interface ApiRoute extends Facts {
+  readonly auth: AuthKind;
+  readonly params?: TObject;
+  readonly query?: TObject;
+  readonly body?: TSchema;
+  serve(request: HttpRequest, guards: Guards): Promise<HttpReply>;
+}
+
+/** Compiles the schemas of a declaration. Order of refusals: caller (401, 403), kind of body (415), JSON (400), fields (422). */
+export function apiRoute<
+  const A extends AuthKind,
+  P extends TObject = TObject,
+  Q extends TObject = TObject,
+  B extends TSchema = TUndefined,
+>(declaration: Declaration<A, P, Q, B>): ApiRoute {
+  const { handle, ...facts } = declaration;
+  const checkParams = compileCheck(declaration.params ?? NOTHING, 'Some parts of the path are invalid.') as Check<P>;
+  const querySchema = declaration.query ?? NOTHING;
+  const checkQuery = compileCheck(querySchema, 'Some query parameters are invalid.') as Check<Q>;
+  const checkBody = declaration.body === undefined ? undefined : compileCheck(declaration.body);
+  const serve = async (request: HttpRequest, guards: Guards): Promise<HttpReply> => {
+    const bytes = declaration.auth === 'service' ? await request.readBody() : undefined;
+    const caller = await identify(declaration.auth, request, guards, bytes);
+    const params = checkParams(request.params);
+    const query = checkQuery(readQuery(request.query, querySchema));
+    let body: unknown;
+    if (checkBody !== undefined) {
+      requireJson(request.header('content-type'));
+      body = checkBody(parseJson(bytes ?? (await request.readBody())));
+    }
+    const reply = await handle({ caller: caller as Callers[A], params, query, body: body, request });
+    return { ...reply, headers: { ...DEFAULT_HEADERS, ...reply.headers } };
+  };
+  return { ...facts, serve };
+}
+
+/** Puts the routes on a listener. */
+export function registerRoutes(server: HttpServer, routes: readonly ApiRoute[], guards: Guards): void {
+  for (const route of routes) {
+    const limits = route.maxBodyBytes === undefined ? {} : { maxBytes: route.maxBodyBytes };
+    server.route(route.method, listenerPattern(route.path), (request) => route.serve(request, guards), limits);
+  }
+}
+
+/** `/api/jobs/{id}` as the listener writes it: `/api/jobs/:id`. */
+export const listenerPattern = (path: string): string => path.replace(/\{(\w+)\}/g, ':$1');
+
+const NOTHING = Type.Object({}, { additionalProperties: false });
+
+/** Answers are about one caller at one moment: no cache may keep them, no browser may guess at their kind. */
+const DEFAULT_HEADERS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
+
+async function identify(auth: AuthKind, request: HttpRequest, guards: Guards, body: Buffer | undefined) {
+  switch (auth) {
+    case 'none':
+      return undefined;
+    case 'bootstrap':
+      return guards.bootstrap(request);
+    case 'access':
+      return guards.access(request);
+    case 'service':
+      return guards.service(request, body ?? Buffer.alloc(0));
+  }
+}
