@@ -1,0 +1,121 @@
+/** Who a desktop is: its Ed25519 key pair and the sequence of its signed requests. On disk, readable by its owner alone, or in memory. */
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { chmod, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { localError } from './client-error.ts';
+
+export interface DeviceIdentity {
+  /** 32 bytes, base64url without padding. */
+  readonly publicKey: string;
+  /** Signs `text` (RFC 8032); base64url without padding. */
+  sign(text: Buffer): string;
+  /** A number never returned before, not even by an earlier run: it is stored before it is handed out (contract §3.7). */
+  nextSequence(): Promise<number>;
+  /** No later sequence will be below `least`: the server's `next_sequence`, after ours was lost with a restored disk. */
+  raiseSequence(least: number): Promise<void>;
+}
+
+/**
+ * Opens the identity kept in `folder`, and creates folder and key on first use. Two processes that start at once end with one key.
+ * @throws ClientError `KEY_FILE` where the file is damaged, or readable by others than its owner.
+ */
+export async function openDeviceIdentity(folder: string): Promise<DeviceIdentity> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const keyFile = join(folder, 'device-key.pem');
+  const sequenceFile = join(folder, 'device-sequence');
+  const pem = (await readIfThere(keyFile)) ?? (await createKeyFile(keyFile));
+  if (process.platform !== 'win32' && ((await stat(keyFile)).mode & 0o077) !== 0) {
+    throw localError('KEY_FILE', `${keyFile} can be read by other users; its mode must be 0600.`);
+  }
+  const stored = Number((await readIfThere(sequenceFile)) ?? '1');
+  if (!Number.isSafeInteger(stored)) throw localError('KEY_FILE', `${sequenceFile} does not hold a number.`);
+  return fromKey(readKey(pem, keyFile), stored, (next) => replaceFile(sequenceFile, String(next)));
+}
+
+/** An identity that ends with the process: for tests and load generators. */
+export function createMemoryIdentity(): DeviceIdentity {
+  return fromKey(generateKeyPairSync('ed25519').privateKey, 1, async () => undefined);
+}
+
+function fromKey(key: KeyObject, first: number, store: (next: number) => Promise<void>): DeviceIdentity {
+  const publicKey = createPublicKey(key).export({ format: 'jwk' }).x;
+  if (publicKey === undefined) throw localError('KEY_FILE', 'The key is not an Ed25519 key.');
+  let next = first;
+  // Writes are chained: an older number must never replace a newer one on disk.
+  let stored = Promise.resolve();
+  const moveTo = (value: number) => {
+    next = value;
+    stored = stored.catch(() => undefined).then(() => store(value));
+    return stored;
+  };
+  return {
+    publicKey,
+    sign: (text) => sign(null, text, key).toString('base64url'),
+    nextSequence: async () => {
+      const mine = next;
+      await moveTo(mine + 1);
+      return mine;
+    },
+    raiseSequence: async (least) => {
+      if (least > next) await moveTo(least);
+    },
+  };
+}
+
+function readKey(pem: string, file: string): KeyObject {
+  try {
+    const key = createPrivateKey(pem);
+    if (key.asymmetricKeyType === 'ed25519') return key;
+  } catch {
+    // Falls through to the one message below; the cause could quote the file.
+  }
+  throw localError('KEY_FILE', `${file} does not hold an Ed25519 private key.`);
+}
+
+/** Creates the file whole or not at all, and yields to whoever was first: `link` refuses an existing name, `rename` would replace it. */
+async function createKeyFile(file: string): Promise<string> {
+  const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+  const draft = `${file}.${process.pid}.draft`;
+  await writeDurably(draft, pem);
+  try {
+    await link(draft, file);
+    return pem;
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw localError('KEY_FILE', `${file} cannot be created.`, error);
+    return await readFile(file, 'utf8');
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function replaceFile(file: string, content: string): Promise<void> {
+  const draft = `${file}.${process.pid}.draft`;
+  await writeDurably(draft, content);
+  await rename(draft, file);
+}
+
+async function writeDurably(file: string, content: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  const handle = await open(file, 'w', 0o600);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  // The mode given to `open` is narrowed by the umask and ignored where a stale draft was there.
+  await chmod(file, 0o600);
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return undefined;
+    throw localError('KEY_FILE', `${file} cannot be read.`, error);
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,13 @@
+/** The real clock: wall time, monotonic time and timers of this process. */
+import type { Clock } from '../../actors/ports/clock.ts';
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  setTimer: (delayMs, fire) => {
+    // Node fires at once for a delay that does not fit 32 bits; a timer of 24 days is as good as never.
+    const timer = setTimeout(fire, Math.min(delayMs, 0x7fffffff));
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
