@@ -1,0 +1,115 @@
+/** The actor system of one process: it makes actors, finds them by path, shows them, and ends them all. */
+import type { Clock } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Metrics } from '../ports/metrics.ts';
+import type { ActorDefinition } from './actor.ts';
+import { Asks } from './ask.ts';
+import { Cell } from './cell.ts';
+import { DeadLetterOffice, type DeadLetters } from './dead-letters.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { KernelError } from './errors.ts';
+import { SHUTDOWN } from './exit-reason.ts';
+import type { Kernel, LiveActor, SpawnOptions } from './kernel.ts';
+import { checkMailbox } from './mailbox.ts';
+import type { Ref } from './ref.ts';
+import { TypeStats } from './type-stats.ts';
+import { Watchdog } from './watchdog.ts';
+
+export interface ActorSystemParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export interface ActorSystem {
+  /** Starts an actor without a parent. Throws KernelError ACTOR_ID_INVALID, ACTOR_ID_TAKEN, ACTOR_SPEC_INVALID. */
+  spawn<M>(id: string, definition: ActorDefinition<M>): Ref<M>;
+  /** The present incarnation at a path such as `vello/api/notifier`; the caller vouches for its message type. */
+  resolve<M>(path: string): Ref<M> | undefined;
+  readonly deadLetters: DeadLetters;
+  /** True when no actor has anything to do right now; asynchronous handlers may still be in flight. */
+  readonly isIdle: boolean;
+  /** Ends every actor, newest first, and resolves when nothing is left. */
+  stop(): Promise<void>;
+}
+
+export function createActorSystem(parts: ActorSystemParts): ActorSystem {
+  return new System(parts);
+}
+
+class System implements ActorSystem, Kernel {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly dispatcher: Dispatcher;
+  readonly deadLetters: DeadLetterOffice;
+  readonly asks: Asks;
+  readonly watchdog: Watchdog;
+  readonly roots = new Map<string, LiveActor>();
+  readonly #stats = new Map<string, TypeStats>();
+  #incarnations = 0;
+  #isStopping = false;
+
+  constructor({ clock, log }: ActorSystemParts) {
+    this.clock = clock;
+    this.log = log;
+    this.dispatcher = new Dispatcher(clock, log);
+    this.deadLetters = new DeadLetterOffice(clock);
+    this.asks = new Asks(clock, this.deadLetters);
+    this.watchdog = new Watchdog(clock);
+  }
+
+  get isIdle(): boolean {
+    return this.dispatcher.isIdle;
+  }
+
+  spawn<M>(id: string, definition: ActorDefinition<M>): Ref<M> {
+    return this.spawnUnder(undefined, id, definition);
+  }
+
+  spawnUnder(
+    parent: LiveActor | undefined,
+    id: string,
+    definition: ActorDefinition<never>,
+    options?: SpawnOptions,
+  ): LiveActor {
+    if (id === '' || id.includes('/')) throw new KernelError('ACTOR_ID_INVALID', `"${id}" is not an actor id`);
+    checkMailbox(definition);
+    if (this.#isStopping || (parent !== undefined && parent.exitReason !== undefined)) {
+      throw new KernelError('ACTOR_PARENT_STOPPED', `${parent?.path ?? 'the actor system'} is stopping`);
+    }
+    const siblings = parent === undefined ? this.roots : parent.openChildren();
+    if (siblings.has(id)) throw new KernelError('ACTOR_ID_TAKEN', `${siblings.get(id)?.path ?? id} is running already`);
+    const cell = new Cell(this, parent, id, definition, options);
+    siblings.set(id, cell);
+    return cell;
+  }
+
+  resolve<M>(path: string): Ref<M> | undefined {
+    const [first = '', ...rest] = path.split('/');
+    let found = this.roots.get(first);
+    for (const id of rest) found = found?.children?.get(id);
+    return found;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const root of [...this.roots.values()].reverse()) {
+      root.requestStop(SHUTDOWN);
+      await new Promise<void>((resolve) => root.onExit(() => resolve()));
+    }
+    this.watchdog.close();
+    this.asks.close();
+    this.dispatcher.close();
+  }
+
+  statsOf(type: string): TypeStats {
+    let stats = this.#stats.get(type);
+    if (stats === undefined) this.#stats.set(type, (stats = new TypeStats(type)));
+    return stats;
+  }
+
+  nextIncarnation(): number {
+    this.#incarnations += 1;
+    return this.#incarnations;
+  }
+}

@@ -1,0 +1,378 @@
+/**
+ * A supervisor: an actor that starts its children in order, restarts them as their specification says, stops them in
+ * reverse, and fails upward when restarting does not help. It moves by events of its children and never waits for one,
+ * so that a child that hangs or keeps failing cannot block it.
+ */
+import type { ActorDefinition } from '../actors/kernel/actor.ts';
+import { liveActorOf } from '../actors/kernel/context.ts';
+import { KernelError, toError } from '../actors/kernel/errors.ts';
+import { describeExit, isAbnormal, SHUTDOWN, type ExitReason } from '../actors/kernel/exit-reason.ts';
+import { CRASH, type Decision, type Failure } from '../actors/kernel/failure.ts';
+import type { ActorObserver, LiveActor } from '../actors/kernel/kernel.ts';
+import type { Timer } from '../actors/ports/clock.ts';
+import { backoffDelayMs, DEFAULT_BACKOFF, hasRecovered } from './backoff.ts';
+import { checkSupervisorSpec, worker, type ChildSpec, type SupervisorSpec } from './child-spec.ts';
+import type { DynamicChildOptions, DynamicOwner } from './dynamic-children.ts';
+import { decide, RESTART_POLICY } from './failure-policy.ts';
+import { RestartBudget } from './restart-budget.ts';
+import { concernedBy } from './strategy.ts';
+
+/** Its children could not be kept running: what the supervisor's own exit reason carries upward. */
+export class SupervisorError extends Error {
+  override readonly name = 'SupervisorError';
+  readonly code: 'RESTART_BUDGET_EXHAUSTED' | 'FAILURE_ESCALATED';
+  readonly retryable = false;
+
+  constructor(code: SupervisorError['code'], detail: string, cause: unknown) {
+    super(detail, { cause });
+    this.code = code;
+  }
+}
+
+export interface SupervisorTools {
+  /** From 0 to 1, for jitter. */
+  readonly random: () => number;
+}
+
+/** The actor that runs a specification. Throws KernelError ACTOR_SPEC_INVALID before anything is started. */
+export function supervisorDefinition(spec: SupervisorSpec, tools: SupervisorTools): ActorDefinition<never> {
+  return definitionOf(spec, tools, () => undefined);
+}
+
+function definitionOf(spec: SupervisorSpec, tools: SupervisorTools, up: () => void): ActorDefinition<never> {
+  checkSupervisorSpec(spec);
+  return {
+    type: 'supervisor',
+    start(ctx) {
+      const supervisor = new Supervisor(liveActorOf(ctx), spec, tools, up);
+      supervisor.begin();
+      return {
+        receive: () => undefined,
+        stop: () => supervisor.stop(),
+        ready: () => supervisor.isReady,
+      };
+    },
+  };
+}
+
+/** `down`: to be started when its turn comes. `ended`: not to be started again. */
+type ChildStatus = 'down' | 'starting' | 'up' | 'stopping' | 'backoff' | 'ended';
+
+class Child {
+  readonly spec: ChildSpec;
+  readonly isDynamic: boolean;
+  status: ChildStatus = 'down';
+  actor: LiveActor | undefined = undefined;
+  /** Told to stop as soon as those after it have. */
+  mustStop = false;
+  /** Set when its policy verdict was to escalate: its exit fails the supervisor. */
+  escalates = false;
+  starts = 0;
+  /** Consecutive failures, for the backoff. */
+  failures = 0;
+  lastDelayMs = 0;
+  startedMs = 0;
+  timer: Timer | undefined = undefined;
+
+  constructor(spec: ChildSpec, isDynamic: boolean) {
+    this.spec = spec;
+    this.isDynamic = isDynamic;
+  }
+}
+
+class Supervisor implements ActorObserver, DynamicOwner {
+  readonly #self: LiveActor;
+  readonly #spec: SupervisorSpec;
+  readonly #tools: SupervisorTools;
+  readonly #up: () => void;
+  readonly #children: readonly Child[];
+  readonly #dynamic = new Map<string, Child>();
+  readonly #budget: RestartBudget;
+  #phase: 'starting' | 'running' | 'failing' | 'stopping' = 'starting';
+  #stopped: (() => void) | undefined;
+  /** Guards against an event that arrives while another is being acted on. */
+  #isAdvancing = false;
+  #mustAdvanceAgain = false;
+
+  constructor(self: LiveActor, spec: SupervisorSpec, tools: SupervisorTools, up: () => void) {
+    this.#self = self;
+    this.#spec = spec;
+    this.#tools = tools;
+    this.#up = up;
+    this.#children = spec.children.map((child) => new Child(child, false));
+    this.#budget = new RestartBudget(spec.intensity, spec.periodMs);
+  }
+
+  get isReady(): boolean {
+    if (this.#phase !== 'running') return false;
+    return this.#children.every(
+      (child) =>
+        child.spec.restart !== 'permanent' || (child.status === 'up' && (child.actor?.behaviour?.ready?.() ?? true)),
+    );
+  }
+
+  begin(): void {
+    this.#spec.dynamic?.attach(this);
+    this.#advance();
+  }
+
+  /** Ends all children, last first, and resolves when none is left. */
+  stop(): Promise<void> {
+    this.#phase = 'stopping';
+    this.#spec.dynamic?.detach(this);
+    for (const child of this.#children) child.mustStop = true;
+    // Dynamic children are the newest, and equals: they go first, all at once.
+    for (const child of this.#dynamic.values()) this.#stopChild(child);
+    return new Promise((resolve) => {
+      this.#stopped = resolve;
+      this.#advance();
+    });
+  }
+
+  // --- Children report ---
+
+  started(actor: LiveActor): void {
+    const child = this.#childOf(actor);
+    // A supervisor counts as started when its own children have been: it says so itself.
+    if (child !== undefined && child.spec.type === 'worker') this.#childUp(child);
+  }
+
+  #childUp(child: Child): void {
+    if (child.status !== 'starting') return;
+    child.status = 'up';
+    child.startedMs = this.#now();
+    if (!child.isDynamic) this.#advance();
+  }
+
+  failed(actor: LiveActor, failure: Failure): Decision {
+    const verdict = decide(this.#spec.policy ?? RESTART_POLICY, failure);
+    if (verdict.kind === 'retry' || verdict.kind === 'deadLetter' || verdict.kind === 'pause') return verdict;
+    const child = this.#childOf(actor);
+    if (child !== undefined) child.escalates = verdict.kind === 'escalate';
+    return CRASH;
+  }
+
+  exited(actor: LiveActor, reason: ExitReason): void {
+    const child = this.#childOf(actor);
+    if (child === undefined) return;
+    child.actor = undefined;
+    if (child.status === 'stopping' || this.#phase === 'stopping' || this.#phase === 'failing')
+      this.#stoppedAsAsked(child);
+    else this.#endedByItself(child, reason);
+    // A dynamic child concerns nobody but the supervisor's own end: twenty thousand of them cost one step each.
+    if (!child.isDynamic || this.#dynamic.size === 0) this.#advance();
+  }
+
+  #stoppedAsAsked(child: Child): void {
+    child.status = child.spec.restart === 'temporary' ? 'ended' : 'down';
+    child.mustStop = false;
+    this.#forgetIfDynamic(child);
+  }
+
+  #endedByItself(child: Child, reason: ExitReason): void {
+    const { restart } = child.spec;
+    if (restart === 'temporary' || (restart === 'transient' && !isAbnormal(reason))) {
+      child.status = 'ended';
+      this.#forgetIfDynamic(child);
+      return;
+    }
+    const path = `${this.#self.path}/${child.spec.id}`;
+    if (child.escalates) return this.#fail('FAILURE_ESCALATED', `${path} escalated`, reason);
+    if (!this.#budget.spend(this.#now())) {
+      this.#self.stats.budgetsExhausted += 1;
+      const { intensity, periodMs } = this.#spec;
+      return this.#fail(
+        'RESTART_BUDGET_EXHAUSTED',
+        `${path}: more than ${intensity} restarts in ${periodMs} ms`,
+        reason,
+      );
+    }
+    this.#scheduleRestart(child, reason);
+  }
+
+  #fail(code: SupervisorError['code'], detail: string, reason: ExitReason): void {
+    this.#phase = 'failing';
+    const cause = reason.kind === 'crashed' ? reason.error : describeExit(reason);
+    this.#self.kernel.log.error('supervisor gives up', {
+      actor: this.#self.path,
+      code,
+      detail,
+      exit: describeExit(reason),
+    });
+    this.#self.requestStop({ kind: 'crashed', error: new SupervisorError(code, detail, cause) });
+  }
+
+  // --- Restart ---
+
+  #scheduleRestart(child: Child, reason: ExitReason): void {
+    const backoff = this.#spec.backoff ?? DEFAULT_BACKOFF;
+    const wasUp = child.status === 'up';
+    if (wasUp && hasRecovered(backoff, this.#now() - child.startedMs, child.lastDelayMs)) child.failures = 0;
+    const delayMs = backoffDelayMs(backoff, child.failures, this.#tools.random());
+    child.failures += 1;
+    child.lastDelayMs = delayMs;
+    this.#self.kernel.log.warn('actor restarts', {
+      actor: `${this.#self.path}/${child.spec.id}`,
+      exit: describeExit(reason),
+      delayMs,
+      failures: child.failures,
+    });
+    this.#stopConcerned(child);
+    this.#wait(child, delayMs);
+  }
+
+  /** Siblings that must restart with it. A transient one that had ended starts again too, as under OTP. */
+  #stopConcerned(child: Child): void {
+    const index = this.#children.indexOf(child);
+    if (index < 0) return;
+    for (const position of concernedBy(this.#spec.strategy, index, this.#children.length)) {
+      const sibling = this.#children[position];
+      if (sibling === undefined || sibling === child) continue;
+      if (sibling.status === 'ended' && sibling.spec.restart !== 'temporary') sibling.status = 'down';
+      else sibling.mustStop = sibling.status !== 'ended';
+    }
+  }
+
+  #wait(child: Child, delayMs: number): void {
+    child.status = delayMs > 0 ? 'backoff' : 'down';
+    if (delayMs === 0) return this.#restartIfDynamic(child);
+    child.timer = this.#self.kernel.clock.setTimer(delayMs, () => {
+      child.timer = undefined;
+      if (child.status !== 'backoff') return;
+      child.status = 'down';
+      if (child.isDynamic) this.#restartIfDynamic(child);
+      else this.#advance();
+    });
+  }
+
+  #restartIfDynamic(child: Child): void {
+    if (child.isDynamic) this.#startChild(child);
+  }
+
+  // --- The next step ---
+
+  #advance(): void {
+    this.#mustAdvanceAgain = true;
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    while (this.#mustAdvanceAgain) {
+      this.#mustAdvanceAgain = false;
+      if (this.#stopNext()) this.#startNext();
+    }
+    this.#isAdvancing = false;
+  }
+
+  /** Stops one more child, the last first. True when none is left to stop. */
+  #stopNext(): boolean {
+    if (this.#phase === 'stopping' && this.#dynamic.size > 0) return false;
+    for (const child of [...this.#children].reverse()) {
+      if (child.mustStop && this.#stopChild(child)) return false;
+    }
+    if (this.#phase === 'stopping') this.#stopped?.();
+    return true;
+  }
+
+  /** True when it is on its way and must be waited for. */
+  #stopChild(child: Child): boolean {
+    if (child.actor === undefined) {
+      child.timer?.cancel();
+      this.#stoppedAsAsked(child);
+      return false;
+    }
+    if (child.status !== 'stopping') {
+      child.status = 'stopping';
+      child.actor.requestStop(SHUTDOWN);
+    }
+    return true;
+  }
+
+  #startNext(): void {
+    if (this.#phase === 'stopping' || this.#phase === 'failing') return;
+    for (const [index, child] of this.#children.entries()) {
+      if (child.status === 'down' && this.#mayStart(index)) this.#startChild(child);
+    }
+    if (this.#phase === 'starting' && this.#children.every((child) => this.#hasHadItsChance(child))) {
+      this.#phase = 'running';
+      this.#up();
+    }
+  }
+
+  /** One for one: the first time in order, later independently. Otherwise a child needs those before it to be up. */
+  #mayStart(index: number): boolean {
+    const { strategy } = this.#spec;
+    if (strategy === 'oneForAll' && this.#children.some(({ status }) => status === 'backoff')) return false;
+    const before = this.#children.slice(0, index);
+    if (strategy !== 'oneForOne') return before.every(({ status }) => status === 'up' || status === 'ended');
+    return this.#phase !== 'starting' || before.every((child) => this.#hasHadItsChance(child));
+  }
+
+  #hasHadItsChance(child: Child): boolean {
+    if (child.status === 'up' || child.status === 'ended') return true;
+    return this.#spec.strategy === 'oneForOne' && child.failures > 0;
+  }
+
+  #startChild(child: Child): void {
+    child.status = 'starting';
+    child.escalates = false;
+    child.starts += 1;
+    try {
+      const started = child.spec.start();
+      const isSupervisor = 'strategy' in started;
+      const definition = isSupervisor ? definitionOf(started, this.#tools, () => this.#childUp(child)) : started;
+      child.actor = this.#self.kernel.spawnUnder(this.#self, child.spec.id, definition, {
+        observer: this,
+        shutdownMs: child.spec.shutdownMs,
+        endsOwnChildren: isSupervisor,
+      });
+      if (child.starts > 1) child.actor.stats.restarts += 1;
+    } catch (error) {
+      this.#endedByItself(child, { kind: 'crashed', error: toError(error) });
+      this.#mustAdvanceAgain = true;
+    }
+  }
+
+  // --- Dynamic children ---
+
+  get dynamicCount(): number {
+    return this.#dynamic.size;
+  }
+
+  findDynamic(id: string): LiveActor | undefined {
+    return this.#dynamic.get(id)?.actor;
+  }
+
+  startDynamic(id: string, start: () => ActorDefinition<never>, options: DynamicChildOptions): LiveActor {
+    const taken = this.#dynamic.has(id) || this.#children.some(({ spec }) => spec.id === id);
+    if (taken) throw new KernelError('ACTOR_ID_TAKEN', `${this.#self.path}/${id} is running already`);
+    const child = new Child(worker(id, start, { restart: 'temporary', ...options }), true);
+    child.status = 'starting';
+    child.starts = 1;
+    child.actor = this.#self.kernel.spawnUnder(this.#self, id, start(), {
+      observer: this,
+      shutdownMs: child.spec.shutdownMs,
+    });
+    this.#dynamic.set(id, child);
+    return child.actor;
+  }
+
+  stopDynamic(id: string): void {
+    const child = this.#dynamic.get(id);
+    if (child !== undefined) this.#stopChild(child);
+  }
+
+  #forgetIfDynamic(child: Child): void {
+    if (child.isDynamic) this.#dynamic.delete(child.spec.id);
+  }
+
+  // --- Helpers ---
+
+  /** The child whose present incarnation this is; a late report of an earlier one is nobody's. */
+  #childOf(actor: LiveActor): Child | undefined {
+    const child = this.#dynamic.get(actor.id) ?? this.#children.find(({ spec }) => spec.id === actor.id);
+    return child?.actor === actor ? child : undefined;
+  }
+
+  #now(): number {
+    return this.#self.kernel.clock.monotonicMs();
+  }
+}
