@@ -8,6 +8,7 @@ export interface Entry {
 }
 
 export const COMMANDS: Readonly<Record<string, Entry>> = {
+  start: { summary: 'Start Vello: databases, all roles, and a demonstration.', load: () => import('./start.ts') },
   test: { summary: 'Check types, style and format, and run the tests.', load: () => import('./test.ts') },
   check: { summary: 'Check types, style and format only.', load: () => import('./check.ts') },
   build: { summary: 'Build, if anything changed.', load: () => import('./build.ts') },

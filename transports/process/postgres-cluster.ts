@@ -7,9 +7,10 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writ
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import type { ServiceProcess } from '../../actors/ports/service-process.ts';
 import { launchUnprivileged, type LaunchAs } from './launch-as.ts';
 import { commandLine, identify } from './process-identity.ts';
-import { startServiceProcess, type ServiceProcess } from './service-process.ts';
+import { startServiceProcess } from './service-process.ts';
 
 export interface PostgresOptions {
   /** Holds `data/`; created where missing. */

@@ -2,9 +2,10 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
+import type { ServiceProcess } from '../../actors/ports/service-process.ts';
 import { launchAsOurselves } from './launch-as.ts';
 import { commandLine, identify } from './process-identity.ts';
-import { startServiceProcess, type ServiceProcess } from './service-process.ts';
+import { startServiceProcess } from './service-process.ts';
 
 export interface RedisOptions {
   /** `redis-server` or `valkey-server`. */

@@ -5,6 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { ServiceProcess } from '../../actors/ports/service-process.ts';
 import type { LaunchAs } from './launch-as.ts';
 
 export interface ServiceProgram {
@@ -18,19 +19,6 @@ export interface ServiceProgram {
   readonly logFile: string;
   /** The signal that asks for an orderly end. Also sent by the kernel when Vello dies without a chance to ask. */
   readonly stopSignal: 'SIGTERM' | 'SIGINT';
-}
-
-export interface ServiceProcess {
-  readonly pid: number;
-  /** Resolves once, when the program has ended, with how it ended: `exit code 1`, `signal SIGKILL`. */
-  readonly ended: Promise<string>;
-  /** Whether it has not ended yet. */
-  isRunning(): boolean;
-  /** Asks for an orderly end, kills after `graceMs`; resolves when the program is gone. */
-  stop(graceMs: number): Promise<void>;
-  signal(name: NodeJS.Signals): void;
-  /** The last lines the program wrote, for an error message. */
-  lastWords(): string;
 }
 
 /** Starts the program. @throws Error naming the program and the reason when it cannot be executed. */

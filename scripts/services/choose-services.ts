@@ -1,0 +1,102 @@
+/**
+ * Decides where PostgreSQL and Redis come from: the given URL, checked, or a server of our own, described but not started. Starting and
+ * stopping is the tree's affair.
+ */
+import type { Settings } from '../../config/settings.ts';
+import type { ServiceProcess } from '../../actors/ports/service-process.ts';
+import { findFreePort, isPortFree } from '../../transports/process/free-port.ts';
+import {
+  isNewCluster,
+  postgresUrl,
+  startPostgres,
+  stopOrphanedPostgres,
+} from '../../transports/process/postgres-cluster.ts';
+import { redisUrl, startRedis, stopOrphanedRedis } from '../../transports/process/redis-server.ts';
+import { CommandError } from '../command.ts';
+import type { Progress } from '../progress.mjs';
+import { checkDatabase } from './check-database.ts';
+import { checkRedis } from './check-redis.ts';
+import { newPassword, type Home, type ServiceAddress } from './home.ts';
+import { obtainRedis } from './obtain-redis.ts';
+
+/** A server of our own, for the tree to start first and stop last. */
+export interface LocalService {
+  readonly id: 'postgres' | 'redis';
+  /** Resolves when the server answers. Called again for each restart. */
+  readonly start: () => Promise<ServiceProcess>;
+}
+
+export interface Services {
+  /** As administrator: may create roles. */
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  readonly local: readonly LocalService[];
+}
+
+export interface ServiceChoice {
+  readonly settings: Pick<Settings, 'databaseUrl' | 'redisUrl'>;
+  readonly home: Home;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  /** The PATH to find programs in, and the folder for those that are fetched. */
+  readonly searchPath: string;
+  readonly cache: string;
+}
+
+/** @throws CommandError that says what is wrong with a given URL, or how to get what is missing. */
+export async function chooseServices(choice: ServiceChoice): Promise<Services> {
+  const local: LocalService[] = [];
+  const database = choice.settings.databaseUrl ?? (await prepareDatabase(choice, local));
+  const redis = choice.settings.redisUrl ?? (await prepareRedis(choice, local));
+  if (choice.settings.databaseUrl !== undefined) {
+    await choice.progress.step('PostgreSQL', async () => ({
+      title: `PostgreSQL ${await checkDatabase(database)} as given`,
+    }));
+  }
+  if (choice.settings.redisUrl !== undefined) {
+    const { warnings } = await choice.progress.step('Redis', async () => {
+      const facts = await checkRedis(redis);
+      return { ...facts, title: `Redis ${facts.version} as given` };
+    });
+    for (const warning of warnings) choice.progress.say(`  ! ${warning}`);
+  }
+  return { databaseUrl: database, redisUrl: redis, local };
+}
+
+async function prepareDatabase({ home }: ServiceChoice, local: LocalService[]): Promise<string> {
+  const folder = home.file('postgres');
+  await stopOrphanedPostgres(folder);
+  if (!isNewCluster(folder) && home.recall('postgres') === undefined) {
+    throw new CommandError(
+      `${folder} holds a database whose password was in ${home.file('services.json')}, which is gone. ` +
+        `Put that file back, or remove ${folder} to start with an empty database.`,
+    );
+  }
+  const address = await settleAddress(home, 'postgres');
+  const options = { ...address, folder, logFile: home.file('logs', 'postgres.log') };
+  local.push({ id: 'postgres', start: () => startPostgres(options) });
+  return postgresUrl(options, 'postgres');
+}
+
+async function prepareRedis(choice: ServiceChoice, local: LocalService[]): Promise<string> {
+  const { home, progress } = choice;
+  const folder = home.file('redis');
+  await stopOrphanedRedis(folder);
+  const { path } = await progress.step('Redis', async (report) => {
+    const found = await obtainRedis({ ...choice, report });
+    return { ...found, title: `Redis ${found.version} found` };
+  });
+  const address = await settleAddress(home, 'redis');
+  const options = { ...address, binary: path, folder, logFile: home.file('logs', 'redis.log') };
+  local.push({ id: 'redis', start: () => startRedis(options) });
+  return redisUrl(options);
+}
+
+/** The same port as last time where it is free, so that what people noted down stays true. The password was given to the data. */
+async function settleAddress(home: Home, service: string): Promise<ServiceAddress> {
+  const last = home.recall(service);
+  if (last !== undefined && (await isPortFree('127.0.0.1', last.port))) return last;
+  const address = { port: await findFreePort(), password: last?.password ?? newPassword() };
+  home.remember(service, address);
+  return address;
+}

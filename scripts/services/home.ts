@@ -1,0 +1,90 @@
+/**
+ * The folder of all state (VELLO_HOME): makes it, keeps a second Vello out of it, and remembers what must be the same at the next start.
+ * Its layout: `vello.pid`, `services.json`, `postgres/`, `redis/`, `logs/`, `cache/`.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { identify, stillRuns, type ProcessIdentity } from '../../transports/process/process-identity.ts';
+import { CommandError } from '../command.ts';
+
+/** Where a service of our own listens, and what it asks for. */
+export interface ServiceAddress {
+  readonly port: number;
+  readonly password: string;
+}
+
+export interface Home {
+  readonly path: string;
+  /** Path of something inside. */
+  file(...names: string[]): string;
+  /** The address a service had last time. */
+  recall(service: string): ServiceAddress | undefined;
+  remember(service: string, address: ServiceAddress): void;
+  /** Lets the next Vello in. */
+  release(): void;
+}
+
+/** @throws CommandError where the folder cannot be written, or another Vello runs in it. */
+export function openHome(path: string): Home {
+  try {
+    // Others may enter but not list: PostgreSQL runs as another user when Vello is root. Secrets inside have modes of their own.
+    mkdirSync(path, { recursive: true, mode: 0o711 });
+    takeLock(join(path, 'vello.pid'));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (error instanceof CommandError || code === undefined) throw error;
+    throw new CommandError(
+      `The folder ${path} cannot be used (${code}). Give this user the right to write there, or set VELLO_HOME to another folder.`,
+    );
+  }
+  const memory = join(path, 'services.json');
+  const recallAll = (): Record<string, ServiceAddress> => {
+    try {
+      return JSON.parse(readFileSync(memory, 'utf8')) as Record<string, ServiceAddress>;
+    } catch {
+      return {};
+    }
+  };
+  return {
+    path,
+    file: (...names) => join(path, ...names),
+    recall: (service) => recallAll()[service],
+    remember(service, address) {
+      const text = JSON.stringify({ ...recallAll(), [service]: address }, undefined, 2);
+      writeFileSync(`${memory}.new`, `${text}\n`, { mode: 0o600 });
+      renameSync(`${memory}.new`, memory);
+    },
+    release: () => rmSync(join(path, 'vello.pid'), { force: true }),
+  };
+}
+
+export const newPassword = (): string => randomBytes(24).toString('base64url');
+
+function takeLock(file: string): void {
+  const ours = JSON.stringify(identify(process.pid));
+  for (;;) {
+    try {
+      writeFileSync(file, ours, { flag: 'wx', mode: 0o600 });
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = readIdentity(file);
+    if (holder !== undefined && stillRuns(holder)) {
+      throw new CommandError(
+        `Vello already runs here, as process ${holder.pid}. Stop it first, or start this one with another VELLO_HOME and other addresses.`,
+      );
+    }
+    // What a killed Vello left behind.
+    rmSync(file, { force: true });
+  }
+}
+
+function readIdentity(file: string): ProcessIdentity | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as ProcessIdentity;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,85 @@
+/** `vello start`: everything that must be true before the tree starts, then the tree, until somebody ends it. */
+import { join, resolve } from 'node:path';
+import { loadSettings } from '../config/load-settings.ts';
+import { SETTINGS, type Settings } from '../config/settings.ts';
+import { UsageError, type Command, type Invocation } from './command.ts';
+import { createProgress } from './progress.mjs';
+import { projectRoot } from './project-root.ts';
+import { checkAddresses, type WantedAddress } from './services/check-addresses.ts';
+import { chooseServices } from './services/choose-services.ts';
+import { openHome } from './services/home.ts';
+import { ROLES, runSystem, type Demo, type RoleName } from './run-system.ts';
+
+export const command: Command = {
+  usage: 'start [flags]',
+  doc:
+    'Starts PostgreSQL and Redis where none is given (VELLO_DATABASE_URL, VELLO_REDIS_URL), then every role, and plays a\n' +
+    'demonstration: a desktop registers and transcribes a recording. Stays until Ctrl-C, which ends all it started.\n' +
+    'All state is below VELLO_HOME (.vello). Settings: docs/settings.md.',
+  flags: {
+    'no-demo': { type: 'boolean', doc: 'Start without the demonstration.' },
+    'exit-after-demo': { type: 'boolean', doc: 'End after the demonstration: exit code 0 if it worked, else 1.' },
+    roles: { type: 'string', value: 'a,b', doc: `Only these roles, of ${ROLES.join(', ')}. Without demonstration.` },
+  },
+  operands: 0,
+  async run(invocation) {
+    const interruption = new AbortController();
+    const interrupt = () => interruption.abort();
+    process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+    try {
+      return await start(invocation, interruption.signal);
+    } catch (error) {
+      if (!interruption.signal.aborted) throw error;
+      console.log('Stopped.');
+      return 130;
+    } finally {
+      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    }
+  },
+};
+
+async function start(invocation: Invocation, signal: AbortSignal): Promise<number> {
+  const roles = readRoles(invocation.text('roles'));
+  const demo = readDemo(invocation, roles);
+  const settings = loadSettings(process.env);
+  const progress = createProgress(process.stdout);
+  const home = openHome(resolve(projectRoot, settings.home));
+  try {
+    await checkAddresses(listeners(settings, roles));
+    const services = await chooseServices({
+      settings,
+      home,
+      progress,
+      signal,
+      searchPath: process.env['PATH'] ?? '',
+      cache: process.env['VELLO_CACHE'] ?? join(home.path, 'cache'),
+    });
+    signal.throwIfAborted();
+    return await runSystem({ settings, roles, demo, home, services, progress, signal });
+  } finally {
+    home.release();
+  }
+}
+
+function readRoles(written: string | undefined): readonly RoleName[] {
+  if (written === undefined) return ROLES;
+  const names = written.split(',').map((name) => name.trim());
+  const unknown = names.filter((name) => !ROLES.some((role) => role === name));
+  if (unknown.length > 0) throw new UsageError(`There is no role '${unknown.join("', '")}', only ${ROLES.join(', ')}`);
+  return ROLES.filter((role) => names.includes(role));
+}
+
+function readDemo(invocation: Invocation, roles: readonly RoleName[]): Demo {
+  const exits = invocation.has('exit-after-demo');
+  if (exits && invocation.has('no-demo')) throw new UsageError('--no-demo and --exit-after-demo contradict each other');
+  if (exits && roles.length < ROLES.length)
+    throw new UsageError('The demonstration needs every role: leave out --roles');
+  if (exits) return 'play-and-exit';
+  return invocation.has('no-demo') || roles.length < ROLES.length ? 'skip' : 'play';
+}
+
+function listeners(settings: Settings, roles: readonly RoleName[]): WantedAddress[] {
+  const ofRole = { api: 'apiListen', gateway: 'gatewayListen', inference: 'inferenceListen' } as const;
+  const names = roles.flatMap((role) => (role === 'collector' ? [] : [ofRole[role]]));
+  return [...names, 'adminListen' as const].map((name) => ({ ...settings[name], variable: SETTINGS[name].variable }));
+}

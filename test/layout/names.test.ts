@@ -1,0 +1,128 @@
+/** Holds names, sizes and habits that a linter does not see. */
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import t from 'tap';
+import ts from 'typescript';
+import { listFiles, projectFolder, readSources, type Source } from '../fixtures/source-files.ts';
+
+const sourceFolders = ['config', 'actors', 'transports', 'supervisors', 'scripts'];
+const sources = readSources(sourceFolders);
+const tests = readSources(['test']);
+const everyFile = listFiles([...sourceFolders, 'test', 'docs', '.ci']);
+const paths = (files: readonly Source[]) => files.map(({ path }) => path);
+
+/** Drawers: names that say nothing about what is inside. */
+const drawers = [
+  ...['utils', 'util', 'helpers', 'helper', 'common', 'misc'],
+  ...['types', 'shared', 'manager', 'service', 'index'],
+];
+const longestSource = 400;
+const longestTest = 500;
+
+t.test('file names are kebab-case', async (t) => {
+  t.strictSame(
+    everyFile.filter((path) => !/^[a-z0-9]+([-.][a-z0-9]+)*$/.test(basename(path))),
+    [],
+  );
+});
+
+t.test('no file name is a drawer, or ends in a number for want of a name', async (t) => {
+  const odd = paths([...sources, ...tests]).filter((path) => {
+    const name = basename(path).replace(/(\.test)?\.ts$/, '');
+    return drawers.includes(name) || /[-_.]\d+$/.test(name);
+  });
+  t.strictSame(odd, []);
+});
+
+t.test('each file opens with a sentence on what it decides', async (t) => {
+  // A test's titles are its sentences.
+  const fixtures = tests.filter(({ path }) => !path.endsWith('.test.ts'));
+  t.strictSame(paths([...sources, ...fixtures].filter(({ text }) => !/^\/\*\*\s+(\* )?\S/.test(text))), []);
+});
+
+t.test(`no source is longer than ${longestSource} lines, no test than ${longestTest}`, async (t) => {
+  const length = ({ text }: Source) => text.trimEnd().split('\n').length;
+  const long = [
+    ...sources.filter((source) => length(source) > longestSource),
+    ...tests.filter((source) => length(source) > longestTest),
+  ];
+  t.strictSame(
+    long.map((source) => `${source.path}: ${length(source)} lines`),
+    [],
+  );
+});
+
+t.test('each test file holds a test; what is no test is below test/fixtures/', async (t) => {
+  const isTest = ({ path }: Source) => path.endsWith('.test.ts');
+  t.strictSame(paths(tests.filter((source) => isTest(source) && !/\btest\(/.test(source.text))), []);
+  t.strictSame(paths(tests.filter((source) => !isTest(source) && !/(^|\/)fixtures\//.test(source.path))), []);
+  t.strictSame(paths(sources.filter(isTest)), []);
+});
+
+t.test('no comment puts something off', async (t) => {
+  const putOff = [...sources, ...tests].filter((source) =>
+    commentsOf(source).some((comment) => /\b(TODO|FIXME|XXX|HACK)\b/.test(comment)),
+  );
+  t.strictSame(paths(putOff), []);
+});
+
+t.test('no source uses any', async (t) => {
+  t.strictSame(sources.flatMap(findAny), []);
+});
+
+t.test('nothing names the machine it was written on, or a registry that serves packages', async (t) => {
+  const registries = ['npmjs', 'yarnpkg', 'npmmirror'].map((name) => `${name}\\.(org|com)`);
+  const suspicious = new RegExp(`(^|["'\`\\s(=])/(work|home|root|Users)/\\w|${registries.join('|')}`, 'm');
+  const rootFiles = ['README.md', 'CHANGELOG.md', 'package.json', 'package-lock.json'];
+  const texts = [...everyFile, ...rootFiles].filter((path) =>
+    /(\.(ts|mjs|js|md|json|sql|lua|sh|ya?ml|conf|html|css)|run)$/.test(path),
+  );
+  t.strictSame(
+    texts.filter((path) => suspicious.test(readIfThere(path))),
+    [],
+  );
+});
+
+t.test('durations say their unit: no number is called a timeout, delay or interval', async (t) => {
+  const unitless = /\b\w*(?:[tT]imeout|[dD]elay|[iI]nterval|[dD]uration)\??: number/;
+  t.strictSame(paths(sources.filter(({ text }) => unitless.test(text))), []);
+});
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(join(projectFolder, path), 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Comments only: a title or a message may well speak of such words. */
+function commentsOf({ path, text }: Source): string[] {
+  const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
+  const comments: string[] = [];
+  const visit = (node: ts.Node) => {
+    for (const range of ts.getLeadingCommentRanges(text, node.getFullStart()) ?? []) {
+      comments.push(text.slice(range.pos, range.end));
+    }
+    for (const range of ts.getTrailingCommentRanges(text, node.getEnd()) ?? []) {
+      comments.push(text.slice(range.pos, range.end));
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return comments;
+}
+
+/** `file:line` of each. */
+function findAny({ path, text }: Source): string[] {
+  const file = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true);
+  const found: string[] = [];
+  const visit = (node: ts.Node) => {
+    if (node.kind === ts.SyntaxKind.AnyKeyword) {
+      found.push(`${path}:${file.getLineAndCharacterOfPosition(node.getStart()).line + 1}`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(file);
+  return found;
+}
