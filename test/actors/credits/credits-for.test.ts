@@ -1,0 +1,57 @@
+import t from 'tap';
+import { creditsFor, transcriptionCredits } from '../../../actors/credits/credits-for.ts';
+import type { UsageEvent } from '../../../actors/relay/usage-event.ts';
+import { usageEvent } from '../../fixtures/usage-event.ts';
+
+const cost = { creditsPer1kInput: 1, creditsPer1kOutput: 4, minimumCredits: 2 };
+const price = (changes: Partial<UsageEvent>) => creditsFor(usageEvent(changes), cost);
+
+t.test('seconds of audio become credits by the formula of the contract', async (t) => {
+  for (const [seconds, credits] of [
+    [0, 1],
+    [0.05, 1],
+    [0.18, 1],
+    [0.2699, 1],
+    [0.27, 2],
+    [1, 6],
+    [7.5, 42],
+    [9, 50],
+    [60, 333],
+    [3600, 20_000],
+    [86_400, 480_000],
+  ] as const) {
+    t.equal(transcriptionCredits(seconds), credits, `${seconds} s`);
+  }
+});
+
+t.test('rounds half a credit up, never down to nothing', async (t) => {
+  const half = 1.5 / 5.555556;
+  t.equal(transcriptionCredits(half - 1e-9), 1);
+  t.equal(transcriptionCredits(half + 1e-9), 2);
+});
+
+t.test('processing costs by its tokens, whichever way the provider names them', async (t) => {
+  const usage = { prompt_tokens: 1500, completion_tokens: 250 };
+  t.equal(price({ type: 'process', usage }), 3, '1.5 + 1.0 rounds half up');
+  t.equal(price({ type: 'process', usage: { input_tokens: 10_000, output_tokens: 1000 } }), 14);
+});
+
+t.test('processing without a usable count costs the minimum', async (t) => {
+  for (const usage of [{}, { prompt_tokens: 'many' }, { prompt_tokens: -5 }, { completion_tokens: null }]) {
+    t.equal(price({ type: 'process', usage }), 2);
+  }
+});
+
+t.test('a request without an answer is free', async (t) => {
+  t.equal(price({ outcome: 'upstream_error', status: 502 }), 0);
+  t.equal(price({ outcome: 'timeout', status: 504 }), 0);
+  t.equal(price({ outcome: 'shutdown', status: 503 }), 0);
+  t.equal(price({ outcome: 'ok', status: 400 }), 0);
+  const { ttfbMs: _, ...silent } = usageEvent({ outcome: 'client_abort', audioSeconds: 9 });
+  t.equal(creditsFor(silent, cost), 0);
+});
+
+t.test('an answer that was cut short or left behind is paid for', async (t) => {
+  t.equal(price({ outcome: 'truncated', audioSeconds: 9 }), 50);
+  t.equal(price({ outcome: 'client_abort', audioSeconds: 9, result: 'words' }), 50);
+});

@@ -1,0 +1,13 @@
+/** Device notifications over Redis pub/sub: one channel for each device, named here for publisher and subscriber alike. */
+import type { Redis } from 'ioredis';
+import type { Notifier } from '../../actors/ports/notifier.ts';
+
+export const deviceChannel = (deviceId: string): string => `vello:device:${deviceId}`;
+
+export function createRedisNotifier(commands: Redis): Notifier {
+  return {
+    notify: async (deviceId, notification) => {
+      await commands.publish(deviceChannel(deviceId), JSON.stringify(notification));
+    },
+  };
+}
