@@ -57,6 +57,16 @@ export const ERRORS = {
   JOB_NOT_FOUND: refused(404, 'There is no such job.'),
   USER_UNKNOWN: refused(422, 'There is no such user or device.'),
 
+  // Speech
+  AUDIO_NOT_RECOGNISED: refused(400, 'The file is not audio that can be read.'),
+  AUDIO_TOO_SHORT: refused(400, 'The recording is too short.'),
+  AUDIO_TOO_LONG: refused(400, 'The recording is too long.'),
+  INFERENCE_KEY_INVALID: refused(401, 'The key is missing or wrong.'),
+  MODEL_NOT_FOUND: refused(404, 'There is no such model.'),
+  ENGINE_BUSY: passing(503, 'The engine has as much work as it takes.'),
+  ENGINE_FAILED: passing(503, 'The engine failed while it worked on this.'),
+  MODEL_UNAVAILABLE: passing(503, 'The speech model cannot be loaded.'),
+
   // Start-up
   DATABASE_NOT_MIGRATED: refused(500, 'The database schema is older than this build.'),
   DATABASE_ROLE_UNSAFE: refused(500, 'The database role has more rights than this program may have.'),

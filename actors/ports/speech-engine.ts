@@ -1,0 +1,46 @@
+/** Speech to text as the inference role sees it: engines open recognisers, a recogniser works on one recording at a time. */
+
+export interface Segment {
+  readonly startSeconds: number;
+  readonly endSeconds: number;
+  readonly text: string;
+  /** The model's token ids. */
+  readonly tokens: readonly number[];
+  /** Mean natural logarithm of the probabilities with which the tokens were chosen; 0 for a segment without any. */
+  readonly averageLogProbability: number;
+}
+
+export interface Recognition {
+  /** The whole text: exactly the deltas, joined. */
+  readonly text: string;
+  readonly audioSeconds: number;
+  readonly segments: readonly Segment[];
+}
+
+export interface RecognitionOptions {
+  /** Stops the work; the promise then rejects with an `AbortError`. */
+  readonly signal: AbortSignal;
+  /** Called with each new stretch of text as it is recognised. */
+  readonly onDelta?: (delta: string) => void;
+}
+
+export interface Recogniser {
+  /**
+   * Recognises a recording in FLAC or WAV. One at a time.
+   * @throws VelloError `AUDIO_NOT_RECOGNISED`, `AUDIO_TOO_SHORT`, `AUDIO_TOO_LONG`; `ENGINE_FAILED` when the engine broke down.
+   */
+  recognise(file: Uint8Array, options: RecognitionOptions): Promise<Recognition>;
+  /** Frees what the recogniser holds; work under way fails with `ENGINE_FAILED`. */
+  close(): Promise<void>;
+}
+
+export interface SpeechEngine {
+  /** Metric label and model id. */
+  readonly name: string;
+  /**
+   * A recogniser whose model is loaded and has recognised something already, so that the first caller waits for neither.
+   * `onDeath` is called once if it breaks down later; a closed one does not die.
+   * @throws VelloError `MODEL_UNAVAILABLE`, `ENGINE_FAILED`
+   */
+  open(onDeath: (cause: Error) => void): Promise<Recogniser>;
+}

@@ -1,0 +1,85 @@
+import t from 'tap';
+import type { Recogniser } from '../../../actors/ports/speech-engine.ts';
+import { createMoonshineEngine } from '../../../transports/speech/moonshine-engine.ts';
+import { wavFile } from '../../fixtures/audio-bytes.ts';
+import { cachedModel } from '../../fixtures/model-cache.ts';
+import { recording, wordsOf } from '../../fixtures/recordings.ts';
+
+const deaths: Error[] = [];
+const engine = createMoonshineEngine({ model: cachedModel });
+const recogniser: Recogniser = await engine.open((cause) => deaths.push(cause));
+t.teardown(() => recogniser.close());
+
+const unhurried = (): AbortSignal => new AbortController().signal;
+
+for (const file of ['garden-16k.flac', 'garden-44k-stereo.flac', 'fox-8k.wav']) {
+  t.test(`recognises every word of ${file}, whatever its rate and channels`, async (t) => {
+    const { bytes, text, seconds } = recording(file);
+    const recognition = await recogniser.recognise(bytes, { signal: unhurried() });
+    t.same(wordsOf(recognition.text), wordsOf(text));
+    t.ok(Math.abs(recognition.audioSeconds - seconds) < 0.001);
+  });
+}
+
+t.test('cuts long speech at a pause and loses no word, with deltas that add up to the text', async (t) => {
+  const { bytes, text, seconds } = recording('stories-8k.flac');
+  const deltas: string[] = [];
+  const { text: whole, segments } = await recogniser.recognise(bytes, {
+    signal: unhurried(),
+    onDelta: (delta) => deltas.push(delta),
+  });
+  t.same(wordsOf(whole), wordsOf(text));
+  t.equal(deltas.join(''), whole);
+  t.ok(deltas.length > 50, `${deltas.length} deltas`);
+  t.ok(segments.length > 1);
+  t.equal(segments.map((segment) => segment.text).join(' '), whole);
+  t.equal(segments.at(-1)?.endSeconds, seconds);
+});
+
+t.test('makes no words of silence', async (t) => {
+  const silence = wavFile({ sampleRate: 16_000, channels: 1, bitsPerSample: 16 }, new Uint8Array(64_000));
+  t.match(await recogniser.recognise(silence, { signal: unhurried() }), { text: '', audioSeconds: 2, segments: [] });
+});
+
+t.test('refuses what is not audio and goes on working', async (t) => {
+  const letter = Buffer.from('Dear reader');
+  await t.rejects(recogniser.recognise(letter, { signal: unhurried() }), { code: 'AUDIO_NOT_RECOGNISED' });
+  const { text } = await recogniser.recognise(recording('fox-8k.wav').bytes, { signal: unhurried() });
+  t.match(text, /brown fox/);
+});
+
+t.test('stops where the caller goes away, and says no word after that', async (t) => {
+  const leaving = new AbortController();
+  const deltas: string[] = [];
+  const onDelta = (delta: string) => {
+    deltas.push(delta);
+    leaving.abort();
+  };
+  const { bytes } = recording('stories-8k.flac');
+  await t.rejects(recogniser.recognise(bytes, { signal: leaving.signal, onDelta }), { name: 'AbortError' });
+  t.equal(deltas.length, 1);
+  await t.rejects(recogniser.recognise(bytes, { signal: AbortSignal.abort() }), { name: 'AbortError' });
+});
+
+t.test('fails the request and reports its death when its thread gets stuck', async (t) => {
+  const causes: Error[] = [];
+  const impatient = createMoonshineEngine({ model: cachedModel, loadingMs: 60_000, silenceMs: 1 });
+  const victim = await impatient.open((cause) => causes.push(cause));
+  const { bytes } = recording('garden-16k.flac');
+  await t.rejects(victim.recognise(bytes, { signal: unhurried() }), { code: 'ENGINE_FAILED', status: 503 });
+  t.match(causes, [/said nothing/]);
+  await t.rejects(victim.recognise(bytes, { signal: unhurried() }), { code: 'ENGINE_FAILED' });
+});
+
+t.test('does not open on files that are no model', async (t) => {
+  const path = new URL(import.meta.url).pathname;
+  const broken = createMoonshineEngine({ model: async () => ({ encoderPath: path, decoderPath: path }) });
+  await t.rejects(
+    broken.open(() => t.fail('it never opened')),
+    { code: 'ENGINE_FAILED' },
+  );
+});
+
+t.test('did not die of any of this', async (t) => {
+  t.same(deaths, []);
+});

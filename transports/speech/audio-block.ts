@@ -1,0 +1,7 @@
+/** What the decoders hand on: a stretch of a recording. */
+
+/** Samples of all channels, mixed to one, at the recording's own rate. */
+export interface AudioBlock {
+  readonly samples: Float32Array;
+  readonly sampleRate: number;
+}

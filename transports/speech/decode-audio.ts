@@ -1,0 +1,73 @@
+/** Turns a recording's bytes into one channel at 16 kHz. Decides what counts as audio; leaves each container to its decoder. */
+import { VelloError } from '../../config/errors.ts';
+import { decodeFlac, looksLikeFlac } from './decode-flac.ts';
+import { decodeWav, looksLikeWav } from './decode-wav.ts';
+import type { AudioBlock } from './audio-block.ts';
+import { createResampler } from './resample.ts';
+
+export interface DecodedAudio {
+  /** One channel, 16 000 samples a second. */
+  readonly samples: Float32Array;
+  readonly seconds: number;
+}
+
+export interface DecodeLimits {
+  readonly longestSeconds: number;
+  /** Called between blocks; what it throws ends the work. */
+  readonly onBlock?: () => void;
+}
+
+export const recognitionRate = 16_000;
+const lowestRate = 1000;
+const highestRate = 768_000;
+/** OpenAI's lower bound; less holds no word. */
+const shortestSeconds = 0.1;
+
+/**
+ * Decodes FLAC or WAV, block by block, so that a small file that unfolds into hours is stopped at the limit.
+ * A recording that breaks off is decoded up to where it breaks.
+ * @throws VelloError `AUDIO_NOT_RECOGNISED`, `AUDIO_TOO_SHORT`, `AUDIO_TOO_LONG`.
+ */
+export async function decodeAudio(file: Uint8Array, limits: DecodeLimits): Promise<DecodedAudio> {
+  const pieces: Float32Array[] = [];
+  let resampler: ReturnType<typeof createResampler> | undefined;
+  let heldSamples = 0;
+  for await (const block of blocksOf(file)) {
+    limits.onBlock?.();
+    resampler ??= createResampler(checkedRate(block.sampleRate), recognitionRate);
+    const piece = resampler.push(block.samples);
+    pieces.push(piece);
+    heldSamples += piece.length;
+    if (heldSamples > limits.longestSeconds * recognitionRate) {
+      throw new VelloError('AUDIO_TOO_LONG', `Recordings may last up to ${limits.longestSeconds} seconds.`);
+    }
+  }
+  if (resampler !== undefined) pieces.push(resampler.end());
+  const samples = joined(pieces);
+  const seconds = samples.length / recognitionRate;
+  if (seconds < shortestSeconds) {
+    throw new VelloError('AUDIO_TOO_SHORT', `Recordings must last at least ${shortestSeconds} seconds.`);
+  }
+  return { samples, seconds };
+}
+
+function blocksOf(file: Uint8Array): AsyncIterable<AudioBlock> | Iterable<AudioBlock> {
+  if (looksLikeFlac(file)) return decodeFlac(file);
+  if (looksLikeWav(file)) return decodeWav(file);
+  throw new VelloError('AUDIO_NOT_RECOGNISED', 'The file is not audio in FLAC or WAV format.');
+}
+
+function checkedRate(sampleRate: number): number {
+  if (sampleRate >= lowestRate && sampleRate <= highestRate) return sampleRate;
+  throw new VelloError('AUDIO_NOT_RECOGNISED', `A sample rate of ${sampleRate} Hz is no rate for audio.`);
+}
+
+function joined(pieces: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}

@@ -1,0 +1,67 @@
+/** One recording from its bytes to its text: decode, cut at pauses, recognise piece by piece. Runs on a thread of its own. */
+import type { Recognition, Segment } from '../../actors/ports/speech-engine.ts';
+import { cutAtPauses } from './cut-at-pauses.ts';
+import { decodeAudio, recognitionRate } from './decode-audio.ts';
+import { createIncrementalText } from './incremental-text.ts';
+import type { MoonshineModel } from './moonshine-model.ts';
+
+export interface RecogniseHooks {
+  readonly onDelta: (delta: string) => void;
+  /** Called at every step, whether or not it yields text: a sign of life. */
+  readonly onStep: () => void;
+  readonly isAborted: () => boolean;
+}
+
+/** An hour at 16 kHz takes 230 MB of memory. */
+export const longestRecordingSeconds = 3600;
+/** Nothing below -60 dB of full scale is speech; the model would make words up. */
+const silencePeak = 0.001;
+
+/**
+ * @throws VelloError as `decodeAudio` does
+ * @throws DOMException `AbortError` once `isAborted` says so
+ */
+export async function recognise(model: MoonshineModel, file: Uint8Array, hooks: RecogniseHooks): Promise<Recognition> {
+  const stopIfAborted = () => {
+    hooks.onStep();
+    if (hooks.isAborted()) throw new DOMException('The recognition was abandoned.', 'AbortError');
+  };
+  const audio = await decodeAudio(file, { longestSeconds: longestRecordingSeconds, onBlock: stopIfAborted });
+  const segments: Segment[] = [];
+  let whole = '';
+  for (const { start, end } of cutAtPauses(audio.samples, recognitionRate)) {
+    stopIfAborted();
+    const samples = audio.samples.slice(start, end);
+    if (isSilent(samples)) continue;
+    const text = createIncrementalText();
+    const tokens: number[] = [];
+    const before = whole.length;
+    let logProbability = 0;
+    const emit = (delta: string) => {
+      if (delta === '') return;
+      const separated = whole.length === before && before > 0 ? ` ${delta}` : delta;
+      whole += separated;
+      hooks.onDelta(separated);
+    };
+    for await (const token of model.tokens(samples)) {
+      stopIfAborted();
+      tokens.push(token.id);
+      logProbability += token.logProbability;
+      emit(text.push(token.id));
+    }
+    emit(text.end());
+    if (whole.length === before) continue;
+    segments.push({
+      startSeconds: start / recognitionRate,
+      endSeconds: end / recognitionRate,
+      text: whole.slice(before).trimStart(),
+      tokens,
+      averageLogProbability: logProbability / Math.max(1, tokens.length),
+    });
+  }
+  return { text: whole, audioSeconds: audio.seconds, segments };
+}
+
+function isSilent(samples: Float32Array): boolean {
+  return !samples.some((sample) => Math.abs(sample) > silencePeak);
+}
