@@ -20,4 +20,42 @@ export const LIMITS = {
     unknownTokens: 10_000,
     unknownForMs: 10_000,
   },
+  upstream: {
+    connectMs: 5_000,
+    /** Below the 30 s and more after which providers drop idle connections, so that we seldom write to a dead one. */
+    keepAliveMs: 20_000,
+    bodyBufferBytes: 64 * 1024,
+  },
+  relay: {
+    /** How far into the body the model is looked for (contract §4). */
+    lookAheadBytes: 64 * 1024,
+    /** Upload bytes held per request before the client is made to wait. */
+    uploadBufferBytes: 256 * 1024,
+    /** A client that waits is still read now and then, or its departure would go unnoticed; up to this much. */
+    uploadPollBytes: 2 * 1024 * 1024,
+    uploadPollMs: 500,
+    /** Longest silence of a client in the middle of its upload. */
+    uploadIdleMs: 30_000,
+    /** Slowest upload, averaged over the window. Compressed live speech is 3 kB/s and more. */
+    uploadBytesPerSecond: 512,
+    uploadWindowMs: 60_000,
+    /** Longest wait for the provider to take the next bytes of an upload. */
+    uploadStallMs: 60_000,
+    /** Last byte of the upload to the answer's status: long recordings are recognised whole. */
+    headMs: 300_000,
+    /** Longest silence in the middle of an answer. */
+    idleMs: 120_000,
+    totalMs: 3_600_000,
+    /** After a refusal: what is still read of the upload, so that the answer is not lost to a reset connection. */
+    discardBytes: 32 * 1024 * 1024,
+    discardUnannouncedBytes: 1024 * 1024,
+    discardMs: 2_000,
+    /** Answers with an error status are held up to this size, to be checked and reworded. */
+    errorBodyBytes: 16 * 1024,
+    /** What is kept of an answer to read its text and usage from; a longer one is metered by its last part only. */
+    answerTailBytes: 256 * 1024,
+    /** Answers read to their end for clients that left. Above it, they are cancelled like any other. */
+    orphanedAnswers: 500,
+    tickMs: 250,
+  },
 } as const;

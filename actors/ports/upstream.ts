@@ -1,0 +1,50 @@
+/** One HTTP call to an AI provider, streamed both ways. Neither the caller nor the implementation holds a body whole. */
+
+export interface UpstreamRequest {
+  readonly method: 'GET' | 'POST';
+  /** Path below the provider's base address, such as `/v1/models`. */
+  readonly path: string;
+  /** Without framing headers: those follow from `contentLength`. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Bytes of the body; 0 for none, `undefined` where only the client will know. */
+  readonly contentLength: number | undefined;
+}
+
+/** Header values by lower-case name. */
+export type UpstreamHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+export interface UpstreamFailure {
+  /** `connect`: no connection was made. `broken`: it ended, or what came over it was not HTTP. */
+  readonly reason: 'connect' | 'broken';
+  /** For logs; never for clients, because it may name addresses. */
+  readonly error: Error;
+}
+
+/** Calls come in this order, and after `end`, `failed` or an `abort` none comes any more. */
+export interface UpstreamListener {
+  /** The body is taken (again): after the connection is made, and after a `write` that returned false. */
+  wanted(): void;
+  /** The final status; interim ones (1xx) are not reported. */
+  head(status: number, headers: UpstreamHeaders): void;
+  /** The bytes are the listener's to keep. */
+  data(chunk: Buffer): void;
+  /** The answer is complete. */
+  end(): void;
+  failed(failure: UpstreamFailure): void;
+}
+
+export interface UpstreamCall {
+  /** Hands over body bytes; false means to wait for `wanted`. Only after the first `wanted`. */
+  write(chunk: Uint8Array): boolean;
+  /** The body is complete. */
+  end(): void;
+  /** Stops and restarts the answer's flow. */
+  pause(): void;
+  resume(): void;
+  /** Ends the call at once, in whatever phase; the connection is closed. */
+  abort(): void;
+}
+
+export interface Upstream {
+  open(request: UpstreamRequest, listener: UpstreamListener): UpstreamCall;
+}

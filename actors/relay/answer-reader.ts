@@ -1,0 +1,111 @@
+/**
+ * Reads what must be known of an answer while it passes by: the recognised text, the provider's usage, and whether a
+ * stream was finished or merely ended. Holds a bounded part of it and never changes a byte.
+ */
+import { LIMITS } from '../../config/limits.ts';
+import { createSseReader } from './sse-reader.ts';
+
+export interface AnswerSummary {
+  /** The whole recognised text; absent where the answer is no transcription, too long, or unfinished. */
+  readonly text?: string;
+  readonly usage?: Readonly<Record<string, unknown>>;
+  /** Seconds of audio as the provider counted them. */
+  readonly audioSeconds?: number;
+  /** False for an event stream that ended without its closing event. */
+  readonly finished: boolean;
+}
+
+export interface AnswerReader {
+  push(chunk: Uint8Array): void;
+  summary(): AnswerSummary;
+  /** An event stream that is between two events: another one may be added here. */
+  betweenEvents(): boolean;
+}
+
+/** A reader for one answer, by its `Content-Type`. */
+export function createAnswerReader(type: 'transcribe' | 'process', contentType: string): AnswerReader {
+  const media = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  if (media === 'text/event-stream') return createStreamReader();
+  if (media === 'application/json') return createWholeReader(readJson);
+  // `response_format` text, srt and vtt: the body is the text.
+  if (type === 'transcribe' && media.startsWith('text/')) return createWholeReader((body) => ({ text: body.trim() }));
+  return { push: () => undefined, summary: () => ({ finished: true }), betweenEvents: () => false };
+}
+
+function createWholeReader(read: (body: string) => Omit<AnswerSummary, 'finished'>): AnswerReader {
+  let chunks: Buffer[] = [];
+  let bytes = 0;
+  return {
+    push: (chunk) => {
+      bytes += chunk.byteLength;
+      // An answer above the bound is metered by the request alone: half of a JSON text says nothing reliable.
+      if (bytes > LIMITS.relay.answerTailBytes) chunks = [];
+      else chunks.push(Buffer.from(chunk));
+    },
+    summary: () => {
+      if (bytes > LIMITS.relay.answerTailBytes) return { finished: true };
+      return { ...read(Buffer.concat(chunks).toString('utf8')), finished: true };
+    },
+    betweenEvents: () => false,
+  };
+}
+
+function createStreamReader(): AnswerReader {
+  let text: string | undefined;
+  let usage: Readonly<Record<string, unknown>> | undefined;
+  let finished = false;
+  const reader = createSseReader(LIMITS.relay.answerTailBytes, (data) => {
+    if (data === '[DONE]') finished = true;
+    // Deltas are neither parsed nor kept: only the closing event and one with usage are of interest.
+    if (!data.includes('"transcript.text.done"') && !data.includes('"usage"')) return;
+    const event = parseObject(data);
+    if (event === undefined) return;
+    if (event['type'] === 'transcript.text.done') {
+      finished = true;
+      if (typeof event['text'] === 'string') text = event['text'];
+    }
+    usage = asObject(event['usage']) ?? usage;
+  });
+  return {
+    push: (chunk) => reader.push(chunk),
+    summary: () => ({
+      ...(text === undefined ? {} : { text }),
+      ...describeUsage(usage),
+      finished,
+    }),
+    betweenEvents: () => reader.betweenEvents(),
+  };
+}
+
+function readJson(body: string): Omit<AnswerSummary, 'finished'> {
+  const answer = parseObject(body);
+  if (answer === undefined) return {};
+  const { text, duration } = answer;
+  const measured = describeUsage(asObject(answer['usage']));
+  return {
+    ...(typeof text === 'string' ? { text } : {}),
+    // `verbose_json` gives the duration beside the text.
+    ...(typeof duration === 'number' && duration >= 0 ? { audioSeconds: duration } : {}),
+    ...measured,
+  };
+}
+
+/** OpenAI's transcription usage is either tokens or `{"type": "duration", "seconds": …}`; an explicit zero is a value. */
+function describeUsage(usage: Readonly<Record<string, unknown>> | undefined): Partial<AnswerSummary> {
+  if (usage === undefined) return {};
+  const seconds = usage['type'] === 'duration' ? usage['seconds'] : undefined;
+  return typeof seconds === 'number' && seconds >= 0 ? { usage, audioSeconds: seconds } : { usage };
+}
+
+function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    return asObject(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function asObject(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  return value as Readonly<Record<string, unknown>>;
+}

@@ -1,0 +1,62 @@
+/** What a request's body says about itself while it passes by: the model it asks for and how long its audio is. */
+import { LIMITS } from '../../config/limits.ts';
+import { createAudioHeaderReader, type AudioLength } from './audio-header.ts';
+import { createJsonModelScanner } from './json-model-scanner.ts';
+import { createMultipartScanner } from './multipart-scanner.ts';
+
+export interface UploadMeter {
+  push(chunk: Uint8Array): void;
+  /** The `model` field, once it has been seen whole. */
+  model(): string | undefined;
+  /** The length of the part `file`, as far as it arrived. */
+  audio(): AudioLength;
+}
+
+const noAudio: AudioLength = { audioSeconds: 0, source: 'none' };
+const modelNameBytes = 256;
+
+export function createMultipartMeter(boundary: string): UploadMeter {
+  const reader = createAudioHeaderReader();
+  let part = '';
+  let modelBytes: Buffer[] = [];
+  let model: string | undefined;
+  let fileBytes = 0;
+  let sawFile = false;
+  let length: AudioLength | undefined;
+
+  const scanner = createMultipartScanner(boundary, {
+    begin: (name) => {
+      part = name;
+      modelBytes = [];
+      // A second `file` is not measured: providers take the first or refuse.
+      if (name === 'file' && sawFile) part = 'file again';
+      if (name === 'file') sawFile = true;
+    },
+    data: (bytes) => {
+      if (part === 'file') {
+        fileBytes += bytes.byteLength;
+        reader.push(bytes);
+      } else if (part === 'model' && model === undefined && modelBytes.length < modelNameBytes) {
+        modelBytes.push(Buffer.from(bytes.subarray(0, modelNameBytes)));
+      }
+    },
+    end: () => {
+      if (part === 'file') length = reader.end(fileBytes);
+      else if (part === 'model') model ??= Buffer.concat(modelBytes).toString('utf8', 0, modelNameBytes).trim();
+    },
+  });
+
+  return {
+    push: (chunk) => scanner.push(chunk),
+    model: () => model,
+    audio: () => (length ??= sawFile ? reader.end(fileBytes) : noAudio),
+  };
+}
+
+export function createJsonMeter(): UploadMeter {
+  const scanner = createJsonModelScanner(LIMITS.relay.lookAheadBytes);
+  return { push: (chunk) => scanner.push(chunk), model: () => scanner.model(), audio: () => noAudio };
+}
+
+/** For requests without a body. */
+export const emptyMeter: UploadMeter = { push: () => undefined, model: () => undefined, audio: () => noAudio };

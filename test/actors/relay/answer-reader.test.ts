@@ -1,0 +1,74 @@
+import t from 'tap';
+import { createAnswerReader } from '../../../actors/relay/answer-reader.ts';
+
+function read(contentType: string, body: string, size = body.length, type: 'transcribe' | 'process' = 'transcribe') {
+  const reader = createAnswerReader(type, contentType);
+  const bytes = Buffer.from(body);
+  for (let from = 0; from < bytes.length; from += Math.max(1, size)) reader.push(bytes.subarray(from, from + size));
+  return reader;
+}
+
+const done = '{"type":"transcript.text.done","text":"grüße dich","usage":{"type":"duration","seconds":0}}';
+
+t.test(
+  'text and usage of a streamed transcription are found however it is cut and whatever ends its lines',
+  async (t) => {
+    for (const lineEnd of ['\n', '\r\n', '\r']) {
+      const body = [
+        `: hello`,
+        '',
+        'event: x',
+        `data: {"type":"transcript.text.delta","delta":"grü"}`,
+        '',
+        `data: ${done}`,
+        '',
+        '',
+      ].join(lineEnd);
+      for (const size of [1, 2, 5, body.length]) {
+        const reader = read('text/event-stream; charset=utf-8', body, size);
+        t.match(reader.summary(), {
+          text: 'grüße dich',
+          usage: { type: 'duration', seconds: 0 },
+          audioSeconds: 0,
+          finished: true,
+        });
+        t.equal(reader.betweenEvents(), true);
+      }
+    }
+  },
+);
+
+t.test('an event stream that ends without its closing event is unfinished', async (t) => {
+  const reader = read('text/event-stream', 'data: {"type":"transcript.text.delta","delta":"a"}\n\ndata: {"ty');
+  t.same(reader.summary(), { finished: false });
+  t.equal(reader.betweenEvents(), false);
+});
+
+t.test('data on several lines is one event, and a byte order mark is no part of it', async (t) => {
+  const reader = read('text/event-stream', `\ufeffdata: {"type":"transcript.text.done",\ndata: "text":"x"}\n\n`);
+  t.match(reader.summary(), { text: 'x', finished: true });
+});
+
+t.test('usage of a chat stream is that of its last frame', async (t) => {
+  const body = 'data: {"choices":[],"usage":null}\n\ndata: {"usage":{"total_tokens":7}}\n\ndata: [DONE]\n\n';
+  t.same(read('text/event-stream', body, 3, 'process').summary(), { usage: { total_tokens: 7 }, finished: true });
+});
+
+t.test('JSON and plain answers give their text; other media give nothing', async (t) => {
+  t.same(read('application/json', '{"text":"a","usage":{"type":"tokens","total_tokens":3}}', 4).summary(), {
+    text: 'a',
+    usage: { type: 'tokens', total_tokens: 3 },
+    finished: true,
+  });
+  t.match(read('application/json', '{"text":"a","duration":2.5}').summary(), { text: 'a', audioSeconds: 2.5 });
+  t.same(read('text/plain; charset=utf-8', 'just text\n').summary(), { text: 'just text', finished: true });
+  t.same(read('application/json', '{"text":').summary(), { finished: true });
+  t.same(read('audio/mpeg', 'xx').summary(), { finished: true });
+});
+
+t.test('an answer of any length is held only up to the bound', async (t) => {
+  const long = read('application/json', `{"text":"${'a'.repeat(400_000)}"}`, 10_000);
+  t.same(long.summary(), { finished: true });
+  const stream = read('text/event-stream', `data: ${'b'.repeat(400_000)}\n\ndata: ${done}\n\n`, 10_000);
+  t.match(stream.summary(), { text: 'grüße dich', finished: true });
+});
