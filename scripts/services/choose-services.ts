@@ -3,7 +3,7 @@
  * stopping is the tree's affair.
  */
 import type { Settings } from '../../config/settings.ts';
-import type { ServiceProcess } from '../../actors/ports/service-process.ts';
+import type { LocalService } from '../../supervisors/services.ts';
 import { findFreePort, isPortFree } from '../../transports/process/free-port.ts';
 import {
   isNewCluster,
@@ -19,17 +19,11 @@ import { checkRedis } from './check-redis.ts';
 import { newPassword, type Home, type ServiceAddress } from './home.ts';
 import { obtainRedis } from './obtain-redis.ts';
 
-/** A server of our own, for the tree to start first and stop last. */
-export interface LocalService {
-  readonly id: 'postgres' | 'redis';
-  /** Resolves when the server answers. Called again for each restart. */
-  readonly start: () => Promise<ServiceProcess>;
-}
-
 export interface Services {
   /** As administrator: may create roles. */
   readonly databaseUrl: string;
   readonly redisUrl: string;
+  /** Servers of our own, for the tree to start first and stop last. */
   readonly local: readonly LocalService[];
 }
 

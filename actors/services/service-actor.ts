@@ -1,0 +1,35 @@
+/** Owns the life of one program that Vello starts for itself: running while the actor is, gone when it is, and its death the actor's failure. */
+import type { ActorDefinition } from '../kernel/actor.ts';
+import type { ServiceProcess } from '../ports/service-process.ts';
+
+/** How the program ended without being asked to. */
+export interface ServiceEnded {
+  readonly how: string;
+}
+
+/** What an orderly end may take: PostgreSQL writes a checkpoint, Redis its append-only file. */
+export const SERVICE_STOP_MS = 15_000;
+
+/** `start` resolves once the program answers, and is called again for every incarnation. */
+export function serviceActor(id: string, start: () => Promise<ServiceProcess>): ActorDefinition<ServiceEnded> {
+  return {
+    type: 'service',
+    async start(ctx) {
+      const program = await start();
+      if (ctx.signal.aborted) {
+        // Told to stop while the program came up: nobody else knows of it.
+        await program.stop(SERVICE_STOP_MS);
+        throw new Error(`${id} was stopped while it started`);
+      }
+      void program.ended.then((how) => ctx.self.tell({ how }));
+      return {
+        receive({ how }) {
+          throw new Error(`${id} ended by itself (${how}): ${program.lastWords()}`);
+        },
+        stop: () => program.stop(SERVICE_STOP_MS),
+        ready: () => program.isRunning(),
+        describe: () => ({ pid: program.pid }),
+      };
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { openHome } from '../../../scripts/services/home.ts';
+import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
+
+t.test('keeps a second Vello out while the first runs, and lets the next in', async (t) => {
+  const path = join(temporaryFolder(t), 'home');
+  const first = openHome(path);
+  t.throws(() => openHome(path), /already runs here, as process \d+/);
+  first.release();
+  openHome(path).release();
+  t.equal(existsSync(join(path, 'vello.pid')), false);
+});
+
+t.test('is not kept closed by a Vello that was killed, nor by a stranger that got its process id', async (t) => {
+  const path = join(temporaryFolder(t), 'home');
+  openHome(path).release();
+  for (const identity of [
+    { pid: 2 ** 22 + 1, startedAtTicks: 1 },
+    { pid: process.pid, startedAtTicks: 1 },
+    'garbage',
+  ]) {
+    writeFileSync(join(path, 'vello.pid'), JSON.stringify(identity));
+    openHome(path).release();
+  }
+});
+
+t.test('remembers addresses in a file that only its owner reads', async (t) => {
+  const path = join(temporaryFolder(t), 'home');
+  const home = openHome(path);
+  home.remember('redis', { port: 1234, password: 'one' });
+  home.remember('postgres', { port: 2345, password: 'other' });
+  t.strictSame(home.recall('redis'), { port: 1234, password: 'one' });
+  t.equal(statSync(join(path, 'services.json')).mode & 0o777, 0o600);
+  home.release();
+});
+
+t.test('says which folder cannot be used, and what to do', async (t) => {
+  const file = join(temporaryFolder(t), 'file');
+  writeFileSync(file, '');
+  t.throws(() => openHome(join(file, 'home')), /cannot be used \(ENOTDIR\).*VELLO_HOME/s);
+});
