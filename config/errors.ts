@@ -55,6 +55,7 @@ export const ERRORS = {
   // Credits and jobs
   IDEMPOTENCY_CONFLICT: refused(409, 'The same idempotency key was used for something else.'),
   JOB_NOT_FOUND: refused(404, 'There is no such job.'),
+  JOB_TAKES_NO_TEXT: refused(409, 'The job is not a transcription.'),
   USER_UNKNOWN: refused(422, 'There is no such user or device.'),
 
   // Speech

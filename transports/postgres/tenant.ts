@@ -15,11 +15,12 @@ export interface TenantDatabase {
 export function createTenantDatabase(sql: Sql): TenantDatabase {
   return {
     async withTenant<T>(userId: string, work: (tx: TenantSql) => Promise<T>): Promise<T> {
-      const [, result] = (await sql.begin(async (tx) =>
-        // Sent together with the first statement of `work`: the connection keeps their order, and no round trip is spent.
-        // The setting is local to the transaction; a session setting would outlive it on a pooled connection.
-        Promise.all([tx`select set_config('app.user', ${userId}, true)`, work(tx as TenantSql)]),
-      )) as [unknown, T];
+      const [, result] = (await sql.begin(async (tx) => {
+        // Local to the transaction: a session setting would outlive it on a pooled connection. Sent at once and not waited for:
+        // the connection keeps the order, and no round trip is spent.
+        const carried = tx`select set_config('app.user', ${userId}, true)`.execute();
+        return Promise.all([carried, work(tx as TenantSql)]);
+      })) as [unknown, T];
       return result;
     },
   };

@@ -1,33 +1,9 @@
 import t from 'tap';
 import { v7 as uuidv7 } from 'uuid';
 import { createSettlement } from '../../../transports/postgres/settlement.ts';
-import type { PricedEvent } from '../../../actors/ports/settlement.ts';
 import { createMigratedDatabase } from '../../fixtures/migrated-database.ts';
-import { insertAccount, type Account } from '../../fixtures/account.ts';
-
-const event = (account: Account, credits: number, more: Partial<PricedEvent> = {}): PricedEvent => ({
-  eventId: uuidv7(),
-  type: 'transcribe',
-  requestId: uuidv7(),
-  sessionId: uuidv7(),
-  userId: account.userId,
-  deviceId: account.deviceId,
-  provider: 'openai',
-  model: 'whisper-1',
-  outcome: 'ok',
-  status: 200,
-  startedAtMs: 1_750_000_000_000,
-  ttfbMs: 120,
-  durationMs: 900,
-  bytesIn: 32_000,
-  bytesOut: 120,
-  audioSeconds: 7.5,
-  audioSource: 'header',
-  keyId: 'key-1',
-  attempts: 1,
-  credits,
-  ...more,
-});
+import { insertAccount } from '../../fixtures/account.ts';
+import { pricedEvent as event } from '../../fixtures/priced-event.ts';
 
 t.test('an event becomes one job, one ledger entry, one remembered id and one message', async (t) => {
   const { admin, system } = await createMigratedDatabase(t);
