@@ -10,6 +10,54 @@ interface Declared {
 const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
 export const METRICS = {
+  vello_actor_ask_seconds: {
+    kind: 'histogram',
+    help: 'From an ask to its end, by the type that was asked.',
+    labels: ['type'],
+    buckets: seconds,
+  },
+  vello_actor_asks_total: {
+    kind: 'counter',
+    help: 'Asks by the type that was asked and their end: ok, failed, timeout, target_stopped, mailbox_full.',
+    labels: ['type', 'outcome'],
+  },
+  vello_actor_dead_letters_total: {
+    kind: 'counter',
+    help: 'Messages that reached nobody: stopped, stale_incarnation, mailbox_full, expired_ask, unknown, failed.',
+    labels: ['type', 'reason'],
+  },
+  vello_actor_failures_total: { kind: 'counter', help: 'Handlers, starts and stops that failed.', labels: ['type'] },
+  vello_actor_handler_seconds: {
+    kind: 'histogram',
+    help: 'Time in a handler; messages handled in one turn count as equals.',
+    labels: ['type'],
+    buckets: seconds,
+  },
+  vello_actor_live: { kind: 'gauge', help: 'Living actors.', labels: ['type'] },
+  vello_actor_mailbox_depth_max: { kind: 'gauge', help: 'Messages in the deepest mailbox.', labels: ['type'] },
+  vello_actor_mailbox_depth_sum: { kind: 'gauge', help: 'Messages in all mailboxes.', labels: ['type'] },
+  vello_actor_mailbox_dropped_total: { kind: 'counter', help: 'Messages a full mailbox lost.', labels: ['type'] },
+  vello_actor_mailbox_wait_seconds: {
+    kind: 'histogram',
+    help: 'The longest wait of a message in each turn.',
+    labels: ['type'],
+    buckets: seconds,
+  },
+  vello_actor_messages_total: { kind: 'counter', help: 'Messages handed to a handler.', labels: ['type'] },
+  vello_actor_restart_budgets_exhausted_total: {
+    kind: 'counter',
+    help: 'Supervisors that gave up restarting.',
+    labels: ['type'],
+  },
+  vello_actor_restarts_total: { kind: 'counter', help: 'Incarnations after the first.', labels: ['type'] },
+  vello_actor_started_total: { kind: 'counter', help: 'Starts that succeeded.', labels: ['type'] },
+  vello_actor_stopped_total: {
+    kind: 'counter',
+    help: 'Incarnations that ended: normal, shutdown, killed, crashed.',
+    labels: ['type', 'reason'],
+  },
+  vello_actor_stuck: { kind: 'gauge', help: 'Actors whose handler is past its deadline.', labels: ['type'] },
+
   vello_event_attempts: {
     kind: 'histogram',
     help: 'Runs that an event took until it was settled or abandoned.',

@@ -9,25 +9,15 @@ import { KernelError, toError } from '../actors/kernel/errors.ts';
 import { describeExit, isAbnormal, SHUTDOWN, type ExitReason } from '../actors/kernel/exit-reason.ts';
 import { CRASH, type Decision, type Failure } from '../actors/kernel/failure.ts';
 import type { ActorObserver, LiveActor } from '../actors/kernel/kernel.ts';
-import type { Timer } from '../actors/ports/clock.ts';
+import { supervisionOf, type SupervisingBehaviour, type SupervisionView } from '../actors/kernel/supervision-view.ts';
 import { backoffDelayMs, DEFAULT_BACKOFF, hasRecovered } from './backoff.ts';
-import { checkSupervisorSpec, worker, type ChildSpec, type SupervisorSpec } from './child-spec.ts';
+import { Child, viewOf } from './child.ts';
+import { checkSupervisorSpec, worker, type SupervisorSpec } from './child-spec.ts';
 import type { DynamicChildOptions, DynamicOwner } from './dynamic-children.ts';
 import { decide, RESTART_POLICY } from './failure-policy.ts';
 import { RestartBudget } from './restart-budget.ts';
+import { SupervisorError } from './supervisor-error.ts';
 import { concernedBy } from './strategy.ts';
-
-/** Its children could not be kept running: what the supervisor's own exit reason carries upward. */
-export class SupervisorError extends Error {
-  override readonly name = 'SupervisorError';
-  readonly code: 'RESTART_BUDGET_EXHAUSTED' | 'FAILURE_ESCALATED';
-  readonly retryable = false;
-
-  constructor(code: SupervisorError['code'], detail: string, cause: unknown) {
-    super(detail, { cause });
-    this.code = code;
-  }
-}
 
 export interface SupervisorTools {
   /** From 0 to 1, for jitter. */
@@ -49,35 +39,11 @@ function definitionOf(spec: SupervisorSpec, tools: SupervisorTools, up: () => vo
       return {
         receive: () => undefined,
         stop: () => supervisor.stop(),
-        ready: () => supervisor.isReady,
-      };
+        ready: () => supervisor.unready().length === 0,
+        supervision: () => supervisor.view(),
+      } satisfies SupervisingBehaviour;
     },
   };
-}
-
-/** `down`: to be started when its turn comes. `ended`: not to be started again. */
-type ChildStatus = 'down' | 'starting' | 'up' | 'stopping' | 'backoff' | 'ended';
-
-class Child {
-  readonly spec: ChildSpec;
-  readonly isDynamic: boolean;
-  status: ChildStatus = 'down';
-  actor: LiveActor | undefined = undefined;
-  /** Told to stop as soon as those after it have. */
-  mustStop = false;
-  /** Set when its policy verdict was to escalate: its exit fails the supervisor. */
-  escalates = false;
-  starts = 0;
-  /** Consecutive failures, for the backoff. */
-  failures = 0;
-  lastDelayMs = 0;
-  startedMs = 0;
-  timer: Timer | undefined = undefined;
-
-  constructor(spec: ChildSpec, isDynamic: boolean) {
-    this.spec = spec;
-    this.isDynamic = isDynamic;
-  }
 }
 
 class Supervisor implements ActorObserver, DynamicOwner {
@@ -103,12 +69,28 @@ class Supervisor implements ActorObserver, DynamicOwner {
     this.#budget = new RestartBudget(spec.intensity, spec.periodMs);
   }
 
-  get isReady(): boolean {
-    if (this.#phase !== 'running') return false;
-    return this.#children.every(
-      (child) =>
-        child.spec.restart !== 'permanent' || (child.status === 'up' && (child.actor?.behaviour?.ready?.() ?? true)),
-    );
+  view(): SupervisionView {
+    const { strategy, intensity, periodMs } = this.#spec;
+    const nowMs = this.#now();
+    return {
+      strategy,
+      intensity,
+      periodMs,
+      restartsUsed: this.#budget.used(nowMs),
+      children: this.#children.map((child) => viewOf(child, nowMs)),
+      unready: this.unready(),
+    };
+  }
+
+  /** Paths of permanent children that are not up or say that they are not ready, those of nested supervisors included. */
+  unready(): readonly string[] {
+    return this.#children.flatMap(({ spec, status, actor }) => {
+      if (spec.restart !== 'permanent') return [];
+      if (status !== 'up' || actor === undefined) return [`${this.#self.path}/${spec.id}`];
+      const nested = supervisionOf(actor.behaviour);
+      if (nested !== undefined) return nested.unready;
+      return (actor.behaviour?.ready?.() ?? true) ? [] : [actor.path];
+    });
   }
 
   begin(): void {
@@ -164,7 +146,7 @@ class Supervisor implements ActorObserver, DynamicOwner {
   }
 
   #stoppedAsAsked(child: Child): void {
-    child.status = child.spec.restart === 'temporary' ? 'ended' : 'down';
+    child.status = child.spec.restart === 'temporary' ? 'ended' : 'waiting';
     child.mustStop = false;
     this.#forgetIfDynamic(child);
   }
@@ -228,18 +210,19 @@ class Supervisor implements ActorObserver, DynamicOwner {
     for (const position of concernedBy(this.#spec.strategy, index, this.#children.length)) {
       const sibling = this.#children[position];
       if (sibling === undefined || sibling === child) continue;
-      if (sibling.status === 'ended' && sibling.spec.restart !== 'temporary') sibling.status = 'down';
+      if (sibling.status === 'ended' && sibling.spec.restart !== 'temporary') sibling.status = 'waiting';
       else sibling.mustStop = sibling.status !== 'ended';
     }
   }
 
   #wait(child: Child, delayMs: number): void {
-    child.status = delayMs > 0 ? 'backoff' : 'down';
+    child.status = delayMs > 0 ? 'backoff' : 'waiting';
     if (delayMs === 0) return this.#restartIfDynamic(child);
+    child.dueMs = this.#now() + delayMs;
     child.timer = this.#self.kernel.clock.setTimer(delayMs, () => {
       child.timer = undefined;
       if (child.status !== 'backoff') return;
-      child.status = 'down';
+      child.status = 'waiting';
       if (child.isDynamic) this.#restartIfDynamic(child);
       else this.#advance();
     });
@@ -289,7 +272,7 @@ class Supervisor implements ActorObserver, DynamicOwner {
   #startNext(): void {
     if (this.#phase === 'stopping' || this.#phase === 'failing') return;
     for (const [index, child] of this.#children.entries()) {
-      if (child.status === 'down' && this.#mayStart(index)) this.#startChild(child);
+      if (child.status === 'waiting' && this.#mayStart(index)) this.#startChild(child);
     }
     if (this.#phase === 'starting' && this.#children.every((child) => this.#hasHadItsChance(child))) {
       this.#phase = 'running';

@@ -11,7 +11,9 @@ import { KernelError } from './errors.ts';
 import { SHUTDOWN } from './exit-reason.ts';
 import type { Kernel, LiveActor, SpawnOptions } from './kernel.ts';
 import { checkMailbox } from './mailbox.ts';
+import { publishMetrics } from './publish-metrics.ts';
 import type { Ref } from './ref.ts';
+import { takeActorSnapshot, takeSnapshot, type ActorSnapshot, type SystemSnapshot } from './snapshot.ts';
 import { TypeStats } from './type-stats.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -27,6 +29,10 @@ export interface ActorSystem {
   /** The present incarnation at a path such as `vello/api/notifier`; the caller vouches for its message type. */
   resolve<M>(path: string): Ref<M> | undefined;
   readonly deadLetters: DeadLetters;
+  /** The tree as plain data; siblings of one type beyond two dozen as one line. */
+  snapshot(): SystemSnapshot;
+  /** One actor and what is below it, its children listed one by one; undefined where there is none. */
+  snapshotOf(path: string): ActorSnapshot | undefined;
   /** True when no actor has anything to do right now; asynchronous handlers may still be in flight. */
   readonly isIdle: boolean;
   /** Ends every actor, newest first, and resolves when nothing is left. */
@@ -36,6 +42,9 @@ export interface ActorSystem {
 export function createActorSystem(parts: ActorSystemParts): ActorSystem {
   return new System(parts);
 }
+
+/** Children that a question about one actor lists at most, before they become a group. */
+const LISTED_ON_REQUEST = 1000;
 
 class System implements ActorSystem, Kernel {
   readonly clock: Clock;
@@ -48,14 +57,27 @@ class System implements ActorSystem, Kernel {
   readonly #stats = new Map<string, TypeStats>();
   #incarnations = 0;
   #isStopping = false;
+  readonly #startedMs: number;
 
-  constructor({ clock, log }: ActorSystemParts) {
+  constructor({ clock, log, metrics }: ActorSystemParts) {
+    this.#startedMs = clock.monotonicMs();
     this.clock = clock;
     this.log = log;
     this.dispatcher = new Dispatcher(clock, log);
     this.deadLetters = new DeadLetterOffice(clock);
     this.asks = new Asks(clock, this.deadLetters);
     this.watchdog = new Watchdog(clock);
+    publishMetrics(this, metrics);
+  }
+
+  get liveActors(): number {
+    let live = 0;
+    for (const stats of this.#stats.values()) live += stats.live;
+    return live;
+  }
+
+  allStats(): Iterable<TypeStats> {
+    return this.#stats.values();
   }
 
   get isIdle(): boolean {
@@ -84,7 +106,20 @@ class System implements ActorSystem, Kernel {
     return cell;
   }
 
+  snapshot(): SystemSnapshot {
+    return takeSnapshot(this, this.#startedMs);
+  }
+
+  snapshotOf(path: string): ActorSnapshot | undefined {
+    const actor = this.#find(path);
+    return actor === undefined ? undefined : takeActorSnapshot(this, actor, LISTED_ON_REQUEST);
+  }
+
   resolve<M>(path: string): Ref<M> | undefined {
+    return this.#find(path);
+  }
+
+  #find(path: string): LiveActor | undefined {
     const [first = '', ...rest] = path.split('/');
     let found = this.roots.get(first);
     for (const id of rest) found = found?.children?.get(id);

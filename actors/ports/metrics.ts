@@ -8,6 +8,13 @@ export interface Metrics {
   gauge<N extends GaugeName>(name: N, labels: LabelsOf<N>, value: number): void;
   /** Records one observation, in the unit the metric's name ends with (seconds, bytes). */
   observe<N extends HistogramName>(name: N, labels: LabelsOf<N>, value: number): void;
+  /** Adds observations that were counted elsewhere: how many per bucket of the metric, one more for those above, and their sum. */
+  addObservations<N extends HistogramName>(
+    name: N,
+    labels: LabelsOf<N>,
+    countsByBucket: ArrayLike<number>,
+    sum: number,
+  ): void;
   /** Registers a callback that sets gauges just before each scrape, so that nothing is paid while nobody looks. */
   onScrape(collect: () => void): void;
 }
