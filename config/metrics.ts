@@ -106,6 +106,19 @@ export const METRICS = {
     buckets: seconds,
   },
   vello_http_requests_in_flight: { kind: 'gauge', help: 'HTTP requests being answered.', labels: ['listener'] },
+
+  vello_node_event_loop_delay_seconds: {
+    kind: 'gauge',
+    help: 'Delay of the event loop since the last scrape, by quantile (1: the worst).',
+    labels: ['quantile'],
+  },
+  vello_node_event_loop_utilization: {
+    kind: 'gauge',
+    help: 'Share of time since the last scrape in which the event loop worked, 0 to 1.',
+    labels: [],
+  },
+  vello_node_memory_bytes: { kind: 'gauge', help: 'Memory: resident, heap, external.', labels: ['kind'] },
+  vello_node_uptime_seconds: { kind: 'gauge', help: 'Since the process started.', labels: [] },
 } as const satisfies Record<string, Declared>;
 
 type Catalogue = typeof METRICS;

@@ -1,0 +1,88 @@
+/**
+ * The orderly end, phase by phase: what each phase must do is registered by the roles, when and for how long is decided
+ * here. Runs once. The tree itself is stopped afterwards, by the root.
+ */
+import type { Clock } from '../actors/ports/clock.ts';
+import type { Log } from '../actors/ports/log.ts';
+
+/**
+ * `notReady`: readiness goes red, so that balancers look elsewhere. `stopAccepting`: listeners close. `finish`: requests and
+ * jobs under way end. `flush`: events and acknowledgements go out. `handOff`: sessions move. `release`: leases are given up,
+ * last, since everything before may need them.
+ */
+export const DRAIN_PHASES = ['notReady', 'stopAccepting', 'finish', 'flush', 'handOff', 'release'] as const;
+export type DrainPhase = (typeof DRAIN_PHASES)[number];
+
+/** `signal` aborts at the deadline. A rejection is logged and counts as done: the end goes on. */
+export type DrainAction = (signal: AbortSignal) => void | Promise<void>;
+
+export interface DrainResult {
+  /** Names of the actions that the deadline cut off, in order. */
+  readonly cutOff: readonly string[];
+}
+
+interface Registered {
+  readonly phase: DrainPhase;
+  readonly name: string;
+  readonly act: DrainAction;
+}
+
+export class Drain {
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #registered = new Set<Registered>();
+  #running: Promise<DrainResult> | undefined;
+
+  constructor(clock: Clock, log: Log) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  get isDraining(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Adds an action to a phase; those of one phase run together. Returns the way to take it out again. */
+  on(phase: DrainPhase, name: string, act: DrainAction): () => void {
+    const registered = { phase, name, act };
+    this.#registered.add(registered);
+    return () => void this.#registered.delete(registered);
+  }
+
+  /** Runs all phases in order within `deadlineMs` in all; later phases start at once when it has passed, with an aborted signal. */
+  run(deadlineMs: number): Promise<DrainResult> {
+    return (this.#running ??= this.#runAll(deadlineMs));
+  }
+
+  async #runAll(deadlineMs: number): Promise<DrainResult> {
+    const deadline = new AbortController();
+    const timer = this.#clock.setTimer(deadlineMs, () => deadline.abort());
+    const cutOff: string[] = [];
+    for (const phase of DRAIN_PHASES) {
+      const startedMs = this.#clock.monotonicMs();
+      const actions = [...this.#registered].filter((registered) => registered.phase === phase);
+      const late = await Promise.all(actions.map((action) => this.#runOne(action, deadline.signal)));
+      cutOff.push(...late.filter((name) => name !== undefined));
+      this.#log.info('drain phase done', { phase, elapsedMs: Math.round(this.#clock.monotonicMs() - startedMs) });
+    }
+    timer.cancel();
+    return { cutOff };
+  }
+
+  /** Resolves to the action's name when the deadline cut it off. */
+  async #runOne({ phase, name, act }: Registered, signal: AbortSignal): Promise<string | undefined> {
+    const acted = (async () => act(signal))().catch((error: unknown) => {
+      this.#log.error('a drain action failed', { phase, name, error });
+    });
+    const isDone = await Promise.race([acted.then(() => true), aborted(signal).then(() => false)]);
+    if (isDone) return undefined;
+    this.#log.warn('the drain deadline cut an action off', { phase, name });
+    return `${phase}: ${name}`;
+  }
+}
+
+/** Resolves when the signal aborts, a moment later when it already has: an action that needs no waiting still counts as done. */
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  await new Promise((resolve) => setImmediate(resolve));
+}
