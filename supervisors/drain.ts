@@ -55,34 +55,51 @@ export class Drain {
   }
 
   async #runAll(deadlineMs: number): Promise<DrainResult> {
-    const deadline = new AbortController();
-    const timer = this.#clock.setTimer(deadlineMs, () => deadline.abort());
+    const deadline = createDeadline(this.#clock, deadlineMs);
     const cutOff: string[] = [];
     for (const phase of DRAIN_PHASES) {
       const startedMs = this.#clock.monotonicMs();
       const actions = [...this.#registered].filter((registered) => registered.phase === phase);
-      const late = await Promise.all(actions.map((action) => this.#runOne(action, deadline.signal)));
+      const late = await Promise.all(actions.map((action) => this.#runOne(action, deadline)));
       cutOff.push(...late.filter((name) => name !== undefined));
       this.#log.info('drain phase done', { phase, elapsedMs: Math.round(this.#clock.monotonicMs() - startedMs) });
     }
-    timer.cancel();
+    deadline.cancel();
     return { cutOff };
   }
 
   /** Resolves to the action's name when the deadline cut it off. */
-  async #runOne({ phase, name, act }: Registered, signal: AbortSignal): Promise<string | undefined> {
-    const acted = (async () => act(signal))().catch((error: unknown) => {
+  async #runOne({ phase, name, act }: Registered, deadline: Deadline): Promise<string | undefined> {
+    const acted = (async () => act(deadline.signal))().catch((error: unknown) => {
       this.#log.error('a drain action failed', { phase, name, error });
     });
-    const isDone = await Promise.race([acted.then(() => true), aborted(signal).then(() => false)]);
+    const isDone = await Promise.race([acted.then(() => true), passed(deadline)]);
     if (isDone) return undefined;
     this.#log.warn('the drain deadline cut an action off', { phase, name });
     return `${phase}: ${name}`;
   }
 }
 
-/** Resolves when the signal aborts, a moment later when it already has: an action that needs no waiting still counts as done. */
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+interface Deadline {
+  readonly signal: AbortSignal;
+  readonly passed: Promise<void>;
+  cancel(): void;
+}
+
+function createDeadline(clock: Clock, deadlineMs: number): Deadline {
+  const abort = new AbortController();
+  let pass = (): void => undefined;
+  const passed = new Promise<void>((resolve) => (pass = resolve));
+  const timer = clock.setTimer(deadlineMs, () => {
+    abort.abort();
+    pass();
+  });
+  return { signal: abort.signal, passed, cancel: () => timer.cancel() };
+}
+
+/** False once the deadline has passed, and a moment later: an action that needs no waiting still counts as done. */
+async function passed(deadline: Deadline): Promise<false> {
+  await deadline.passed;
   await new Promise((resolve) => setImmediate(resolve));
+  return false;
 }

@@ -86,10 +86,10 @@ class Supervisor implements ActorObserver, DynamicOwner {
   unready(): readonly string[] {
     return this.#children.flatMap(({ spec, status, actor }) => {
       if (spec.restart !== 'permanent') return [];
-      if (status !== 'up' || actor === undefined) return [`${this.#self.path}/${spec.id}`];
-      const nested = supervisionOf(actor.behaviour);
-      if (nested !== undefined) return nested.unready;
-      return (actor.behaviour?.ready?.() ?? true) ? [] : [actor.path];
+      const nested = supervisionOf(actor?.behaviour)?.unready ?? [];
+      if (nested.length > 0) return nested;
+      const isReady = status === 'up' && (actor?.behaviour?.ready?.() ?? true);
+      return isReady ? [] : [`${this.#self.path}/${spec.id}`];
     });
   }
 
