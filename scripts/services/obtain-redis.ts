@@ -83,10 +83,10 @@ async function download(cache: string, { signal, report }: RedisSearch): Promise
   ]).catch((error: unknown) => {
     throw update instanceof Error ? update : error;
   });
-  const packages = [...plan.stdout.matchAll(/^Inst (\S+)/gm)]
-    .map((match) => match[1] ?? '')
-    .filter((name) => /^(redis|lib|lua)/.test(name));
-  report(`downloading ${packages.length} packages`);
+  // Libraries that the system already has are not in the plan.
+  const planned = [...plan.stdout.matchAll(/^Inst (\S+)/gm)].map((match) => match[1] ?? '');
+  const packages = new Set(['redis-server', 'redis-tools', ...planned.filter((name) => /^(lib|lua)/.test(name))]);
+  report(`downloading ${packages.size} packages`);
   await run('apt-get', [...privately, '-q', 'download', ...packages]);
   report('unpacking');
   for (const archive of readdirSync(join(work, 'packages'))) {
@@ -99,7 +99,7 @@ async function download(cache: string, { signal, report }: RedisSearch): Promise
   // A script, so that whoever starts the server needs to know nothing of where its libraries are.
   writeFileSync(
     join(work, 'redis-server'),
-    `#!/bin/sh\nLD_LIBRARY_PATH='${libraryPath}' exec '${join(folder, 'root/usr/bin/redis-server')}' "$@"\n`,
+    `#!/bin/sh\nLD_LIBRARY_PATH=${quote(libraryPath)} exec ${quote(join(folder, 'root/usr/bin/redis-server'))} "$@"\n`,
     { mode: 0o755 },
   );
   for (const part of ['lists', 'archives', 'packages', 'pkgcache.bin', 'srcpkgcache.bin']) {
@@ -109,6 +109,8 @@ async function download(cache: string, { signal, report }: RedisSearch): Promise
   renameSync(work, folder);
   return join(folder, 'redis-server');
 }
+
+const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 async function readVersion(path: string): Promise<string> {
   try {
