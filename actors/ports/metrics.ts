@@ -15,6 +15,6 @@ export interface Metrics {
     countsByBucket: ArrayLike<number>,
     sum: number,
   ): void;
-  /** Registers a callback that sets gauges just before each scrape, so that nothing is paid while nobody looks. */
-  onScrape(collect: () => void): void;
+  /** Registers a callback that sets gauges just before each scrape, so that nothing is paid while nobody looks. Returns the way to take it out again. */
+  onScrape(collect: () => void): () => void;
 }

@@ -15,7 +15,7 @@ export function createPrometheusMetrics(): PrometheusMetrics {
   const counters = new Map<string, Counter>();
   const gauges = new Map<string, Gauge>();
   const histograms = new Map<string, BucketHistogram>();
-  const collectors: (() => void)[] = [];
+  const collectors = new Set<() => void>();
 
   for (const name of Object.keys(METRICS) as MetricName[]) {
     const declared = METRICS[name];
@@ -36,7 +36,10 @@ export function createPrometheusMetrics(): PrometheusMetrics {
     gauge: (name, labels, value) => gauges.get(name)?.set(labels, value),
     observe: (name, labels, value) => histograms.get(name)?.observe(labels, value),
     addObservations: (name, labels, counts, sum) => histograms.get(name)?.add(labels, counts, sum),
-    onScrape: (collect) => void collectors.push(collect),
+    onScrape: (collect) => {
+      collectors.add(collect);
+      return () => void collectors.delete(collect);
+    },
     expose: () => {
       for (const collect of collectors) collect();
       return registry.metrics();

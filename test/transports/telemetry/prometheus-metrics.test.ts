@@ -1,6 +1,6 @@
 import t from 'tap';
 import { METRICS } from '../../../config/metrics.ts';
-import { publishNodeMetrics } from '../../../transports/telemetry/node-metrics.ts';
+import { publishProcessMetrics } from '../../../transports/telemetry/process-metrics.ts';
 import { createPrometheusMetrics } from '../../../transports/telemetry/prometheus-metrics.ts';
 
 t.test('every declared metric is exposed with its help and kind, used or not', async (t) => {
@@ -44,7 +44,7 @@ t.test('what is read only when somebody looks is read at each scrape', async (t)
   const metrics = createPrometheusMetrics();
   let scrapes = 0;
   metrics.onScrape(() => void (scrapes += 1));
-  const stop = publishNodeMetrics(metrics);
+  const stop = publishProcessMetrics(metrics);
   await metrics.expose();
   const text = await metrics.expose();
   t.equal(scrapes, 2);

@@ -1,15 +1,25 @@
 /** How the process itself fares: event loop, memory, uptime. Read at each scrape. */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import type { ActorDefinition } from '../../actors/kernel/actor.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 
 const RESOLUTION_MS = 20;
 
+/** Measures while it runs. */
+export const processMetrics = (metrics: Metrics): ActorDefinition<never> => ({
+  type: 'process-metrics',
+  start() {
+    const stop = publishProcessMetrics(metrics);
+    return { receive: () => undefined, stop };
+  },
+});
+
 /** Starts measuring; returns the way to stop. */
-export function publishNodeMetrics(metrics: Metrics): () => void {
+export function publishProcessMetrics(metrics: Metrics): () => void {
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   let utilization = performance.eventLoopUtilization();
-  metrics.onScrape(() => {
+  const forget = metrics.onScrape(() => {
     for (const [quantile, percentile] of [
       ['0.5', 50],
       ['0.99', 99],
@@ -33,5 +43,8 @@ export function publishNodeMetrics(metrics: Metrics): () => void {
     metrics.gauge('vello_node_memory_bytes', { kind: 'external' }, external);
     metrics.gauge('vello_node_uptime_seconds', {}, process.uptime());
   });
-  return () => void delay.disable();
+  return () => {
+    forget();
+    delay.disable();
+  };
 }
