@@ -9,6 +9,7 @@ export interface Entry {
 
 export const COMMANDS: Readonly<Record<string, Entry>> = {
   start: { summary: 'Start Vello: databases, all roles, and a demonstration.', load: () => import('./start.ts') },
+  actors: { summary: 'Show the supervision tree of a running Vello.', load: () => import('./actors-view.ts') },
   test: { summary: 'Check types, style and format, and run the tests.', load: () => import('./test.ts') },
   check: { summary: 'Check types, style and format only.', load: () => import('./check.ts') },
   build: { summary: 'Build, if anything changed.', load: () => import('./build.ts') },
