@@ -58,4 +58,30 @@ export const LIMITS = {
     orphanedAnswers: 500,
     tickMs: 250,
   },
+  sessions: {
+    /** Supervisors that share the device sessions, so that none has all of them to stop. */
+    shards: 8,
+    /** Messages that may wait for one session; a desktop that sends faster than its session acts is closed. */
+    mailbox: 256,
+    /** A session waits this long for its desktop to come back: longer than the reconnect of a network that hiccups. */
+    lingerMs: 5_000,
+    /** Sent pings are at most this far apart; the listener's idle timeout is derived from it. */
+    heartbeatMs: 30_000,
+    /** Longest from the upgrade to the `hello`. */
+    welcomeMs: 10_000,
+    /** Messages read from the outbox at once. */
+    outboxPage: 200,
+    /** Bytes that may wait in one socket before its session leaves the rest in the outbox. */
+    congestedBytes: 65_536,
+    /** A hard bound for the same; beyond it the socket drops what it is given. */
+    bufferedBytes: 1_048_576,
+    /** How long a desktop may leave its socket congested. */
+    slowConsumerMs: 30_000,
+    /** Drained desktops come back spread over this long. */
+    drainSpreadMs: 10_000,
+    /** Largest frame from a desktop. */
+    frameBytes: 65_536,
+    /** Upgrades whose credentials are being checked at once; more are told to come back. */
+    upgradesAtOnce: 500,
+  },
 } as const;

@@ -119,6 +119,19 @@ export const METRICS = {
   },
   vello_node_memory_bytes: { kind: 'gauge', help: 'Memory: resident, heap, external.', labels: ['kind'] },
   vello_node_uptime_seconds: { kind: 'gauge', help: 'Since the process started.', labels: [] },
+
+  vello_session_closes_total: { kind: 'counter', help: 'Closed desktop sockets, by close code.', labels: ['code'] },
+  vello_session_messages_total: {
+    kind: 'counter',
+    help: 'Numbered messages sent to desktops, by what prompted it: outbox, notice.',
+    labels: ['type', 'origin'],
+  },
+  vello_session_sockets: { kind: 'gauge', help: 'Open desktop sockets.', labels: [] },
+  vello_session_upgrades_total: {
+    kind: 'counter',
+    help: 'Upgrade requests of desktops: accepted, aborted, or the code of the refusal.',
+    labels: ['result'],
+  },
 } as const satisfies Record<string, Declared>;
 
 type Catalogue = typeof METRICS;

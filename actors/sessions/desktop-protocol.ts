@@ -5,8 +5,14 @@ export type Subprotocol = (typeof SUBPROTOCOLS)[number];
 
 export const CLOSE = {
   normal: 1000,
+  /** More frames at once than a session takes. */
+  flooding: 1008,
+  /** The session failed on our side; what was not acknowledged comes again. */
+  failed: 1011,
   /** The server is stopping; come back after what `drain` said. */
   drain: 1012,
+  /** Nobody could take the socket right now. */
+  tryAgain: 1013,
   /** A frame that is not of this protocol. */
   malformed: 4400,
   /** The token ended without being renewed, or was revoked. */

@@ -1,0 +1,8 @@
+/** A desktop's open socket as its session sees it. */
+import type { ServerMessage } from './desktop-protocol.ts';
+
+export interface SessionSocket {
+  /** Sends at once or queues in memory. False asks to wait for `drained`: the desktop does not keep up. Does nothing once closed. */
+  send(message: ServerMessage): boolean;
+  close(code: number, reason: string): void;
+}

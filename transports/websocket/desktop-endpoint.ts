@@ -1,0 +1,208 @@
+/**
+ * `GET /ws/desktop`: checks both credentials before the upgrade, turns frames into messages for the device's session, and keeps
+ * uWebSockets.js' rules: nothing of a request after an await, nothing on a closed socket, no exception into native code.
+ */
+import type {
+  HttpRequest as UwsRequest,
+  HttpResponse as UwsResponse,
+  us_socket_context_t,
+  WebSocket,
+} from 'uWebSockets.js';
+import type { Ref } from '../../actors/kernel/ref.ts';
+import type { Clock } from '../../actors/ports/clock.ts';
+import type { DesktopPrincipal, DeviceAuth } from '../../actors/ports/device-auth.ts';
+import type { Log } from '../../actors/ports/log.ts';
+import type { Metrics } from '../../actors/ports/metrics.ts';
+import { CLOSE, type Subprotocol } from '../../actors/sessions/desktop-protocol.ts';
+import type { SessionMessage } from '../../actors/sessions/device-session.ts';
+import { readDesktopMessage } from '../../actors/sessions/read-desktop-message.ts';
+import type { SessionDirectory } from '../../actors/sessions/session-directory.ts';
+import type { SessionSocket } from '../../actors/sessions/session-socket.ts';
+import { VelloError } from '../../config/errors.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { toVelloError } from '../http/problem.ts';
+import { newRequestId } from '../http/request-id.ts';
+import type { HttpServer } from '../http/server.ts';
+import { writeProblem } from '../http/write-problem.ts';
+import { FRAME_CODECS, type FrameCodec } from './frame-codec.ts';
+import { readUpgradeRequest, type UpgradeRequest } from './upgrade-request.ts';
+
+export interface DesktopEndpointParts {
+  readonly auth: DeviceAuth;
+  readonly directory: SessionDirectory;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export interface DesktopEndpoint {
+  register(server: HttpServer): void;
+  /** Refuses upgrades from now on, tells every desktop when to come back, and resolves when all sockets are closed or time is up. */
+  drain(withinMs: number): Promise<void>;
+}
+
+/** What uWebSockets.js keeps for us with each socket. */
+interface Connection {
+  readonly principal: DesktopPrincipal;
+  readonly clockOffsetMs: number;
+  readonly subprotocol: Subprotocol;
+  socket: SessionSocket | undefined;
+  session: Ref<SessionMessage> | undefined;
+  closed: boolean;
+}
+type Native = WebSocket<Connection>;
+
+export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpoint {
+  const { auth, directory, clock, log, metrics } = parts;
+  const connections = new Set<Connection>();
+  let checking = 0;
+  let draining = false;
+  let emptied: (() => void) | undefined;
+
+  metrics.onScrape(() => metrics.gauge('vello_session_sockets', {}, connections.size));
+
+  const upgrade = (response: UwsResponse, request: UwsRequest, context: us_socket_context_t) => {
+    const requestId = newRequestId();
+    const exchange = { aborted: false };
+    response.onAborted(() => (exchange.aborted = true));
+    const refuse = (error: unknown) => {
+      const failure = toVelloError(error);
+      metrics.count('vello_session_upgrades_total', { result: isAborted(exchange) ? 'aborted' : failure.code });
+      // Never the address: it may hold the token.
+      if (failure.code === 'INTERNAL') log.error('an upgrade failed', { requestId, error: failure.extras.cause });
+      if (!isAborted(exchange)) writeProblem(response, failure, requestId);
+    };
+    const accept = async ({ handshake, subprotocol, native }: UpgradeRequest) => {
+      const principal = await auth.verifyAccess(handshake.token);
+      const clockOffsetMs = await auth.verifyHandshake(principal, handshake);
+      if (isAborted(exchange)) throw new VelloError('BAD_REQUEST');
+      metrics.count('vello_session_upgrades_total', { result: 'accepted' });
+      const data = { principal, clockOffsetMs, subprotocol, socket: undefined, session: undefined, closed: false };
+      const { key, protocol, extensions } = native;
+      response.cork(() => response.upgrade<Connection>(data, key, protocol, extensions, context));
+    };
+    try {
+      if (draining) throw new VelloError('SHUTTING_DOWN');
+      if (checking >= LIMITS.sessions.upgradesAtOnce)
+        throw new VelloError('UNAVAILABLE', undefined, { retryAfterMs: 2000 });
+      const upgrading = accept(readUpgradeRequest(request));
+      checking += 1;
+      upgrading.catch(refuse).finally(() => (checking -= 1));
+    } catch (error) {
+      refuse(error);
+    }
+  };
+
+  const open = (ws: Native) => {
+    const connection = ws.getUserData();
+    const { principal, clockOffsetMs, subprotocol } = connection;
+    const socket = wrapSocket(ws, connection, FRAME_CODECS[subprotocol]);
+    connection.socket = socket;
+    connections.add(connection);
+    const turnAway = (error: unknown) => {
+      log.warn('a desktop could not be welcomed', { deviceId: principal.deviceId, error });
+      socket.close(CLOSE.tryAgain, 'The session cannot be opened right now.');
+    };
+    try {
+      const { session, welcomed } = directory.arrive({ socket, principal, clockOffsetMs });
+      connection.session = session;
+      welcomed.catch(turnAway);
+    } catch (error) {
+      turnAway(error);
+    }
+  };
+
+  const message = (ws: Native, data: ArrayBuffer, isBinary: boolean) => {
+    const { session, socket, subprotocol } = ws.getUserData();
+    if (session === undefined || socket === undefined) return;
+    const codec = FRAME_CODECS[subprotocol];
+    const told = session.tell(read(socket, codec, data, isBinary));
+    if (told === 'mailbox_full') socket.close(CLOSE.flooding, 'Too many messages at once.');
+    if (told === 'dead') socket.close(CLOSE.failed, 'The session has ended.');
+  };
+
+  const close = (ws: Native, code: number) => {
+    const connection = ws.getUserData();
+    connection.closed = true;
+    connections.delete(connection);
+    metrics.count('vello_session_closes_total', { code: knownCode(code) });
+    const { session, socket } = connection;
+    if (socket !== undefined) session?.tell({ type: 'closed', socket });
+    if (connections.size === 0) emptied?.();
+  };
+
+  return {
+    register: (server) => {
+      server.ws<Connection>('/ws/desktop', {
+        maxPayloadLength: LIMITS.sessions.frameBytes,
+        maxBackpressure: LIMITS.sessions.bufferedBytes,
+        idleTimeout: IDLE_TIMEOUT_SECONDS,
+        sendPingsAutomatically: true,
+        upgrade,
+        open,
+        message,
+        drain: (ws) => {
+          const { session, socket } = ws.getUserData();
+          // Only a hint that some of it went out.
+          const caughtUp = ws.getBufferedAmount() < LIMITS.sessions.congestedBytes / 2;
+          if (caughtUp && socket !== undefined) session?.tell({ type: 'drained', socket });
+        },
+        close,
+      });
+    },
+    drain: async (withinMs) => {
+      draining = true;
+      if (connections.size === 0) return;
+      const empty = new Promise<void>((resolve) => {
+        const timer = clock.setTimer(withinMs, resolve);
+        emptied = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+      for (const { session } of [...connections]) session?.tell({ type: 'drain' });
+      await empty;
+    },
+  };
+}
+
+/** Pings go out when a socket was silent for this long minus 16 s (uWebSockets.js' margin), so at most one heartbeat apart. */
+const IDLE_TIMEOUT_SECONDS = LIMITS.sessions.heartbeatMs / 1000 + 10;
+
+function wrapSocket(ws: Native, connection: Connection, codec: FrameCodec): SessionSocket {
+  return {
+    send: (outgoing) => {
+      // Any call on a closed socket throws inside native code.
+      if (connection.closed) return true;
+      ws.cork(() => ws.send(codec.encode(outgoing), codec.isBinary));
+      return ws.getBufferedAmount() < LIMITS.sessions.congestedBytes;
+    },
+    close: (code, reason) => {
+      if (!connection.closed) ws.end(code, reason);
+    },
+  };
+}
+
+function read(socket: SessionSocket, codec: FrameCodec, data: ArrayBuffer, isBinary: boolean): SessionMessage {
+  if (isBinary !== codec.isBinary)
+    return { type: 'malformed', socket, why: 'The frame is not of the agreed encoding.' };
+  try {
+    // The frame's memory is taken back when the callback returns; decoding copies out of it before that.
+    const understood = readDesktopMessage(codec.decode(Buffer.from(data)));
+    if (typeof understood !== 'string') return { type: 'received', socket, message: understood };
+    return { type: 'malformed', socket, why: understood };
+  } catch {
+    return { type: 'malformed', socket, why: 'The frame cannot be decoded.' };
+  }
+}
+
+/** A client may close with any code; as a label only the known ones are kept. */
+function knownCode(code: number): string {
+  return STANDARD_CODES.has(code) || Object.values<number>(CLOSE).includes(code) ? String(code) : 'other';
+}
+const STANDARD_CODES = new Set([1000, 1001, 1005, 1006]);
+
+/** Read through a call: the compiler cannot know that the flag changes while credentials are checked. */
+function isAborted(exchange: { readonly aborted: boolean }): boolean {
+  return exchange.aborted;
+}
