@@ -83,7 +83,26 @@ export async function connectDesktop(deps: ConnectionDeps, handlers: ConnectionH
     handlers.hello?.(hello);
   };
 
-  const onMessage = async (message: ServerMessage): Promise<void> => {
+  let turn: Promise<void> = Promise.resolve();
+  let failed: DesktopSocket | undefined;
+  /** One after the other, over lost sockets too: a handler still busy with a message of the last one must not be overtaken. */
+  const onMessage = (message: ServerMessage, from: DesktopSocket): Promise<void> => {
+    turn = turn
+      .catch(() => undefined)
+      .then(async () => {
+        // What follows a failed message waits with it for the next socket: acknowledging it would acknowledge both.
+        if (failed === from) return;
+        try {
+          await handle(message);
+        } catch (error) {
+          failed = from;
+          throw error;
+        }
+      });
+    return turn;
+  };
+
+  const handle = async (message: ServerMessage): Promise<void> => {
     switch (message.type) {
       case 'job_created':
       case 'credits_updated':

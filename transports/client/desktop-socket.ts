@@ -1,4 +1,4 @@
-/** One WebSocket to the api, from the upgrade to its close: encoding, refusals as errors, liveness, messages one after the other. */
+/** One WebSocket to the api, from the upgrade to its close: encoding, refusals as errors, liveness. */
 import type { IncomingMessage } from 'node:http';
 import { Packr } from 'msgpackr';
 import { WebSocket, type RawData } from 'ws';
@@ -16,7 +16,7 @@ export interface DesktopSocket {
   /** Resolves with the close code, once. */
   readonly closed: Promise<number>;
   /** Does nothing on a closed socket: what must arrive is repeated by the protocol. */
-  send(message: DesktopMessage): void;
+  readonly send: (message: DesktopMessage) => void;
 }
 
 export interface DesktopSocketOptions {
@@ -27,8 +27,8 @@ export interface DesktopSocketOptions {
   /** Closes the socket in good order. */
   readonly signal: AbortSignal;
   onHello(hello: Hello, socket: DesktopSocket): void;
-  /** Called one at a time. A rejection ends the socket. */
-  onMessage(message: ServerMessage): Promise<void>;
+  /** A rejection ends the socket. */
+  onMessage(message: ServerMessage, socket: DesktopSocket): Promise<void>;
 }
 
 const HANDSHAKE_MS = 15_000;
@@ -52,7 +52,6 @@ export function openDesktopSocket(options: DesktopSocketOptions): Promise<Deskto
       ws.terminate();
     });
     let heartbeatMs: number | undefined;
-    let turn: Promise<void> = Promise.resolve();
 
     const closed = new Promise<number>((settle) => {
       ws.on('close', (code) => {
@@ -96,11 +95,7 @@ export function openDesktopSocket(options: DesktopSocketOptions): Promise<Deskto
       }
       stayAlive();
       if (message.type === 'hello') return;
-      turn = turn.then(async () => {
-        // A message of a socket that ended is not acknowledged any more; it comes again.
-        if (ws.readyState === WebSocket.OPEN) await options.onMessage(message);
-      });
-      turn.catch(() => ws.terminate());
+      options.onMessage(message, socket).catch(() => ws.terminate());
     };
 
     ws.on('ping', stayAlive);

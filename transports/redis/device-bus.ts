@@ -2,10 +2,10 @@
 import type { Redis } from 'ioredis';
 import type { DeviceBus, DeviceChannelListener, DeviceNotice } from '../../actors/ports/device-channels.ts';
 import { loadLuaScript } from './lua-script.ts';
+import { DEVICE_CHANNEL_PREFIX as MESSAGES, deviceChannel } from './notifier.ts';
 
 const announceScript = loadLuaScript(import.meta.url, './session-announce.lua');
 
-const MESSAGES = 'vello:device:';
 const SESSIONS = 'vello:session:';
 /** Long after the last session of before could still be open. */
 const FENCE_MS = 24 * 3600 * 1000;
@@ -35,10 +35,10 @@ export function createDeviceBus({ redis, openSubscriber }: DeviceBusOptions): De
       });
       return {
         follow: async (deviceId) => {
-          await subscriber.subscribe(MESSAGES + deviceId, SESSIONS + deviceId);
+          await subscriber.subscribe(deviceChannel(deviceId), SESSIONS + deviceId);
         },
         unfollow: async (deviceId) => {
-          await subscriber.unsubscribe(MESSAGES + deviceId, SESSIONS + deviceId);
+          await subscriber.unsubscribe(deviceChannel(deviceId), SESSIONS + deviceId);
         },
         close: () => subscriber.disconnect(),
       };

@@ -2,7 +2,8 @@
 import type { Redis } from 'ioredis';
 import type { Notifier } from '../../actors/ports/notifier.ts';
 
-export const deviceChannel = (deviceId: string): string => `vello:device:${deviceId}`;
+export const DEVICE_CHANNEL_PREFIX = 'vello:device:';
+export const deviceChannel = (deviceId: string): string => DEVICE_CHANNEL_PREFIX + deviceId;
 
 export function createRedisNotifier(commands: Redis): Notifier {
   return {

@@ -36,9 +36,9 @@ export interface DesktopEndpointParts {
 }
 
 export interface DesktopEndpoint {
-  register(server: HttpServer): void;
+  readonly register: (server: HttpServer) => void;
   /** Refuses upgrades from now on, tells every desktop when to come back, and resolves when all sockets are closed or time is up. */
-  drain(withinMs: number): Promise<void>;
+  readonly drain: (withinMs: number) => Promise<void>;
 }
 
 /** What uWebSockets.js keeps for us with each socket. */
