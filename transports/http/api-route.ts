@@ -32,7 +32,7 @@ export interface Answer {
   readonly contentType?: string;
 }
 
-interface Facts {
+export interface RouteFacts {
   readonly method: Method;
   /** As OpenAPI writes it: `/api/jobs/{id}`. */
   readonly path: string;
@@ -54,20 +54,27 @@ interface Call<A extends AuthKind, P extends TObject, Q extends TObject, B exten
   readonly request: HttpRequest;
 }
 
-interface Declaration<A extends AuthKind, P extends TObject, Q extends TObject, B extends TSchema> extends Facts {
+interface Declaration<A extends AuthKind, P extends TObject, Q extends TObject, B extends TSchema> extends RouteFacts {
   readonly auth: A;
   readonly params?: P;
   readonly query?: Q;
+  readonly headers?: TObject;
   readonly body?: B;
   readonly handle: (call: Call<A, P, Q, B>) => HttpReply | Promise<HttpReply>;
 }
 
-/** A route whose types are checked and forgotten, so that routes of all kinds stand in one list. */
-export interface ApiRoute extends Facts {
+/** What the OpenAPI document says of a route. A WebSocket, which is no route of handlers, is described by this alone. */
+export interface RouteDescription extends RouteFacts {
   readonly auth: AuthKind;
   readonly params?: TObject;
   readonly query?: TObject;
+  /** Request headers that the route reads itself. */
+  readonly headers?: TObject;
   readonly body?: TSchema;
+}
+
+/** A route whose types are checked and forgotten, so that routes of all kinds stand in one list. */
+export interface ApiRoute extends RouteDescription {
   serve(request: HttpRequest, guards: Guards): Promise<HttpReply>;
 }
 
