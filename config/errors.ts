@@ -52,6 +52,14 @@ export const ERRORS = {
   SERVICE_CLOCK_SKEW: refused(401, 'The service signature is too old or too new.'),
   SERVICE_SIGNATURE_REPLAYED: refused(401, 'The service signature was already used.'),
 
+  // Collector
+  API_FAILED: passing(502, 'The api failed or asked to be spared.'),
+  API_MISMATCH: refused(502, 'What answers at the address of the api is not the api.'),
+  API_REJECTED: refused(422, 'The api refused the event.'),
+  API_TIMEOUT: passing(504, 'The api did not answer in time.'),
+  API_UNREACHABLE: passing(502, 'The api cannot be reached.'),
+  SERVICE_KEY_REFUSED: refused(401, 'The api refuses the key of this service.'),
+
   // Credits and jobs
   IDEMPOTENCY_CONFLICT: refused(409, 'The same idempotency key was used for something else.'),
   JOB_NOT_FOUND: refused(404, 'There is no such job.'),

@@ -1,0 +1,128 @@
+/**
+ * Copies abandoned events from the dead stream into the lasting record of the api. The entries stay in the stream, acknowledged, until
+ * an operator retries or discards them; recording one twice is recording it once.
+ */
+import type { ActorContext, ActorDefinition } from '../kernel/actor.ts';
+import type { AbandonedAttempt, AbandonedEvent } from '../ports/abandoned-events.ts';
+import type { EventStream, EventStreams, StreamEntry } from '../ports/event-stream.ts';
+import type { JobsApi } from '../ports/jobs-api.ts';
+import { eventFields, failedRuns, mayBeOneOfMany } from './event-verdict.ts';
+
+export interface DeadLetterRecorderParts {
+  readonly streams: EventStreams;
+  readonly api: JobsApi;
+  readonly consumer: string;
+}
+
+interface RecorderMessage {
+  readonly type: 'pull';
+}
+
+const BATCH = 100;
+const BLOCK_MS = 2000;
+const LEASE_MS = 60_000;
+/** While the api is away, it is asked again after this long: nothing here is urgent, and nothing is lost. */
+const RETRY_MS = 5000;
+
+export function deadLetterRecorder(parts: DeadLetterRecorderParts): ActorDefinition<RecorderMessage> {
+  return {
+    type: 'dead-letter-recorder',
+    start: async (ctx) => {
+      const stream = await parts.streams.open('dead');
+      ctx.signal.addEventListener('abort', () => stream.close());
+      const recorder = new Recorder(parts, stream, ctx);
+      ctx.self.tell({ type: 'pull' });
+      return {
+        receive: () => recorder.pull(),
+        stop: () => stream.close(),
+        describe: () => ({ recorded: recorder.recorded }),
+      };
+    },
+  };
+}
+
+class Recorder {
+  recorded = 0;
+  readonly #parts: DeadLetterRecorderParts;
+  readonly #stream: EventStream;
+  readonly #ctx: ActorContext<RecorderMessage>;
+  #isFirst = true;
+
+  constructor(parts: DeadLetterRecorderParts, stream: EventStream, ctx: ActorContext<RecorderMessage>) {
+    this.#parts = parts;
+    this.#stream = stream;
+    this.#ctx = ctx;
+  }
+
+  async pull(): Promise<void> {
+    const entries = await this.#next();
+    if (entries.length > 0) {
+      try {
+        await this.#record(entries);
+      } catch (error) {
+        if (!isRetryable(error)) throw error;
+        this.#isFirst = true;
+        this.#ctx.log.warn('cannot record abandoned events yet', { entries: entries.length, error });
+        this.#ctx.timers.once('pull', RETRY_MS, { type: 'pull' });
+        return;
+      }
+      await this.#stream.acknowledge(
+        this.#parts.consumer,
+        entries.map(({ id }) => id),
+      );
+      this.recorded += entries.length;
+    }
+    this.#ctx.self.tell({ type: 'pull' });
+  }
+
+  /** What it owned before a restart or a failure, then what others left behind, then what is new. */
+  async #next(): Promise<readonly StreamEntry[]> {
+    const { consumer } = this.#parts;
+    if (this.#isFirst) {
+      const held = await this.#stream.held(consumer);
+      if (held.length > 0) return held.slice(0, BATCH);
+      this.#isFirst = false;
+    }
+    // Recording kills nobody: however often it was tried, it is tried again.
+    const terms = { minIdleMs: LEASE_MS, maxDeliveries: Number.MAX_SAFE_INTEGER, count: BATCH };
+    const { entries } = await this.#stream.claim(consumer, terms);
+    return entries.length > 0 ? entries : this.#stream.read(consumer, BATCH, BLOCK_MS);
+  }
+
+  async #record(entries: readonly StreamEntry[]): Promise<void> {
+    try {
+      await this.#parts.api.recordDeadLetters(entries.map((entry) => toAbandoned(entry)));
+    } catch (error) {
+      if (!mayBeOneOfMany(error)) throw error;
+      const half = entries.length >> 1;
+      if (half > 0) {
+        await this.#record(entries.slice(0, half));
+        await this.#record(entries.slice(half));
+        return;
+      }
+      // It is still in the dead stream, where an operator sees it.
+      this.#ctx.log.error('the api refuses to record an abandoned event', { entry: entries[0]?.id, error });
+    }
+  }
+}
+
+function toAbandoned({ id, fields }: StreamEntry): AbandonedEvent {
+  return {
+    stream: fields['origin_stream'] ?? 'unknown',
+    entryId: fields['origin_id'] ?? id,
+    fields: eventFields(fields),
+    attempts: attemptsOf(fields),
+    errorCode: fields['error'] ?? 'UNKNOWN',
+  };
+}
+
+function attemptsOf(fields: Readonly<Record<string, string>>): readonly AbandonedAttempt[] {
+  try {
+    return JSON.parse(fields['failures'] ?? '[]') as AbandonedAttempt[];
+  } catch {
+    return [{ attempt: failedRuns(fields), at: 0, error: fields['error'] ?? 'UNKNOWN' }];
+  }
+}
+
+const isRetryable = (error: unknown): boolean =>
+  error instanceof Error && 'retryable' in error && error.retryable === true;
