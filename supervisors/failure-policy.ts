@@ -47,7 +47,10 @@ export const DLQ_SCHEDULE_MS = [5_000, 15_000, 45_000] as const;
  */
 export const DLQ_POLICY: FailurePolicy = {
   rules: [
-    { when: { codes: ['SERVICE_KEY_REFUSED', 'REDIS_UNAVAILABLE', 'DISK_UNAVAILABLE'] }, then: { kind: 'restart' } },
+    {
+      when: { codes: ['SERVICE_KEY_REFUSED', 'API_MISMATCH', 'REDIS_UNAVAILABLE', 'DISK_UNAVAILABLE'] },
+      then: { kind: 'restart' },
+    },
     {
       when: { retryable: true },
       then: { kind: 'retryAfter', scheduleMs: DLQ_SCHEDULE_MS, then: { kind: 'deadLetter' } },

@@ -56,7 +56,12 @@ export const MAX_DELIVERIES = 3;
 export function createConsumerLine(
   kind: EventStreamKind,
   consumer: string,
-  sizes: { readonly longestDelayMs: number; readonly workerCount?: number; readonly batchSize?: number },
+  sizes: {
+    readonly longestDelayMs: number;
+    readonly leaseMs?: number;
+    readonly workerCount?: number;
+    readonly batchSize?: number;
+  },
 ): ConsumerLine {
   return {
     kind,
@@ -64,7 +69,7 @@ export function createConsumerLine(
     workerCount: sizes.workerCount ?? 4,
     batchSize: sizes.batchSize ?? 100,
     waitingLimit: kind === 'dlq' ? 5000 : 0,
-    leaseMs: LEASE_MS + (kind === 'dlq' ? sizes.longestDelayMs : 0),
+    leaseMs: (sizes.leaseMs ?? LEASE_MS) + (kind === 'dlq' ? sizes.longestDelayMs : 0),
     isTrusted: true,
     stream: undefined,
     reader: undefined,

@@ -12,6 +12,8 @@ import { notBeforeMs } from './event-verdict.ts';
 
 /** How long one read waits for the first entry. */
 const BLOCK_MS = 2000;
+/** While a suspect runs: many may wait behind it, one after another. */
+const BLOCK_BESIDE_SUSPECT_MS = 20;
 /** Entries in one answer of Redis. */
 const MOST_PER_READ = 500;
 /** Beyond this many bytes a batch is sent in parts: a post must not become slow because its events are long. */
@@ -142,11 +144,12 @@ class Reader {
     return waitingLimit === 0 ? free : Math.max(0, waitingLimit - this.#waiting.size);
   }
 
-  /** Until something falls due, so that a blocked read never makes an entry late. */
+  /** Until something falls due or can be swept next, so that a blocked read never makes an entry late. */
   async #blockMs(): Promise<number> {
+    const longestMs = this.#suspectWorker === undefined ? BLOCK_MS : BLOCK_BESIDE_SUSPECT_MS;
     const dueMs = this.#waiting.nextDueMs;
-    if (dueMs === undefined) return BLOCK_MS;
-    return Math.max(1, Math.min(BLOCK_MS, dueMs - (await this.#stream.now())));
+    if (dueMs === undefined) return longestMs;
+    return Math.max(1, Math.min(longestMs, dueMs - (await this.#stream.now())));
   }
 
   async #take(entries: readonly StreamEntry[]): Promise<void> {

@@ -7,6 +7,7 @@ import type { ActorDefinition } from '../kernel/actor.ts';
 import type { EntryMove, StreamEntry } from '../ports/event-stream.ts';
 import type { AddedJob, JobsApi } from '../ports/jobs-api.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import { VelloError } from '../../config/errors.ts';
 import { entryTimeMs } from '../../config/streams.ts';
 import { present, type ConsumerLine, type WorkerMessage } from './consumer-line.ts';
 import { eventFields, failedRuns, failureOfStatus, mayBeOneOfMany, type JudgeEvent } from './event-verdict.ts';
@@ -68,7 +69,7 @@ async function run(
 ): Promise<Outcome> {
   const outcome = { done: [] as string[], deferred: [] as EntryMove[], abandoned: [] as EntryMove[], duplicates: 0 };
 
-  const fail = ({ id, fields }: StreamEntry, error: Error, code: string) => {
+  const fail = ({ id, fields }: StreamEntry, error: VelloError, code: string) => {
     const attempt = failedRuns(fields) + 1;
     const verdict = judge({ error, messageType: line.kind, attempt });
     if (verdict.kind === 'pause') {
@@ -91,8 +92,9 @@ async function run(
         await post(batch.slice(half));
         return;
       }
-      const failure = error instanceof Error ? error : new Error(String(error));
-      for (const entry of batch) fail(entry, failure, codeOf(failure));
+      // What nobody foresaw is a defect of ours, and no event is given up for it.
+      if (!(error instanceof VelloError)) throw error;
+      for (const entry of batch) fail(entry, error, error.code);
       return;
     } finally {
       metrics.observe('vello_event_post_seconds', { stream: line.kind }, (clock.monotonicMs() - startedMs) / 1000);
@@ -110,11 +112,6 @@ async function run(
   await post(entries);
   return outcome;
 }
-
-const codeOf = (error: Error): string => {
-  const { code } = error as Error & { readonly code?: unknown };
-  return typeof code === 'string' ? code : 'INTERNAL';
-};
 
 function measure(
   { kind: stream }: ConsumerLine,

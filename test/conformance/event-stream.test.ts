@@ -4,6 +4,7 @@ import type { EventStreams } from '../../actors/ports/event-stream.ts';
 import { streamKey, type EventStreamKind } from '../../config/streams.ts';
 import { connectRedis } from '../../transports/redis/connect.ts';
 import { createRedisEventStreams } from '../../transports/redis/event-stream.ts';
+import { createManualClock } from '../fixtures/manual-clock.ts';
 import { createMemoryEventStreams } from '../fixtures/memory-event-streams.ts';
 import { startRedis } from '../fixtures/redis.ts';
 import { createMemoryLog, createMemoryMetrics } from '../fixtures/silent.ts';
@@ -47,17 +48,15 @@ const onRedis = async (teardown: Teardown): Promise<Subject> => {
 };
 
 const inMemory = async (): Promise<Subject> => {
-  let now = 1_800_000_000_000;
-  let streams = createMemoryEventStreams(() => now);
+  const clock = createManualClock();
+  let streams = createMemoryEventStreams(clock);
   return {
     streams: { open: (kind) => streams.open(kind) },
     append: async (kind, fields) => streams.append(kind, fields),
     entries: async (kind) => streams.entries(kind),
-    age: async () => {
-      now += LEASE_MS;
-    },
+    age: async () => clock.advance(LEASE_MS),
     clear: async () => {
-      streams = createMemoryEventStreams(() => now);
+      streams = createMemoryEventStreams(clock);
     },
   };
 };

@@ -1,0 +1,48 @@
+import t from 'tap';
+import { eventFields, failedRuns, failureOfStatus, notBeforeMs } from '../../../actors/intake/event-verdict.ts';
+import { decide, DLQ_POLICY } from '../../../supervisors/failure-policy.ts';
+import { VelloError } from '../../../config/errors.ts';
+
+const verdict = (error: Error, attempt = 1) => {
+  const decided = decide(DLQ_POLICY, { error, messageType: 'transcribe', attempt });
+  return decided.kind === 'retry' ? decided.delayMs : decided.kind;
+};
+
+t.test(
+  'an api that is away or failing is asked again after 5, 15 and 45 seconds, then the event is given up',
+  async (t) => {
+    const failures = [
+      new VelloError('API_UNREACHABLE'),
+      new VelloError('API_TIMEOUT'),
+      ...[429, 500, 502, 503, 504, 599].map((status) => failureOfStatus(status, '')),
+    ];
+    for (const failure of failures) {
+      t.same(
+        [1, 2, 3, 4].map((attempt) => verdict(failure, attempt)),
+        [5000, 15_000, 45_000, 'deadLetter'],
+        failure.message,
+      );
+    }
+  },
+);
+
+t.test('what is wrong with the event stays wrong', async (t) => {
+  for (const status of [400, 413, 422]) t.equal(verdict(failureOfStatus(status, 'EVENT_MALFORMED')), 'deadLetter');
+});
+
+t.test('what is wrong with us, or with what answers in place of the api, is no fault of the event', async (t) => {
+  for (const status of [401, 403, 404, 405, 302, 204]) t.equal(verdict(failureOfStatus(status, '')), 'restart');
+});
+
+t.test('the event travels on without what was noted about it', async (t) => {
+  const event = { v: '1', event_id: 'e', attempts: '2' };
+  const notes = { attempt: '1', not_before: '5', error: 'X', failures: '[]', origin_stream: 's', origin_id: '1-1' };
+  t.same(eventFields({ ...event, ...notes }), event);
+  t.equal(failedRuns({ ...event, ...notes }), 1);
+  t.equal(notBeforeMs({ ...event, ...notes }), 5);
+});
+
+t.test('an event straight from the gateway has failed never and waits for nothing', async (t) => {
+  for (const attempt of [{}, { attempt: 'x' }, { attempt: '-1' }]) t.equal(failedRuns(attempt), 0);
+  for (const due of [{}, { not_before: 'soon' }]) t.equal(notBeforeMs(due), 0);
+});
