@@ -82,6 +82,7 @@ export const ERRORS = {
   DATABASE_UNGUARDED: refused(500, 'A table with user data is not guarded.'),
   MIGRATION_CHANGED: refused(500, 'A migration differs from the one that was applied.'),
   MIGRATION_FAILED: refused(500, 'A migration failed.'),
+  SECRET_KEY_WRONG: refused(500, 'A stored secret cannot be opened with this installation key.'),
   SETTINGS_INVALID: refused(500, 'The settings are invalid.'),
   PORT_IN_USE: refused(500, 'A listening address is in use.'),
   REDIS_UNAVAILABLE: passing(503, 'Redis does not answer.'),

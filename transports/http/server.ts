@@ -19,6 +19,8 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export interface HttpRequest {
   readonly method: Method;
   readonly path: string;
+  /** Path and query as in the request line: what a caller signs. */
+  readonly target: string;
   readonly query: URLSearchParams;
   /** Path parameters by name, percent-decoded. */
   readonly params: Readonly<Record<string, string>>;
@@ -276,12 +278,15 @@ function wrapRequest(
   for (const [index, name] of [...pattern.matchAll(/:(\w+)/g)].entries()) {
     params[name[1] ?? ''] = decodePathPart(request.getParameter(index));
   }
+  // The native function gives undefined for no query at all, whatever its declaration says.
+  const query = (request.getQuery() as string | undefined) ?? '';
   const direct = Buffer.from(response.getRemoteAddressAsText()).toString('latin1');
   const forwarded = trustProxy ? headers.get('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined;
   return {
     method,
     path: request.getUrl(),
-    query: new URLSearchParams(request.getQuery()),
+    target: query === '' ? request.getUrl() : `${request.getUrl()}?${query}`,
+    query: new URLSearchParams(query),
     params,
     header: (name) => headers.get(name.toLowerCase()) ?? '',
     remoteAddress: forwarded ?? direct,

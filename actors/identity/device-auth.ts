@@ -1,0 +1,95 @@
+/** Challenge and answer: how a desktop proves that it holds its key (contract §3.1, §3.2). Freshness comes from our nonce, not from its clock. */
+import { randomBytes } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
+import { VelloError } from '../../config/errors.ts';
+import type { Challenges } from '../ports/challenges.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DeviceRegistry } from '../ports/device-registry.ts';
+import type { RateLimiter } from '../ports/rate-limiter.ts';
+import type { SequenceWindows } from '../ports/sequence-windows.ts';
+import { decodeBase64url } from './base64url.ts';
+import { vetPublicKey } from './public-key.ts';
+import { IDENTITY_LIMITS, takeOrRefuse } from './rate-limits.ts';
+import type { SignatureVerifier } from './signature.ts';
+import { deviceAuthText } from './signed-texts.ts';
+import { BOOTSTRAP_TOKEN_SECONDS, type Tokens } from './tokens.ts';
+
+export const CHALLENGE_LIFETIME_MS = 300_000;
+
+export interface DeviceAuthDependencies {
+  readonly challenges: Challenges;
+  readonly registry: DeviceRegistry;
+  readonly sequences: SequenceWindows;
+  readonly signatures: SignatureVerifier;
+  readonly tokens: Tokens;
+  readonly limiter: RateLimiter;
+  readonly clock: Clock;
+}
+
+export interface ChallengeAnswer {
+  readonly challenge_id: string;
+  readonly nonce: string;
+  readonly expires_at: string;
+  readonly server_time: string;
+}
+
+/**
+ * The same answer whether or not the key is registered.
+ * @throws VelloError `AUTH_KEY_INVALID`, `RATE_LIMITED`
+ */
+export async function issueChallenge(
+  request: { readonly publicKey: string; readonly address: string },
+  deps: DeviceAuthDependencies,
+): Promise<ChallengeAnswer> {
+  await takeOrRefuse(deps.limiter, `challenge:address:${request.address}`, IDENTITY_LIMITS.challengePerAddress);
+  vetPublicKey(request.publicKey);
+  await takeOrRefuse(deps.limiter, `challenge:key:${request.publicKey}`, IDENTITY_LIMITS.challengePerKey);
+  const challengeId = uuidv7();
+  const nonce = randomBytes(32).toString('base64url');
+  const nowMs = deps.clock.now();
+  await deps.challenges.put(challengeId, { publicKey: request.publicKey, nonce }, CHALLENGE_LIFETIME_MS);
+  return {
+    challenge_id: challengeId,
+    nonce,
+    expires_at: new Date(nowMs + CHALLENGE_LIFETIME_MS).toISOString(),
+    server_time: new Date(nowMs).toISOString(),
+  };
+}
+
+export interface VerifyAnswer {
+  readonly bootstrap_token: string;
+  readonly expires_in: number;
+  readonly device_registered: boolean;
+  /** First number that the device may put into X-Vello-Sequence. */
+  readonly next_sequence: number;
+  readonly server_time: string;
+}
+
+/**
+ * The challenge is consumed, whatever the signature is worth.
+ * @throws VelloError `AUTH_CHALLENGE_EXPIRED`, `AUTH_SIGNATURE_INVALID`, `AUTH_DEVICE_REVOKED`
+ */
+export async function answerChallenge(
+  answer: { readonly challengeId: string; readonly signature: string },
+  deps: DeviceAuthDependencies,
+): Promise<VerifyAnswer> {
+  const challenge = await deps.challenges.take(answer.challengeId);
+  if (challenge === undefined) throw new VelloError('AUTH_CHALLENGE_EXPIRED');
+  const signature = decodeBase64url(answer.signature, 64);
+  const publicKey = Buffer.from(challenge.publicKey, 'base64url');
+  const text = deviceAuthText({ challengeId: answer.challengeId, ...challenge });
+  if (signature === undefined || !(await deps.signatures.verify(publicKey, text, signature))) {
+    throw new VelloError('AUTH_SIGNATURE_INVALID');
+  }
+  const device = await deps.registry.findByKey(publicKey);
+  if (device?.revoked === true) throw new VelloError('AUTH_DEVICE_REVOKED');
+  const nextSequence = device === undefined ? 1 : await deps.sequences.resume(device.deviceId, device.sequenceHigh);
+  if (device !== undefined) await deps.registry.authenticated(device, nextSequence - 1);
+  return {
+    bootstrap_token: await deps.tokens.issueBootstrap(challenge.publicKey, device?.deviceId),
+    expires_in: BOOTSTRAP_TOKEN_SECONDS,
+    device_registered: device !== undefined,
+    next_sequence: nextSequence,
+    server_time: new Date(deps.clock.now()).toISOString(),
+  };
+}

@@ -1,0 +1,19 @@
+/** How often identity may be asked, by whom. Generous for people behind one address, narrow for one key. */
+import { VelloError } from '../../config/errors.ts';
+import type { RateLimit, RateLimiter } from '../ports/rate-limiter.ts';
+
+export const IDENTITY_LIMITS = {
+  /** An office or a mobile carrier shares one address. */
+  challengePerAddress: { burst: 120, perMinute: 120 },
+  /** One desktop needs one challenge; the rest is room for retries. */
+  challengePerKey: { burst: 10, perMinute: 10 },
+  registerPerAddress: { burst: 120, perMinute: 60 },
+  validatePerKey: { burst: 20, perMinute: 20 },
+  refreshPerAddress: { burst: 600, perMinute: 600 },
+} as const satisfies Record<string, RateLimit>;
+
+/** @throws VelloError `RATE_LIMITED` with the time until the next token. */
+export async function takeOrRefuse(limiter: RateLimiter, key: string, limit: RateLimit): Promise<void> {
+  const retryAfterMs = await limiter.take(key, limit);
+  if (retryAfterMs > 0) throw new VelloError('RATE_LIMITED', undefined, { retryAfterMs });
+}

@@ -1,0 +1,78 @@
+/** Judges a request that one of our own services signed (contract §3, service to service). */
+import { createHash } from 'node:crypto';
+import { VelloError } from '../../config/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ServiceAccounts, UsedSignatures } from '../ports/service-accounts.ts';
+import { decodeBase64url } from './base64url.ts';
+import type { SignatureVerifier } from './signature.ts';
+import { serviceRequestText } from './signed-texts.ts';
+
+/** How far a service's clock may be off, either way: services run NTP. */
+export const SERVICE_CLOCK_TOLERANCE_MS = 300_000;
+
+export interface SignedServiceRequest {
+  /** The header `X-Vello-Service`. */
+  readonly serviceId: string;
+  /** The header `Authorization`: `Ed25519 <unix seconds>:<signature>`. */
+  readonly authorization: string;
+  readonly method: string;
+  /** Path and query, as in the request line. */
+  readonly path: string;
+  readonly body: Buffer;
+}
+
+export interface ServiceRequestDependencies {
+  readonly services: ServiceAccounts;
+  readonly used: UsedSignatures;
+  readonly signatures: SignatureVerifier;
+  readonly clock: Clock;
+}
+
+/** Returns the service. @throws VelloError `SERVICE_AUTH_INVALID`, `SERVICE_CLOCK_SKEW`, `SERVICE_SIGNATURE_REPLAYED` */
+export async function acceptServiceRequest(
+  request: SignedServiceRequest,
+  deps: ServiceRequestDependencies,
+): Promise<{ readonly serviceId: string }> {
+  const [, seconds, encoded] = AUTHORIZATION.exec(request.authorization) ?? [];
+  const signature = encoded === undefined ? undefined : decodeBase64url(encoded, 64);
+  const { serviceId } = request;
+  if (seconds === undefined || signature === undefined || !SERVICE_ID.test(serviceId)) {
+    throw new VelloError('SERVICE_AUTH_INVALID');
+  }
+  const timestamp = Number(seconds);
+  const nowMs = deps.clock.now();
+  if (Math.abs(timestamp * 1000 - nowMs) > SERVICE_CLOCK_TOLERANCE_MS) {
+    throw new VelloError('SERVICE_CLOCK_SKEW', undefined, { members: { server_time: new Date(nowMs).toISOString() } });
+  }
+  const text = serviceRequestText({
+    serviceId,
+    timestamp,
+    method: request.method,
+    path: request.path,
+    bodySha256: createHash('sha256').update(request.body).digest('hex'),
+  });
+  if (!(await signedByAny(await deps.services.keysOf(serviceId), text, signature, deps.signatures))) {
+    throw new VelloError('SERVICE_AUTH_INVALID');
+  }
+  // The text and not the signature: whoever could alter a signature without breaking it must not get a second use.
+  const hash = createHash('sha256').update(text).digest('base64url');
+  // Remembered from the earliest to the latest moment at which this timestamp is accepted.
+  const use = await deps.used.use(hash, timestamp * 1000, 2 * SERVICE_CLOCK_TOLERANCE_MS);
+  if (use !== 'fresh') {
+    const emptied = 'The signature is older than the memory of used signatures; sign again.';
+    throw new VelloError('SERVICE_SIGNATURE_REPLAYED', use === 'forgotten' ? emptied : undefined);
+  }
+  return { serviceId };
+}
+
+const AUTHORIZATION = /^Ed25519 (\d{9,11}):([A-Za-z0-9_-]{86})$/;
+const SERVICE_ID = /^[a-z][a-z0-9-]{1,62}$/;
+async function signedByAny(
+  keys: readonly Buffer[],
+  text: Buffer,
+  signature: Buffer,
+  signatures: SignatureVerifier,
+): Promise<boolean> {
+  for (const key of keys) if (await signatures.verify(key, text, signature)) return true;
+  return false;
+}

@@ -1,0 +1,125 @@
+/**
+ * Issues and verifies the two kinds of JWT (contract §3.6). They differ in type and audience, so that neither passes for the
+ * other. Whether a valid token's family was revoked since is decided in `revocations.ts`.
+ */
+import { createHash } from 'node:crypto';
+import { errors, jwtVerify, SignJWT, type JWTPayload } from 'jose';
+import { v7 as uuidv7 } from 'uuid';
+import { VelloError } from '../../config/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { KeyRing } from './key-ring.ts';
+
+export const ACCESS_TOKEN_SECONDS = 900;
+export const BOOTSTRAP_TOKEN_SECONDS = 300;
+
+/** Whom an access token speaks for. */
+export interface Principal {
+  readonly userId: string;
+  readonly deviceId: string;
+  /** The refresh token family that the access token descends from. */
+  readonly familyId: string;
+  readonly expiresAtMs: number;
+}
+
+export interface AccessToken {
+  readonly token: string;
+  readonly expiresAtMs: number;
+}
+
+export interface Tokens {
+  issueAccess(owner: Omit<Principal, 'expiresAtMs'>): Promise<AccessToken>;
+  /** Proof that its bearer answered a challenge for `publicKey` (base64url) within the last five minutes. */
+  issueBootstrap(publicKey: string, deviceId: string | undefined): Promise<string>;
+  /** @throws VelloError `AUTH_TOKEN_EXPIRED`, `AUTH_TOKEN_INVALID` */
+  verifyAccess(token: string): Promise<Principal>;
+  /** Returns the public key. @throws VelloError `AUTH_TOKEN_EXPIRED`, `AUTH_TOKEN_INVALID` */
+  verifyBootstrap(token: string): Promise<string>;
+}
+
+/** The name under which grants and caches know a token: SHA-256, base64url. */
+export function hashToken(token: string): string {
+  return createHash('sha256').update(token).digest('base64url');
+}
+
+export function createTokens(options: { readonly keys: KeyRing; readonly clock: Clock }): Tokens {
+  const { keys, clock } = options;
+
+  const issue = async (kind: Kind, claims: JWTPayload) => {
+    const { kid, privateKey } = keys.current();
+    const issuedAt = Math.floor(clock.now() / 1000);
+    const expiresAt = issuedAt + kind.seconds;
+    const token = await new SignJWT({
+      ...claims,
+      iss: ISSUER,
+      aud: kind.audience,
+      jti: uuidv7(),
+      iat: issuedAt,
+      exp: expiresAt,
+    })
+      .setProtectedHeader({ alg: 'Ed25519', typ: kind.typ, kid })
+      .sign(privateKey);
+    return { token, expiresAtMs: expiresAt * 1000 };
+  };
+
+  const verify = async (kind: Kind, token: string): Promise<JWTPayload> => {
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        ({ kid }) => {
+          const key = kid === undefined ? undefined : keys.publicKey(kid);
+          if (key === undefined) throw new VelloError('AUTH_TOKEN_INVALID');
+          return key;
+        },
+        {
+          algorithms: ['Ed25519'],
+          typ: kind.typ,
+          issuer: ISSUER,
+          audience: kind.audience,
+          requiredClaims: [...REQUIRED_CLAIMS, ...kind.claims],
+          // The tolerance for desktop clocks is not one for token lives: these are our own times.
+          clockTolerance: 0,
+          currentDate: new Date(clock.now()),
+        },
+      );
+      return payload;
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) throw new VelloError('AUTH_TOKEN_EXPIRED', undefined, { cause: error });
+      throw new VelloError('AUTH_TOKEN_INVALID', undefined, { cause: error });
+    }
+  };
+
+  return {
+    issueAccess: ({ userId, deviceId, familyId }) => issue(ACCESS, { sub: userId, did: deviceId, fid: familyId }),
+    issueBootstrap: async (publicKey, deviceId) =>
+      (await issue(BOOTSTRAP, { sub: publicKey, did: deviceId ?? 'unregistered' })).token,
+    verifyAccess: async (token) => {
+      const { sub, exp, did, fid } = await verify(ACCESS, token);
+      if (typeof sub !== 'string' || typeof did !== 'string' || typeof fid !== 'string' || exp === undefined) {
+        throw new VelloError('AUTH_TOKEN_INVALID');
+      }
+      return { userId: sub, deviceId: did, familyId: fid, expiresAtMs: exp * 1000 };
+    },
+    verifyBootstrap: async (token) => {
+      const { sub } = await verify(BOOTSTRAP, token);
+      if (typeof sub !== 'string') throw new VelloError('AUTH_TOKEN_INVALID');
+      return sub;
+    },
+  };
+}
+
+interface Kind {
+  readonly typ: string;
+  readonly audience: string;
+  readonly seconds: number;
+  readonly claims: readonly string[];
+}
+
+const ISSUER = 'vello';
+const REQUIRED_CLAIMS = ['iss', 'aud', 'sub', 'did', 'jti', 'iat', 'exp'];
+const ACCESS: Kind = { typ: 'at+jwt', audience: 'vello', seconds: ACCESS_TOKEN_SECONDS, claims: ['fid'] };
+const BOOTSTRAP: Kind = {
+  typ: 'vello-bootstrap+jwt',
+  audience: 'vello:devices',
+  seconds: BOOTSTRAP_TOKEN_SECONDS,
+  claims: [],
+};

@@ -1,0 +1,103 @@
+/** Puts the identity part of one api process together: which store stands behind which port. Connections are opened and closed by the caller. */
+import type { Redis } from 'ioredis';
+import type { RegistrationDependencies } from '../actors/devices/registration.ts';
+import type { Peppers } from '../actors/devices/fingerprints.ts';
+import { createAuthenticator, type Authenticator } from '../actors/identity/authenticator.ts';
+import type { DesktopRequestDependencies } from '../actors/identity/desktop-requests.ts';
+import { openKeyRing, type KeyRing } from '../actors/identity/key-ring.ts';
+import { createRevocations, type Revocations } from '../actors/identity/revocations.ts';
+import type { IdentitySecrets } from '../actors/identity/secrets.ts';
+import { createSignatureVerifier } from '../actors/identity/signature.ts';
+import { createTokenPairs } from '../actors/identity/token-pairs.ts';
+import { createTokens } from '../actors/identity/tokens.ts';
+import type { Clock } from '../actors/ports/clock.ts';
+import type { GrantPublisher } from '../actors/ports/grants.ts';
+import type { Log } from '../actors/ports/log.ts';
+import type { ApiRoute, Guards } from '../transports/http/api-route.ts';
+import { createGuards } from '../transports/http/guards.ts';
+import { authRoutes } from '../transports/http/routes/auth.ts';
+import { registrationRoutes } from '../transports/http/routes/registration.ts';
+import { followChanges } from '../transports/postgres/changes.ts';
+import { createDeviceRegistry } from '../transports/postgres/device-registry.ts';
+import { createServiceAccounts } from '../transports/postgres/service-accounts.ts';
+import { createSigningKeyStore } from '../transports/postgres/signing-key-store.ts';
+import type { SystemSql } from '../transports/postgres/system.ts';
+import { createTokenFamilies } from '../transports/postgres/token-families.ts';
+import { createRedisChallenges } from '../transports/redis/challenges.ts';
+import { createRedisRateLimiter } from '../transports/redis/rate-limiter.ts';
+import { createRedisSequenceWindows } from '../transports/redis/sequence-windows.ts';
+import { openUsedSignatures } from '../transports/redis/used-signatures.ts';
+
+export interface IdentityOptions {
+  readonly system: SystemSql;
+  /** A `command` connection. */
+  readonly redis: Redis;
+  readonly grants: GrantPublisher;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly secrets: IdentitySecrets;
+  /** Peppers beyond the derived one, by version from 2. */
+  readonly laterPeppers?: Peppers;
+  readonly devicesPerHardware: number;
+}
+
+export interface Identity {
+  readonly routes: readonly ApiRoute[];
+  readonly guards: Guards;
+  readonly authenticator: Authenticator;
+  /** To be fed by a `GrantSource`, before the listener opens. */
+  readonly revocations: Revocations;
+  /** What the WebSocket upgrade needs (`acceptDesktopRequest`). */
+  readonly desktopRequests: DesktopRequestDependencies;
+  readonly keys: KeyRing;
+  /** Stops listening for changed keys. */
+  close(): Promise<void>;
+}
+
+export async function openIdentity(options: IdentityOptions): Promise<Identity> {
+  const { system, redis, grants, clock, log, secrets } = options;
+  const keys = await openKeyRing({ store: createSigningKeyStore(system), sealingKey: secrets.sealingKey, clock });
+  const services = createServiceAccounts(system, clock);
+  const stop = await followChanges(system, (table) => {
+    services.forget();
+    if (table === undefined || table === 'signing_keys') {
+      keys.reload().catch((error: unknown) => log.warn('The signing keys could not be read again', { error }));
+    }
+  });
+  const tokens = createTokens({ keys, clock });
+  const families = createTokenFamilies(system);
+  const registry = createDeviceRegistry(system);
+  const signatures = createSignatureVerifier();
+  const sequences = createRedisSequenceWindows(redis);
+  const limiter = createRedisRateLimiter(redis);
+  const revocations = createRevocations(clock);
+  const authenticator = createAuthenticator({ tokens, revocations, clock });
+  const pairs = createTokenPairs({ tokens, grants, families });
+  const challenges = createRedisChallenges(redis);
+  const used = await openUsedSignatures(redis);
+  const registering: RegistrationDependencies = {
+    registry,
+    pairs,
+    grants,
+    limiter,
+    clock,
+    peppers: new Map([[1, secrets.fingerprintPepper], ...(options.laterPeppers ?? [])]),
+    devicesPerHardware: options.devicesPerHardware,
+  };
+  return {
+    routes: [
+      ...authRoutes({
+        deviceAuth: { challenges, registry, sequences, signatures, tokens, limiter, clock },
+        refreshing: { families, pairs, grants, clock, refreshKey: secrets.refreshKey },
+        keys,
+      }),
+      ...registrationRoutes(registering),
+    ],
+    guards: createGuards({ tokens, authenticator, services: { services, used, signatures, clock } }),
+    authenticator,
+    revocations,
+    desktopRequests: { authenticator, registry, sequences, signatures, grants, clock, log },
+    keys,
+    close: stop,
+  };
+}
