@@ -1,9 +1,26 @@
-/** Starts the supervision tree with its services first, plays the demonstration, and stops the tree in reverse when asked to. */
-import type { ServiceProcess } from '../actors/ports/service-process.ts';
+/** Starts the supervision tree with its services first, shows how it comes up, plays the demonstration, and stops the tree when asked to. */
+import { createActorSystem } from '../actors/kernel/actor-system.ts';
+import { deriveIdentitySecrets } from '../actors/identity/secrets.ts';
+import { VelloError } from '../config/errors.ts';
+import type { ListenAddress } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
+import { Drain } from '../supervisors/drain.ts';
+import { readinessOf } from '../supervisors/health.ts';
+import { composeRoles } from '../supervisors/parts.ts';
+import { ROOT, runRoot } from '../supervisors/root.ts';
+import { schemaSpec } from '../supervisors/schema.ts';
+import { servicesSpec } from '../supervisors/services.ts';
+import { onStopSignals, type StopSignalHandlers } from '../transports/process/signals.ts';
+import { systemClock } from '../transports/process/system-clock.ts';
+import { fetchModel, type ModelFiles } from '../transports/speech/fetch-model.ts';
+import { createJsonLog } from '../transports/telemetry/json-log.ts';
+import { createPrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
+import { CommandError } from './command.ts';
+import { openLogFile, type LogFile } from './log-file.ts';
 import type { Progress } from './progress.mjs';
 import type { Services } from './services/choose-services.ts';
 import type { Home } from './services/home.ts';
+import { createStartWatch } from './start-watch.ts';
 
 export const ROLES = ['api', 'gateway', 'collector', 'inference'] as const;
 export type RoleName = (typeof ROLES)[number];
@@ -17,29 +34,131 @@ export interface SystemRun {
   readonly demo: Demo;
   readonly home: Home;
   readonly services: Services;
+  /** Folder for what is fetched. */
+  readonly cache: string;
   readonly progress: Progress;
-  /** Fires when the person at the keyboard, or the machine, wants it to end. */
+  /** Fires when the person at the keyboard, or the machine, wants it to end before the tree has started. */
   readonly signal: AbortSignal;
 }
 
 /** Resolves to the exit code once everything it started has ended. */
 export async function runSystem(run: SystemRun): Promise<number> {
-  const running: ServiceProcess[] = [];
+  const { settings, home, services, progress, signal } = run;
+  const model = run.roles.includes('inference') ? await prepareModel(run) : undefined;
+  signal.throwIfAborted();
+
+  const output = openLogFile(home.file('logs', 'vello.log'));
+  const clock = systemClock;
+  const log = createJsonLog({ level: settings.logLevel, write: output.write });
+  const metrics = createPrometheusMetrics();
+  const system = createActorSystem({ clock, log, metrics });
+  const drain = new Drain(clock, log);
+  const secretKey = settings.secretKey ?? home.secret('secret.key');
+  const watch = createStartWatch(progress);
+
+  const roles = composeRoles(
+    {
+      ...{ settings, clock, log, metrics, system, drain, secretKey },
+      databaseUrl: services.databaseUrl,
+      redisUrl: services.redisUrl,
+      inferenceKey: settings.inferenceKey ?? home.secret('inference.key'),
+      model: async () => model ?? fetchModel(run.cache),
+    },
+    run.roles,
+  );
+  const stopper = createStopper();
+  const ended = runRoot({
+    ...{ system, drain, clock, log, drainMs: settings.drainMs, random: Math.random },
+    roles: {
+      services: servicesSpec(
+        services.local.map(({ id, name, start }) => ({ id, start: () => watch.observe(`${name} started`, start) })),
+      ),
+      schema: schemaSpec({
+        ...{ log, databaseUrl: services.databaseUrl },
+        passwords: deriveIdentitySecrets(secretKey).rolePasswords,
+        observe: (work) => watch.observe('Database migrated', work),
+      }),
+      ...roles,
+    },
+    onStop: stopper.attach,
+  });
+
   try {
-    for (const service of run.services.local) {
-      run.signal.throwIfAborted();
-      running.push(await run.progress.step(`${service.id} started`, service.start));
-    }
-    run.progress.say('\n  Ctrl-C ends it.');
-    await new Promise<void>((resolve) => {
-      const alive = setInterval(() => undefined, 60_000);
-      run.signal.addEventListener('abort', () => {
-        clearInterval(alive);
-        resolve();
-      });
-    });
-    return 0;
+    const isUp = await Promise.race([
+      ended.then(() => false),
+      watch.failure,
+      watch.settled(() => readinessOf(system, ROOT, drain)),
+    ]);
+    if (isUp) return await stayUp(run, ended, stopper);
+    if (signal.aborted) return await ended;
+    throw new CommandError('Vello gave up while starting.');
+  } catch (error) {
+    stopper.stop();
+    await ended;
+    throw explain(error, output);
   } finally {
-    for (const service of running.reverse()) await service.stop(10_000);
+    output.close();
   }
+}
+
+async function stayUp(run: SystemRun, ended: Promise<number>, _stopper: Stopper): Promise<number> {
+  run.progress.say(describeAddresses(run));
+  return ended;
+}
+
+async function prepareModel({ progress, cache, signal }: SystemRun): Promise<ModelFiles> {
+  return progress.step('Speech model', (report) =>
+    fetchModel(cache, {
+      signal,
+      onProgress: ({ step, receivedBytes, totalBytes }) =>
+        report(`${step} ${Math.round((100 * receivedBytes) / totalBytes)} %`),
+    }),
+  );
+}
+
+interface Stopper {
+  readonly attach: (handlers: StopSignalHandlers) => () => void;
+  /** Ends the tree as SIGTERM would. */
+  stop(): void;
+}
+
+/** Signals stop the tree, and so does our own code. */
+function createStopper(): Stopper {
+  let handlers: StopSignalHandlers | undefined;
+  let isStopping = false;
+  const once = (act: () => void) => {
+    if (!isStopping) act();
+    isStopping = true;
+  };
+  return {
+    attach(given) {
+      handlers = given;
+      return onStopSignals(process, {
+        orderly: (signal) => once(() => given.orderly(signal)),
+        atOnce: (signal) => given.atOnce(signal),
+      });
+    },
+    stop: () => once(() => handlers?.orderly('SIGTERM')),
+  };
+}
+
+function describeAddresses({ settings, roles, services, home, demo }: SystemRun): string {
+  const at = ({ host, port }: ListenAddress) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const rows: [string, string][] = [];
+  if (roles.includes('api')) rows.push(['api', at(settings.apiListen)]);
+  if (roles.includes('gateway')) rows.push(['gateway', at(settings.gatewayListen)]);
+  if (roles.includes('inference')) rows.push(['inference', at(settings.inferenceListen)]);
+  rows.push(['admin', `${at(settings.adminListen)}  (/metrics /health/ready /actors)`]);
+  for (const { name, port } of services.local) rows.push([name, `127.0.0.1:${port}`]);
+  rows.push(['log', home.file('logs', 'vello.log')]);
+  const lines = rows.map(([name, address]) => `    ${name.padEnd(11)} ${address}`);
+  const last = demo === 'play-and-exit' ? '' : '\n\n  Running. Ctrl-C ends everything.';
+  return `\n${lines.join('\n')}${last}`;
+}
+
+function explain(error: unknown, output: LogFile): unknown {
+  if (error instanceof CommandError || error instanceof VelloError) return error;
+  const lines = output.lastErrors();
+  const heard = lines.length === 0 ? '' : `\nWhat the parts said last:\n${lines.join('\n')}`;
+  return new CommandError(`Vello could not start: ${(error as Error).message}${heard}\nThe whole log: ${output.path}`);
 }

@@ -46,16 +46,11 @@ async function start(invocation: Invocation, signal: AbortSignal): Promise<numbe
   const home = openHome(resolve(projectRoot, settings.home));
   try {
     await checkAddresses(listeners(settings, roles));
-    const services = await chooseServices({
-      settings,
-      home,
-      progress,
-      signal,
-      searchPath: process.env['PATH'] ?? '',
-      cache: process.env['VELLO_CACHE'] ?? join(home.path, 'cache'),
-    });
+    const cache = process.env['VELLO_CACHE'] ?? join(home.path, 'cache');
+    const searchPath = process.env['PATH'] ?? '';
+    const services = await chooseServices({ settings, home, progress, signal, searchPath, cache });
     signal.throwIfAborted();
-    return await runSystem({ settings, roles, demo, home, services, progress, signal });
+    return await runSystem({ settings, roles, demo, home, services, cache, progress, signal });
   } finally {
     home.release();
   }

@@ -19,12 +19,18 @@ import { checkRedis } from './check-redis.ts';
 import { newPassword, type Home, type ServiceAddress } from './home.ts';
 import { obtainRedis } from './obtain-redis.ts';
 
+export interface OwnService extends LocalService {
+  /** As people know it. */
+  readonly name: string;
+  readonly port: number;
+}
+
 export interface Services {
   /** As administrator: may create roles. */
   readonly databaseUrl: string;
   readonly redisUrl: string;
   /** Servers of our own, for the tree to start first and stop last. */
-  readonly local: readonly LocalService[];
+  readonly local: readonly OwnService[];
 }
 
 export interface ServiceChoice {
@@ -39,7 +45,7 @@ export interface ServiceChoice {
 
 /** @throws CommandError that says what is wrong with a given URL, or how to get what is missing. */
 export async function chooseServices(choice: ServiceChoice): Promise<Services> {
-  const local: LocalService[] = [];
+  const local: OwnService[] = [];
   const database = choice.settings.databaseUrl ?? (await prepareDatabase(choice, local));
   const redis = choice.settings.redisUrl ?? (await prepareRedis(choice, local));
   if (choice.settings.databaseUrl !== undefined) {
@@ -57,7 +63,7 @@ export async function chooseServices(choice: ServiceChoice): Promise<Services> {
   return { databaseUrl: database, redisUrl: redis, local };
 }
 
-async function prepareDatabase({ home }: ServiceChoice, local: LocalService[]): Promise<string> {
+async function prepareDatabase({ home }: ServiceChoice, local: OwnService[]): Promise<string> {
   const folder = home.file('postgres');
   await stopOrphanedPostgres(folder);
   if (!isNewCluster(folder) && home.recall('postgres') === undefined) {
@@ -68,11 +74,11 @@ async function prepareDatabase({ home }: ServiceChoice, local: LocalService[]): 
   }
   const address = await settleAddress(home, 'postgres');
   const options = { ...address, folder, logFile: home.file('logs', 'postgres.log') };
-  local.push({ id: 'postgres', start: () => startPostgres(options) });
+  local.push({ id: 'postgres', name: 'PostgreSQL', port: options.port, start: () => startPostgres(options) });
   return postgresUrl(options, 'postgres');
 }
 
-async function prepareRedis(choice: ServiceChoice, local: LocalService[]): Promise<string> {
+async function prepareRedis(choice: ServiceChoice, local: OwnService[]): Promise<string> {
   const { home, progress } = choice;
   const folder = home.file('redis');
   await stopOrphanedRedis(folder);
@@ -82,7 +88,7 @@ async function prepareRedis(choice: ServiceChoice, local: LocalService[]): Promi
   });
   const address = await settleAddress(home, 'redis');
   const options = { ...address, binary: path, folder, logFile: home.file('logs', 'redis.log') };
-  local.push({ id: 'redis', start: () => startRedis(options) });
+  local.push({ id: 'redis', name: 'Redis', port: options.port, start: () => startRedis(options) });
   return redisUrl(options);
 }
 

@@ -1,6 +1,6 @@
 /**
  * The folder of all state (VELLO_HOME): makes it, keeps a second Vello out of it, and remembers what must be the same at the next start.
- * Its layout: `vello.pid`, `services.json`, `postgres/`, `redis/`, `logs/`, `cache/`.
+ * Its layout: `vello.pid`, `services.json`, `secret.key`, `inference.key`, `postgres/`, `redis/`, `logs/`, `cache/`.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -21,6 +21,8 @@ export interface Home {
   /** The address a service had last time. */
   recall(service: string): ServiceAddress | undefined;
   remember(service: string, address: ServiceAddress): void;
+  /** A random secret of that name, made once and kept in a file that only its owner reads. */
+  secret(name: string): string;
   /** Lets the next Vello in. */
   release(): void;
 }
@@ -55,11 +57,21 @@ export function openHome(path: string): Home {
       writeFileSync(`${memory}.new`, `${text}\n`, { mode: 0o600 });
       renameSync(`${memory}.new`, memory);
     },
+    secret: (name) => keepSecret(join(path, name)),
     release: () => rmSync(join(path, 'vello.pid'), { force: true }),
   };
 }
 
 export const newPassword = (): string => randomBytes(24).toString('base64url');
+
+function keepSecret(file: string): string {
+  try {
+    writeFileSync(file, `${randomBytes(48).toString('base64url')}\n`, { flag: 'wx', mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return readFileSync(file, 'utf8').trim();
+}
 
 function takeLock(file: string): void {
   const ours = JSON.stringify(identify(process.pid));
