@@ -29,7 +29,7 @@ export function deadLetterRecorder(parts: DeadLetterRecorderParts): ActorDefinit
     type: 'dead-letter-recorder',
     start: async (ctx) => {
       const stream = await parts.streams.open('dead');
-      ctx.signal.addEventListener('abort', () => stream.close());
+      ctx.signal.addEventListener('abort', () => stream.interrupt());
       const recorder = new Recorder(parts, stream, ctx);
       ctx.self.tell({ type: 'pull' });
       return {

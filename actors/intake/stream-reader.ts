@@ -26,7 +26,7 @@ export function streamReader(line: ConsumerLine, parts: { readonly metrics: Metr
       const stream = present(line.stream, 'stream');
       const reader = new Reader(line, stream, ctx, parts.metrics);
       // A blocked read must not hold up the end of the line.
-      ctx.signal.addEventListener('abort', () => stream.close());
+      ctx.signal.addEventListener('abort', () => stream.interrupt());
       await reader.begin();
       line.reader = ctx.self;
       return {

@@ -73,7 +73,9 @@ export interface EventStream {
   depth(): Promise<StreamDepth>;
   /** Unix milliseconds by the store's clock, by which `not_before` is meant. */
   now(): Promise<number>;
-  /** Ends a `read` under way, which rejects, and gives back the connection. */
+  /** Ends a `read` under way, which rejects; the rest goes on. */
+  interrupt(): void;
+  /** Gives back the connections. */
   close(): void;
 }
 

@@ -29,7 +29,7 @@ const onRedis = async (teardown: Teardown): Promise<Subject> => {
   const commands = await connectRedis({ url, use: 'command', name: 'test', log });
   teardown.teardown(() => commands.disconnect());
   return {
-    streams: createRedisEventStreams({ url, commands, log, metrics: createMemoryMetrics() }),
+    streams: createRedisEventStreams({ url, log, metrics: createMemoryMetrics() }),
     append: async (kind, fields) => String(await commands.xadd(streamKey(kind), '*', ...Object.entries(fields).flat())),
     entries: async (kind) =>
       (await commands.xrange(streamKey(kind), '-', '+')).map(([id, flat]) => ({
@@ -248,12 +248,23 @@ for (const [name, make] of [
       t.match(await stream.depth(), { length: 1, pending: 0 });
     });
 
-    t.test('a read ends when its stream is closed', async (t) => {
-      const stream = await subject.streams.open('transcribe');
-      const reading = stream.read('a', 1, 60_000);
-      reading.catch(() => undefined);
-      stream.close();
-      await t.rejects(reading);
+    for (const end of ['interrupt', 'close'] as const) {
+      t.test(`${end} ends a read under way`, async (t) => {
+        const stream = await subject.streams.open('transcribe');
+        t.teardown(() => stream.close());
+        const reading = stream.read('a', 1, 60_000);
+        reading.catch(() => undefined);
+        stream[end]();
+        await t.rejects(reading);
+      });
+    }
+
+    t.test('an interrupted stream still settles', async (t) => {
+      const stream = await open('transcribe');
+      const id = await subject.append('transcribe', { n: '1' });
+      await stream.read('a', 1, 10);
+      stream.interrupt();
+      t.same(await stream.settle('a', [id]), []);
     });
   });
 }

@@ -24,6 +24,7 @@ import {
 } from '../../config/streams.ts';
 import { blockingRead } from './blocking-read.ts';
 import { connectRedis } from './connect.ts';
+import { createReaderConnection, shareConnection, type ConnectionLease } from './connection-lease.ts';
 import { loadLuaScript } from './lua-script.ts';
 
 const ENTRY_COPY = './entry-copy.lua';
@@ -36,36 +37,43 @@ const FORGET_CONSUMERS = loadLuaScript(import.meta.url, './forget-consumers.lua'
 
 export interface RedisEventStreamsOptions {
   readonly url: string;
-  /** The process's command connection; stays open when a stream is closed. */
-  readonly commands: Redis;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly prefix?: StreamPrefix;
 }
 
+/** Nothing connects before the first `open`, and nothing is left connected after the last `close`. */
 export function createRedisEventStreams(options: RedisEventStreamsOptions): EventStreams {
+  const { url, log } = options;
+  const shared = shareConnection(() =>
+    connectRedis({ url, use: 'command', name: 'vello-collector', log, withinMs: CONNECT_WITHIN_MS }),
+  );
   return {
     open: async (kind) => {
-      const { url, log } = options;
-      const reader = await connectRedis({ url, use: 'blocking', name: `vello-collector-${kind}`, log, withinMs: 5000 });
+      const lease = await shared.lease();
+      const stream = createStream(kind, lease, options);
       try {
-        const stream = createStream(kind, reader, options);
         await stream.ensureGroup();
         return stream;
       } catch (error) {
-        reader.disconnect();
+        stream.close();
         throw error;
       }
     },
   };
 }
 
+const CONNECT_WITHIN_MS = 5000;
+
 function createStream(
   kind: EventStreamKind,
-  reader: Redis,
+  { connection: commands, giveBack }: ConnectionLease,
   options: RedisEventStreamsOptions,
 ): EventStream & { ensureGroup(): Promise<void> } {
-  const { commands, prefix, metrics, log } = options;
+  const { url, prefix, metrics, log } = options;
+  const reading = createReaderConnection(() =>
+    connectRedis({ url, use: 'blocking', name: `vello-collector-${kind}`, log, withinMs: CONNECT_WITHIN_MS }),
+  );
   const key = streamKey(kind, prefix);
   const dead = streamKey('dead', prefix);
   const group = COLLECTOR_GROUP;
@@ -107,6 +115,7 @@ function createStream(
     ensureGroup,
     read: (consumer, count, waitMs) =>
       withGroup(async () => {
+        const reader = await reading.get();
         const reply = await blockingRead(reader, waitMs, () =>
           reader.xreadgroup('GROUP', group, consumer, 'COUNT', count, 'BLOCK', waitMs, 'STREAMS', key, '>'),
         );
@@ -150,7 +159,11 @@ function createStream(
         { length: 0, pending: 0, oldestMs: 0 },
       ),
     now: () => withGroup(() => serverTimeMs(commands), 0),
-    close: () => reader.disconnect(),
+    interrupt: () => reading.close(),
+    close: () => {
+      reading.close();
+      giveBack();
+    },
   };
 }
 

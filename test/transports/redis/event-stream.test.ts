@@ -16,7 +16,7 @@ async function setUp(t: Teardown, server: TestRedis) {
   const metrics = createMemoryMetrics();
   const commands = await connectRedis({ url: server.url, use: 'command', name: 'test', log });
   t.teardown(() => commands.disconnect());
-  const streams = createRedisEventStreams({ url: server.url, commands, log, metrics });
+  const streams = createRedisEventStreams({ url: server.url, log, metrics });
   const stream = await streams.open('transcribe');
   t.teardown(() => stream.close());
   return { commands, streams, stream, metrics, log };
@@ -73,7 +73,6 @@ t.test('with a server', async (t) => {
     const id = await commands.xadd(key, '*', 'n', '1');
     const again = await createRedisEventStreams({
       url: server.url,
-      commands,
       log: createMemoryLog(),
       metrics: createMemoryMetrics(),
     }).open('transcribe');
