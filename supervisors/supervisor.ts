@@ -138,8 +138,9 @@ class Supervisor implements ActorObserver, DynamicOwner {
     const child = this.#childOf(actor);
     if (child === undefined) return;
     child.actor = undefined;
-    if (child.status === 'stopping' || this.#phase === 'stopping' || this.#phase === 'failing')
-      this.#stoppedAsAsked(child);
+    // One that was about to be stopped for a sibling's sake ended first: that is one restart, not two.
+    const wasAsked = child.status === 'stopping' || child.mustStop;
+    if (wasAsked || this.#phase === 'stopping' || this.#phase === 'failing') this.#stoppedAsAsked(child);
     else this.#endedByItself(child, reason);
     // A dynamic child concerns nobody but the supervisor's own end: twenty thousand of them cost one step each.
     if (!child.isDynamic || this.#dynamic.size === 0) this.#advance();
@@ -270,8 +271,9 @@ class Supervisor implements ActorObserver, DynamicOwner {
   }
 
   #startNext(): void {
-    if (this.#phase === 'stopping' || this.#phase === 'failing') return;
     for (const [index, child] of this.#children.entries()) {
+      // Asked anew for each: a child that could not even be made may have been one failure too many.
+      if (this.#phase === 'stopping' || this.#phase === 'failing') return;
       if (child.status === 'waiting' && this.#mayStart(index)) this.#startChild(child);
     }
     if (this.#phase === 'starting' && this.#children.every((child) => this.#hasHadItsChance(child))) {
@@ -305,7 +307,6 @@ class Supervisor implements ActorObserver, DynamicOwner {
       child.actor = this.#self.kernel.spawnUnder(this.#self, child.spec.id, definition, {
         observer: this,
         shutdownMs: child.spec.shutdownMs,
-        endsOwnChildren: isSupervisor,
       });
       if (child.starts > 1) child.actor.stats.restarts += 1;
     } catch (error) {

@@ -8,6 +8,7 @@ import { toError } from './errors.ts';
 import { describeExit, SHUTDOWN, type ExitReason } from './exit-reason.ts';
 import type { ActorPhase, Kernel, LiveActor, SpawnOptions } from './kernel.ts';
 import type { Timer } from '../ports/clock.ts';
+import { isSupervising } from './supervision-view.ts';
 import { CellTimers } from './timers.ts';
 import type { TypeStats } from './type-stats.ts';
 
@@ -154,7 +155,7 @@ export abstract class Incarnation {
   /** The end itself, in a turn of its own: children, then the behaviour's `stop`, then the farewell. */
   protected runEnd(): void {
     this.#ending = 'children';
-    if (this.options.endsOwnChildren !== true && this.#stopNewestChild()) return this.#armDeadline();
+    if (!isSupervising(this.behaviour) && this.#stopNewestChild()) return this.#armDeadline();
     this.#ending = 'own';
     try {
       const stopped = this.behaviour?.stop?.(this.exitReason ?? SHUTDOWN);
@@ -216,7 +217,7 @@ export abstract class Incarnation {
   }
 
   #armDeadline(): void {
-    const shutdownMs = this.options.shutdownMs ?? DEFAULT_SHUTDOWN_MS;
+    const shutdownMs = this.options.shutdownMs ?? (isSupervising(this.behaviour) ? Infinity : DEFAULT_SHUTDOWN_MS);
     if (this.#deadline !== undefined || shutdownMs === Infinity) return;
     this.#deadline = this.kernel.clock.setTimer(shutdownMs, () => this.kill(`did not stop within ${shutdownMs} ms`));
   }

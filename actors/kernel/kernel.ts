@@ -49,10 +49,8 @@ export interface ActorObserver {
 
 export interface SpawnOptions {
   readonly observer?: ActorObserver;
-  /** How long an end may take, the handler in flight included, before the incarnation is killed. Default 5000. */
+  /** How long an end may take, the handler in flight included, before the incarnation is killed. Default 5000; none for supervisors. */
   readonly shutdownMs?: number;
-  /** The behaviour's own `stop` ends the children (a supervisor). Otherwise the kernel ends them first, newest first. */
-  readonly endsOwnChildren?: boolean;
 }
 
 export type ActorPhase = 'starting' | 'running' | 'stopping' | 'stopped';

@@ -25,13 +25,14 @@ export interface SupervisionView {
   readonly unready: readonly string[];
 }
 
+/** Its `stop` ends the children itself, in its own order and each within its own deadline. */
 export interface SupervisingBehaviour extends Behaviour<never> {
   supervision(): SupervisionView;
 }
 
+export const isSupervising = (behaviour: Behaviour<never> | undefined): behaviour is SupervisingBehaviour =>
+  behaviour !== undefined && 'supervision' in behaviour;
+
 /** The supervisor's view of itself; undefined for any other actor. */
-export function supervisionOf(behaviour: Behaviour<never> | undefined): SupervisionView | undefined {
-  return behaviour !== undefined && 'supervision' in behaviour
-    ? (behaviour as SupervisingBehaviour).supervision()
-    : undefined;
-}
+export const supervisionOf = (behaviour: Behaviour<never> | undefined): SupervisionView | undefined =>
+  isSupervising(behaviour) ? behaviour.supervision() : undefined;

@@ -4,42 +4,10 @@ import { NO_BACKOFF } from '../../supervisors/backoff.ts';
 import { supervisor, worker, type SupervisorSpec } from '../../supervisors/child-spec.ts';
 import { DynamicChildren } from '../../supervisors/dynamic-children.ts';
 import { supervisorDefinition } from '../../supervisors/supervisor.ts';
-import { createTestSystem } from '../fixtures/actor-system.ts';
 import { pass, settled } from '../fixtures/settled.ts';
+import { createTree, type ChildMaker } from '../fixtures/supervision-tree.ts';
 
-function createTree(spec: (child: (name: string) => ActorDefinition<Error>) => Partial<SupervisorSpec>) {
-  const test = createTestSystem();
-  const events: string[] = [];
-  const child = (name: string): ActorDefinition<Error> => ({
-    type: name,
-    start() {
-      events.push(`+${name}`);
-      return {
-        receive: (error) => {
-          throw error;
-        },
-        stop: () => void events.push(`-${name}`),
-      };
-    },
-  });
-  const full = {
-    strategy: 'oneForOne',
-    intensity: 3,
-    periodMs: 10_000,
-    backoff: NO_BACKOFF,
-    children: [],
-    ...spec(child),
-  } as SupervisorSpec;
-  const root = test.system.spawn('vello', supervisorDefinition(full, { random: () => 0 }));
-  const crash = async (path: string) => {
-    test.system.resolve<Error>(path)?.tell(new Error('boom'));
-    await settled();
-  };
-  const taken = () => events.splice(0).join(' ');
-  return { ...test, root, crash, taken };
-}
-
-const three = (strategy: SupervisorSpec['strategy']) => (child: (name: string) => ActorDefinition<Error>) => ({
+const three = (strategy: SupervisorSpec['strategy']) => (child: ChildMaker) => ({
   strategy,
   children: ['a', 'b', 'c'].map((name) => worker(name, child(name))),
 });
@@ -61,7 +29,7 @@ t.test('a crash restarts whom the strategy says', async (t) => {
     const { system, taken, crash } = createTree(three(strategy));
     await settled();
     taken();
-    await crash('vello/b');
+    await crash('b');
     t.equal(taken(), expected, strategy);
     await system.stop();
   }
@@ -70,7 +38,7 @@ t.test('a crash restarts whom the strategy says', async (t) => {
 t.test('one restart too many fails upward', async (t) => {
   const { system, taken, crash } = createTree(three('oneForOne'));
   await settled();
-  for (let n = 0; n < 4; n += 1) await crash('vello/a');
+  for (let n = 0; n < 4; n += 1) await crash('a');
   t.equal(system.resolve('vello'), undefined);
   t.match(taken(), /-a -c -b$/);
   await system.stop();
@@ -91,7 +59,7 @@ t.test('a nested supervisor that gives up is restarted by its own', async (t) =>
   }));
   await settled();
   t.equal(taken(), '+a +b +c');
-  await crash('vello/inner/a');
+  await crash('inner/a');
   t.equal(taken(), '-a -b +a +b');
   await system.stop();
 });
