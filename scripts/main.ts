@@ -1,5 +1,6 @@
 /** The command line: finds the command, checks what was typed, runs it, and turns its end into an exit code. */
 import { VelloError } from '../config/errors.ts';
+import { EXIT } from '../supervisors/exit-codes.ts';
 import { CommandError, describeCommand, parseInvocation, UsageError } from './command.ts';
 import { COMMANDS } from './commands.ts';
 
@@ -13,7 +14,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const entry = COMMANDS[name];
   if (entry === undefined) {
     console.error(`There is no command '${name}'.\n\n${describeCommands()}`);
-    return 2;
+    return EXIT.usage;
   }
   const { command } = await entry.load();
   if (rest.includes('--help') || rest.includes('-h')) {
@@ -30,12 +31,12 @@ export async function main(args: readonly string[]): Promise<number> {
 function report(name: string, error: unknown): number {
   if (error instanceof UsageError) {
     console.error(`${error.message}.\nSee: vello ${name} --help`);
-    return 2;
+    return EXIT.usage;
   }
   if (error instanceof CommandError) console.error(`\n${error.message}`);
   else if (error instanceof VelloError) console.error(`\n${error.title} (${error.code})\n${error.detail}`);
   else console.error(error);
-  return 1;
+  return error instanceof VelloError && error.code === 'SETTINGS_INVALID' ? EXIT.usage : EXIT.failed;
 }
 
 function describeCommands(): string {

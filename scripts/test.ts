@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFreePort } from '../transports/process/free-port.ts';
 import { postgresUrl, startPostgres } from '../transports/process/postgres-cluster.ts';
+import { fetchModel } from '../transports/speech/fetch-model.ts';
 import { checkCount, runChecks } from './checks.ts';
 import type { Command, Invocation } from './command.ts';
 import { createProgress, type Progress } from './progress.mjs';
@@ -88,6 +89,9 @@ async function shareServices(progress: Progress, signal: AbortSignal): Promise<S
   const cache = process.env['VELLO_CACHE'] ?? join(projectRoot, '.vello', 'cache');
   const redis = await progress.step('Redis found', (report) =>
     obtainRedis({ cache, searchPath: process.env['PATH'] ?? '', signal, report }),
+  );
+  await progress.step('Speech model', (report) =>
+    fetchModel(cache, { signal, onProgress: ({ step }) => report(step) }),
   );
   const folder = mkdtempSync(join(tmpdir(), `vello-test-${process.pid}-`));
   const options = {

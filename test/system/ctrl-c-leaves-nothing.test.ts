@@ -1,0 +1,85 @@
+import { connect, createServer } from 'node:net';
+import t from 'tap';
+import { startVello, type VelloProcess } from '../fixtures/vello-process.ts';
+
+const started = 'Ctrl-C ends everything';
+const args = ['--roles', 'api'];
+
+/** Resolves once none of its servers runs; the test's own time limit is the deadline. */
+async function untilServicesAreGone(vello: VelloProcess): Promise<void> {
+  while (vello.services().length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+const answers = (port: number) =>
+  new Promise<boolean>((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+
+t.test('Ctrl-C ends Vello, its PostgreSQL and its Redis, and the next start finds all as it was', async (t) => {
+  const first = await startVello(t, args);
+  await first.saysSoon(started);
+  t.equal(first.services().length >= 2, true, 'PostgreSQL and Redis run');
+  t.equal(await answers(first.ports.admin), true);
+  first.signal('SIGINT');
+  t.equal(await first.ended, 0);
+  t.strictSame(first.services(), []);
+  t.equal(await answers(first.ports.admin), false);
+
+  const second = await startVello(t, args, { home: first.home });
+  await second.saysSoon(started);
+  second.signal('SIGTERM');
+  t.equal(await second.ended, 0);
+  t.strictSame(second.services(), []);
+});
+
+t.test('Ctrl-C while it starts ends what was started by then', async (t) => {
+  const vello = await startVello(t, args);
+  await vello.saysSoon('PostgreSQL started');
+  vello.signal('SIGINT');
+  t.equal(await vello.ended, 0);
+  t.strictSame(vello.services(), []);
+});
+
+t.test('kill -9 of Vello takes its servers along, and the next start recovers', async (t) => {
+  const killed = await startVello(t, args);
+  await killed.saysSoon(started);
+  killed.signal('SIGKILL');
+  await killed.ended;
+  await untilServicesAreGone(killed);
+
+  const next = await startVello(t, args, { home: killed.home });
+  await next.saysSoon(started);
+  next.signal('SIGINT');
+  t.equal(await next.ended, 0);
+});
+
+t.test('an address in use is one clear message, and nothing is started', async (t) => {
+  const squatter = createServer().listen({ host: '127.0.0.1', port: 0 });
+  await new Promise((resolve) => squatter.once('listening', resolve));
+  t.teardown(() => squatter.close());
+  const { port } = squatter.address() as { port: number };
+  const vello = await startVello(t, args, { environment: { VELLO_API_LISTEN: `127.0.0.1:${port}` } });
+  t.equal(await vello.ended, 1);
+  t.match(vello.output(), new RegExp(`127\\.0\\.0\\.1:${port} \\(VELLO_API_LISTEN\\) is in use`));
+  t.notMatch(vello.output(), /started|\n\s+at /);
+  t.strictSame(vello.services(), []);
+});
+
+t.test('a database that cannot be reached is one clear message, and nothing is left running', async (t) => {
+  const vello = await startVello(t, args, {
+    environment: { VELLO_DATABASE_URL: 'postgres://someone:hush-hush@127.0.0.1:1/nothing' },
+  });
+  t.equal(await vello.ended, 1);
+  t.match(vello.output(), /127\.0\.0\.1:1\/nothing cannot be reached.*VELLO_DATABASE_URL/s);
+  t.notMatch(vello.output(), /hush-hush|\n\s+at /);
+  t.strictSame(vello.services(), []);
+});
+
+t.test('wrong settings are told all at once, with exit code 2', async (t) => {
+  const vello = await startVello(t, args, { environment: { VELLO_API_LISTEN: 'nowhere', VELLO_NO_SUCH: '1' } });
+  t.equal(await vello.ended, 2);
+  t.match(vello.output(), /VELLO_API_LISTEN: expected host:port.*VELLO_NO_SUCH: no such setting/s);
+});
