@@ -4,12 +4,14 @@ import { deriveIdentitySecrets } from '../actors/identity/secrets.ts';
 import { VelloError } from '../config/errors.ts';
 import type { ListenAddress } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
+import { COLLECTOR_SERVICE } from '../supervisors/collector-parts.ts';
 import { Drain } from '../supervisors/drain.ts';
 import { readinessOf } from '../supervisors/health.ts';
 import { composeRoles } from '../supervisors/parts.ts';
 import { ROOT, runRoot } from '../supervisors/root.ts';
 import { schemaSpec } from '../supervisors/schema.ts';
 import { servicesSpec } from '../supervisors/services.ts';
+import { loadServiceKey } from '../transports/process/service-key.ts';
 import { onStopSignals, type StopSignalHandlers } from '../transports/process/signals.ts';
 import { systemClock } from '../transports/process/system-clock.ts';
 import { fetchModel, type ModelFiles } from '../transports/speech/fetch-model.ts';
@@ -54,11 +56,12 @@ export async function runSystem(run: SystemRun): Promise<number> {
   const system = createActorSystem({ clock, log, metrics });
   const drain = new Drain(clock, log);
   const secretKey = settings.secretKey ?? home.secret('secret.key');
+  const collectorKey = loadServiceKey(home.file('keys'), COLLECTOR_SERVICE.serviceId);
   const watch = createStartWatch(progress);
 
   const roles = composeRoles(
     {
-      ...{ settings, clock, log, metrics, system, drain, secretKey },
+      ...{ settings, clock, log, metrics, system, drain, secretKey, collectorKey },
       databaseUrl: services.databaseUrl,
       redisUrl: services.redisUrl,
       inferenceKey: settings.inferenceKey ?? home.secret('inference.key'),
@@ -76,6 +79,7 @@ export async function runSystem(run: SystemRun): Promise<number> {
       schema: schemaSpec({
         ...{ log, databaseUrl: services.databaseUrl },
         passwords: deriveIdentitySecrets(secretKey).rolePasswords,
+        services: [{ ...COLLECTOR_SERVICE, publicKey: collectorKey.publicKey }],
         observe: (work) => watch.observe('Database migrated', work),
       }),
       ...roles,

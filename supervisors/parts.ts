@@ -3,10 +3,13 @@ import type { ActorSystem } from '../actors/kernel/actor-system.ts';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { Log } from '../actors/ports/log.ts';
 import type { Settings } from '../config/settings.ts';
+import type { ServiceKey } from '../transports/process/service-key.ts';
 import type { PrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
 import type { ModelFiles } from '../transports/speech/fetch-model.ts';
 import type { SupervisorSpec } from './child-spec.ts';
+import { createCollectorParts } from './collector-parts.ts';
 import type { Drain } from './drain.ts';
+import { collectorRole } from './roles/collector.ts';
 import { opsRole } from './roles/ops.ts';
 import type { Role } from './root.ts';
 
@@ -23,14 +26,19 @@ export interface Foundation {
   readonly redisUrl: string;
   readonly secretKey: string;
   readonly inferenceKey: string;
+  /** By which the collector signs; its public half is registered with the schema. */
+  readonly collectorKey: ServiceKey;
   /** The verified files of the speech model, fetched before the tree starts. */
   readonly model: () => Promise<ModelFiles>;
 }
 
 /** The chosen roles, and `ops`, which belongs to every process. */
-export function composeRoles(
-  foundation: Foundation,
-  _chosen: readonly string[],
-): Partial<Record<Role, SupervisorSpec>> {
-  return { ops: opsRole(foundation, foundation.settings) };
+export function composeRoles(foundation: Foundation, chosen: readonly string[]): Partial<Record<Role, SupervisorSpec>> {
+  return {
+    ...(chosen.includes('collector') ? { collector: composeCollector(foundation) } : {}),
+    ops: opsRole(foundation, foundation.settings),
+  };
 }
+
+const composeCollector = ({ settings, redisUrl, collectorKey, clock, log, metrics }: Foundation): SupervisorSpec =>
+  collectorRole(createCollectorParts({ redisUrl, apiUrl: settings.apiUrl, key: collectorKey, clock, log, metrics }));

@@ -1,20 +1,24 @@
-/** The database at this build's schema, as a child of the tree: after the services, before any role that relies on it. */
+/** The database at this build's schema, with our own services known to it, as a child of the tree: before any role that relies on it. */
 import type { Log } from '../actors/ports/log.ts';
 import type { RolePasswords } from '../actors/ports/role-passwords.ts';
+import { connectPostgres } from '../transports/postgres/connect.ts';
 import { migrate } from '../transports/postgres/migrate.ts';
+import { registerService, type ServiceRegistration } from '../transports/postgres/register-service.ts';
 import { worker, type SupervisorSpec } from './child-spec.ts';
 
 export interface SchemaParts {
   /** May create roles. */
   readonly databaseUrl: string;
   readonly passwords: RolePasswords;
+  /** Those of this installation, whose keys may call the api. */
+  readonly services: readonly ServiceRegistration[];
   readonly log: Log;
   /** Told once the database is ready, or why it cannot be. */
   readonly observe: (work: () => Promise<unknown>) => Promise<unknown>;
 }
 
 /** A database that is away for a moment is asked again; one that a migration cannot change needs a person. */
-export const schemaSpec = ({ databaseUrl, passwords, log, observe }: SchemaParts): SupervisorSpec => ({
+export const schemaSpec = ({ databaseUrl, passwords, services, log, observe }: SchemaParts): SupervisorSpec => ({
   strategy: 'oneForOne',
   intensity: 5,
   periodMs: 60_000,
@@ -22,9 +26,21 @@ export const schemaSpec = ({ databaseUrl, passwords, log, observe }: SchemaParts
     worker('migrator', {
       type: 'migrator',
       async start() {
-        await observe(() => migrate({ adminUrl: databaseUrl, passwords, log }));
+        await observe(async () => {
+          await migrate({ adminUrl: databaseUrl, passwords, log });
+          await register(databaseUrl, services);
+        });
         return { receive: () => undefined };
       },
     }),
   ],
 });
+
+async function register(databaseUrl: string, services: readonly ServiceRegistration[]): Promise<void> {
+  const sql = connectPostgres(databaseUrl, { max: 1, name: 'vello-schema' });
+  try {
+    for (const service of services) await registerService(sql, service);
+  } finally {
+    await sql.end();
+  }
+}

@@ -1,6 +1,6 @@
 /**
  * The folder of all state (VELLO_HOME): makes it, keeps a second Vello out of it, and remembers what must be the same at the next start.
- * Its layout: `vello.pid`, `services.json`, `secret.key`, `inference.key`, `postgres/`, `redis/`, `logs/`, `cache/`.
+ * Its layout: `vello.pid`, `services.json`, `secret.key`, `inference.key`, `keys/`, `postgres/`, `redis/`, `logs/`, `cache/`.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
