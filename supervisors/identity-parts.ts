@@ -3,22 +3,27 @@ import type { Redis } from 'ioredis';
 import type { RegistrationDependencies } from '../actors/devices/registration.ts';
 import type { Peppers } from '../actors/devices/fingerprints.ts';
 import { createAuthenticator, type Authenticator } from '../actors/identity/authenticator.ts';
-import type { DesktopRequestDependencies } from '../actors/identity/desktop-requests.ts';
+import { createDeviceAuth } from '../actors/identity/desktop-requests.ts';
+import { keyFollower } from '../actors/identity/key-follower.ts';
 import { openKeyRing, type KeyRing } from '../actors/identity/key-ring.ts';
-import { createRevocations, type Revocations } from '../actors/identity/revocations.ts';
+import { revocationFollower } from '../actors/identity/revocation-follower.ts';
+import { createRevocations } from '../actors/identity/revocations.ts';
 import type { IdentitySecrets } from '../actors/identity/secrets.ts';
 import { createSignatureVerifier } from '../actors/identity/signature.ts';
+import { tokenJanitor } from '../actors/identity/token-janitor.ts';
 import { createTokenPairs } from '../actors/identity/token-pairs.ts';
 import { createTokens } from '../actors/identity/tokens.ts';
 import type { Clock } from '../actors/ports/clock.ts';
-import type { GrantPublisher } from '../actors/ports/grants.ts';
+import type { DeviceAuth } from '../actors/ports/device-auth.ts';
+import type { GrantPublisher, GrantSource, RevocationScope } from '../actors/ports/grants.ts';
 import type { Log } from '../actors/ports/log.ts';
 import type { ApiRoute, Guards } from '../transports/http/api-route.ts';
 import { createGuards } from '../transports/http/guards.ts';
 import { authRoutes } from '../transports/http/routes/auth.ts';
 import { registrationRoutes } from '../transports/http/routes/registration.ts';
-import { followChanges } from '../transports/postgres/changes.ts';
+import { createAnnouncedChanges } from '../transports/postgres/announced-changes.ts';
 import { createDeviceRegistry } from '../transports/postgres/device-registry.ts';
+import { createIdentityUpkeep } from '../transports/postgres/identity-upkeep.ts';
 import { createServiceAccounts } from '../transports/postgres/service-accounts.ts';
 import { createSigningKeyStore } from '../transports/postgres/signing-key-store.ts';
 import type { SystemSql } from '../transports/postgres/system.ts';
@@ -27,12 +32,16 @@ import { createRedisChallenges } from '../transports/redis/challenges.ts';
 import { createRedisRateLimiter } from '../transports/redis/rate-limiter.ts';
 import { createRedisSequenceWindows } from '../transports/redis/sequence-windows.ts';
 import { openUsedSignatures } from '../transports/redis/used-signatures.ts';
+import { worker, type ChildSpec } from './child-spec.ts';
 
 export interface IdentityOptions {
   readonly system: SystemSql;
   /** A `command` connection. */
   readonly redis: Redis;
   readonly grants: GrantPublisher;
+  readonly grantSource: GrantSource;
+  /** Called for each revocation that is published, so that open sessions may end. */
+  readonly onRevoked?: (scope: RevocationScope) => void;
   readonly clock: Clock;
   readonly log: Log;
   readonly secrets: IdentitySecrets;
@@ -45,32 +54,25 @@ export interface Identity {
   readonly routes: readonly ApiRoute[];
   readonly guards: Guards;
   readonly authenticator: Authenticator;
-  /** To be fed by a `GrantSource`, before the listener opens. */
-  readonly revocations: Revocations;
-  /** What the WebSocket upgrade needs (`acceptDesktopRequest`). */
-  readonly desktopRequests: DesktopRequestDependencies;
+  /** For the WebSocket. */
+  readonly deviceAuth: DeviceAuth;
   readonly keys: KeyRing;
-  /** Stops listening for changed keys. */
-  close(): Promise<void>;
+  /** Actors of the api role, to be started before its listener. */
+  readonly children: readonly ChildSpec[];
 }
 
+/** @throws VelloError `SECRET_KEY_WRONG` when the stored signing keys belong to another installation key */
 export async function openIdentity(options: IdentityOptions): Promise<Identity> {
   const { system, redis, grants, clock, log, secrets } = options;
   const keys = await openKeyRing({ store: createSigningKeyStore(system), sealingKey: secrets.sealingKey, clock });
   const services = createServiceAccounts(system, clock);
-  const stop = await followChanges(system, (table) => {
-    services.forget();
-    if (table === undefined || table === 'signing_keys') {
-      keys.reload().catch((error: unknown) => log.warn('The signing keys could not be read again', { error }));
-    }
-  });
   const tokens = createTokens({ keys, clock });
   const families = createTokenFamilies(system);
   const registry = createDeviceRegistry(system);
   const signatures = createSignatureVerifier();
   const sequences = createRedisSequenceWindows(redis);
   const limiter = createRedisRateLimiter(redis);
-  const revocations = createRevocations(clock);
+  const revocations = createRevocations(clock, options.onRevoked);
   const authenticator = createAuthenticator({ tokens, revocations, clock });
   const pairs = createTokenPairs({ tokens, grants, families });
   const challenges = createRedisChallenges(redis);
@@ -95,9 +97,12 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     ],
     guards: createGuards({ tokens, authenticator, services: { services, used, signatures, clock } }),
     authenticator,
-    revocations,
-    desktopRequests: { authenticator, registry, sequences, signatures, grants, clock, log },
+    deviceAuth: createDeviceAuth({ authenticator, registry, sequences, signatures, grants, clock, log }),
     keys,
-    close: stop,
+    children: [
+      worker('revocations', () => revocationFollower(revocations, options.grantSource)),
+      worker('keys', () => keyFollower({ changes: createAnnouncedChanges(system), keys, services })),
+      worker('token-janitor', () => tokenJanitor({ upkeep: createIdentityUpkeep(system), grants })),
+    ],
   };
 }

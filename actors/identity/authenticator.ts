@@ -5,7 +5,10 @@ import type { Revocations } from './revocations.ts';
 import { hashToken, type Principal, type Tokens } from './tokens.ts';
 
 export interface Authenticator {
-  /** @throws VelloError `AUTH_TOKEN_MISSING` for the empty string, `AUTH_TOKEN_EXPIRED`, `AUTH_TOKEN_INVALID` */
+  /**
+   * @throws VelloError `AUTH_TOKEN_MISSING` for the empty string, `AUTH_TOKEN_EXPIRED`, `AUTH_TOKEN_INVALID`; `UNAVAILABLE` until
+   *   the revocations are known
+   */
   authenticate(token: string): Promise<Principal>;
 }
 
@@ -32,6 +35,7 @@ export function createAuthenticator(options: {
     async authenticate(token) {
       if (token === '') throw new VelloError('AUTH_TOKEN_MISSING');
       if (token.length > MAX_TOKEN_LENGTH) throw new VelloError('AUTH_TOKEN_INVALID');
+      if (!revocations.ready) throw new VelloError('UNAVAILABLE');
       const hash = hashToken(token);
       let principal = remembered(hash);
       if (principal === undefined) {

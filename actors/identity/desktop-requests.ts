@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { DesktopHandshake, DesktopPrincipal, DeviceAuth } from '../ports/device-auth.ts';
 import type { DeviceRegistry } from '../ports/device-registry.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
 import type { Log } from '../ports/log.ts';
@@ -10,25 +11,9 @@ import type { Authenticator } from './authenticator.ts';
 import { decodeBase64url } from './base64url.ts';
 import type { SignatureVerifier } from './signature.ts';
 import { webSocketText } from './signed-texts.ts';
-import type { Principal } from './tokens.ts';
 
 /** How far a desktop's signed time may be off, either way. Bounds what is signed; never lengthens a token's life. */
 export const DESKTOP_CLOCK_TOLERANCE_MS = 2 * 3600 * 1000;
-
-export interface SignedDesktopRequest {
-  readonly token: string;
-  readonly deviceId: string;
-  /** Unix seconds, as signed. */
-  readonly timestamp: number;
-  readonly sequence: number;
-  /** Base64url. */
-  readonly signature: string;
-}
-
-export interface AcceptedDesktop extends Principal {
-  /** Device clock minus ours, in milliseconds. */
-  readonly clockSkewMs: number;
-}
 
 export interface DesktopRequestDependencies {
   readonly authenticator: Authenticator;
@@ -40,16 +25,19 @@ export interface DesktopRequestDependencies {
   readonly log: Log;
 }
 
-/**
- * Token and signature must both hold, and name one device.
- * @throws VelloError `AUTH_TOKEN_*`, `AUTH_SIGNATURE_INVALID`, `AUTH_CLOCK_SKEW` (with `server_time`),
- *   `AUTH_SEQUENCE_REPLAYED`, `AUTH_REAUTHENTICATE`, `AUTH_DEVICE_REVOKED`
- */
-export async function acceptDesktopRequest(
-  request: SignedDesktopRequest,
+/** Token and signature must both hold, and name one device. */
+export function createDeviceAuth(deps: DesktopRequestDependencies): DeviceAuth {
+  return {
+    verifyAccess: (token) => deps.authenticator.authenticate(token),
+    verifyHandshake: (principal, handshake) => judge(principal, handshake, deps),
+  };
+}
+
+async function judge(
+  principal: DesktopPrincipal,
+  request: DesktopHandshake,
   deps: DesktopRequestDependencies,
-): Promise<AcceptedDesktop> {
-  const principal = await deps.authenticator.authenticate(request.token);
+): Promise<number> {
   if (principal.deviceId !== request.deviceId) throw new VelloError('AUTH_SIGNATURE_INVALID');
   const { sequence, timestamp } = request;
   if (!Number.isSafeInteger(sequence) || sequence < 1 || !Number.isSafeInteger(timestamp)) {
@@ -77,7 +65,7 @@ export async function acceptDesktopRequest(
   if (verdict === 'unknown') verdict = await deps.sequences.mark(mark, device.sequenceHigh);
   await act(verdict, principal, sequence, deps);
   await deps.registry.requestAccepted(request.deviceId, sequence, clockSkewMs);
-  return { ...principal, clockSkewMs };
+  return clockSkewMs;
 }
 
 /** 48 bits: enough to tell apart the two requests that one number could have. */
@@ -85,7 +73,7 @@ const DIGEST_LENGTH = 8;
 
 async function act(
   verdict: SequenceVerdict,
-  principal: Principal,
+  principal: DesktopPrincipal,
   sequence: number,
   deps: DesktopRequestDependencies,
 ): Promise<void> {

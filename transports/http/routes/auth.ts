@@ -1,6 +1,6 @@
 /** Routes of sign-in: challenge, verify, refresh, logout, the keys that tokens are signed with, and the time (contract §3). */
 import { Type } from '@sinclair/typebox';
-import { answerChallenge, issueChallenge, type DeviceAuthDependencies } from '../../../actors/identity/device-auth.ts';
+import { answerChallenge, issueChallenge, type DeviceAuthDependencies } from '../../../actors/identity/challenge.ts';
 import type { KeyRing } from '../../../actors/identity/key-ring.ts';
 import { IDENTITY_LIMITS, takeOrRefuse } from '../../../actors/identity/rate-limits.ts';
 import { refresh, type RefreshDependencies } from '../../../actors/identity/refresh.ts';

@@ -1,0 +1,37 @@
+/** Hears of rotated signing keys and revoked service keys, and has them read again at once. */
+import type { ActorDefinition } from '../kernel/actor.ts';
+import type { AnnouncedChanges, AnnouncedTable } from '../ports/announced-changes.ts';
+import type { KeyRing } from './key-ring.ts';
+
+interface Changed {
+  /** Undefined when anything may have changed. */
+  readonly table: AnnouncedTable | undefined;
+}
+
+/** Retired keys leave the ring by time, without any announcement. */
+const RELOAD_EVERY_MS = 60_000;
+
+export function keyFollower(parts: {
+  readonly changes: AnnouncedChanges;
+  readonly keys: KeyRing;
+  readonly services: { forget(): void };
+}): ActorDefinition<Changed> {
+  const { changes, keys, services } = parts;
+  return {
+    type: 'key-follower',
+    start: async (ctx) => {
+      const stop = await changes.follow((table) => {
+        // Not through the mailbox: a revoked key must not wait behind the reading of another.
+        services.forget();
+        ctx.self.tell({ table });
+      });
+      ctx.timers.every('reload', RELOAD_EVERY_MS, { table: 'signing_keys' });
+      return {
+        receive: async ({ table }) => {
+          if (table === undefined || table === 'signing_keys') await keys.reload();
+        },
+        stop,
+      };
+    },
+  };
+}
