@@ -138,7 +138,16 @@ export class Cell extends Incarnation implements LiveActor {
   }
 
   #handleTurn(startMs: number): void {
-    const before = this.#readySinceMs;
+    const readySinceMs = this.#readySinceMs;
+    const handled = this.#handleControl() + this.#handlePresent(startMs);
+    if (handled === 0) return;
+    this.stats.messages += handled;
+    this.stats.wait.add(Math.max(0, startMs - readySinceMs), 1);
+    if (!this.isSuspended) this.stats.handler.add(Math.max(0, this.kernel.clock.monotonicMs() - startMs), handled);
+  }
+
+  /** Empties the control lane, which is short by nature: at most one notice per timer, watch and retried message. */
+  #handleControl(): number {
     let handled = 0;
     while (this.#control !== undefined && this.#control.size > 0 && this.#canHandle()) {
       const notice = this.#control.shift();
@@ -147,27 +156,25 @@ export class Cell extends Incarnation implements LiveActor {
       handled += 1;
       this.#handle(message, notice.attempt);
     }
-    const mailbox = this.#mailbox;
-    if (mailbox !== undefined && mailbox.size > 0 && this.#canHandle())
-      handled += this.#handlePresent(mailbox, startMs);
-    if (handled === 0) return;
-    this.stats.messages += handled;
-    this.stats.wait.add(Math.max(0, startMs - before), 1);
-    if (!this.isSuspended) this.stats.handler.add(Math.max(0, this.kernel.clock.monotonicMs() - startMs), handled);
+    return handled;
   }
 
   /** Handles the messages that are there now, up to the turn's limits; what arrives meanwhile waits for the next turn. */
-  #handlePresent(mailbox: Mailbox<unknown>, startMs: number): number {
-    const present = Math.min(mailbox.size, TURN_MESSAGES);
-    let nextClockRead = 1;
+  #handlePresent(startMs: number): number {
+    const mailbox = this.#mailbox;
+    if (mailbox === undefined) return 0;
+    let left = Math.min(mailbox.size, TURN_MESSAGES);
     let handled = 0;
-    while (handled < present) {
+    let nextClockRead = 1;
+    while (left > 0 && this.#canHandle()) {
       this.#handle(mailbox.shift(), 0);
+      left -= 1;
       handled += 1;
-      if (handled === present || !this.#canHandle()) break;
-      if (handled !== nextClockRead) continue;
+      if (this.#control !== undefined && this.#control.size > 0) handled += this.#handleControl();
+      if (handled < nextClockRead || left === 0) continue;
       const elapsedMs = this.kernel.clock.monotonicMs() - startMs;
       if (elapsedMs >= TURN_MS) break;
+      // Half of what the time left would pay for, so that messages that turn out slower do not overdraw it by much.
       const affordable = Math.floor((handled * (TURN_MS - elapsedMs)) / (2 * elapsedMs + Number.EPSILON));
       nextClockRead = handled + Math.max(1, Math.min(MESSAGES_PER_CLOCK_READ, affordable));
     }
