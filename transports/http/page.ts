@@ -2,39 +2,31 @@
  * Lists that are read page by page. A cursor is the key of the last row that was seen, wrapped so that callers do not build on what is
  * inside; a row that is added meanwhile neither repeats nor hides another.
  */
-import { Type, type Static, type TProperties, type TSchema } from '@sinclair/typebox';
+import { Type, type Static, type TSchema } from '@sinclair/typebox';
 import { VelloError } from '../../config/errors.ts';
+import { closed, described, nullable } from './schemas.ts';
 
 const MAX_PAGE = 100;
 const DEFAULT_PAGE = 50;
 
-export const PageQuery = Type.Object(
-  {
-    limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE, description: 'Most rows in the answer.' }),
-    ),
-    cursor: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 200,
-        description: '`next_cursor` of the page before. Absent: the newest rows.',
-      }),
-    ),
-  },
-  { additionalProperties: false },
-);
-
-/** An object that holds these fields and no others. */
-export const closedObject = <P extends TProperties>(
-  properties: P,
-  options: { $id?: string; description?: string } = {},
-) => Type.Object(properties, { ...options, additionalProperties: false });
+export const PAGE_QUERY = closed({
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: DEFAULT_PAGE, description: 'Most rows in the answer.' }),
+  ),
+  cursor: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 200,
+      description: '`next_cursor` of the page before. Absent: the newest rows.',
+    }),
+  ),
+});
 
 /** The answer of a list. */
 export const pageOf = (items: TSchema) =>
-  closedObject({
+  closed({
     items: Type.Array(items),
-    next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'Null on the last page.' }),
+    next_cursor: described(nullable(Type.String()), 'Null on the last page.'),
   });
 
 /** How one list writes its keys into cursors; its name keeps a cursor of one list from opening another. */
@@ -61,7 +53,7 @@ export const numberCursor = (list: string): CursorKind<number> => ({
  * @throws VelloError `INVALID_FIELDS` for a cursor that this list did not give
  */
 export async function readPage<K extends string | number, R>(
-  query: Static<typeof PageQuery>,
+  query: Static<typeof PAGE_QUERY>,
   kind: CursorKind<K>,
   read: (slice: { readonly after: K | undefined; readonly limit: number }) => Promise<readonly R[]>,
   keyOf: (row: R) => K,

@@ -1,59 +1,52 @@
 /** How the records of an account look in answers: the JSON side of `actors/ports/account-records.ts`, for checks in tests and for the OpenAPI document. */
-import { Type, type TSchema } from '@sinclair/typebox';
-import { closedObject } from './page.ts';
+import { Type } from '@sinclair/typebox';
+import { closed, described, nullable, TIME, UUID } from './schemas.ts';
 
-export const Uuid = (description?: string) =>
-  Type.String({ format: 'uuid', ...(description === undefined ? {} : { description }) });
-/** ISO 8601 in UTC with milliseconds (contract §2). */
-export const Time = (description?: string) =>
-  Type.String({ format: 'date-time', ...(description === undefined ? {} : { description }) });
-const Nullable = (schema: TSchema, description?: string) =>
-  Type.Union([schema, Type.Null()], description === undefined ? {} : { description });
-const Count = (description?: string) => Type.Integer(description === undefined ? {} : { description });
+const COUNT = Type.Integer();
 
-export const Account = closedObject(
+export const ACCOUNT = closed(
   {
-    user_id: Uuid(),
-    device_id: Uuid('The device that asks.'),
-    created_at: Time(),
-    credits: closedObject({
-      balance: Count('May be below zero once: work already done is always recorded.'),
+    user_id: UUID,
+    device_id: described(UUID, 'The device that asks.'),
+    created_at: TIME,
+    credits: closed({
+      balance: described(COUNT, 'May be below zero once: work already done is always recorded.'),
       suspended: Type.Boolean({ description: 'The gateway answers 402 until credits are added.' }),
     }),
   },
   { $id: 'Account' },
 );
 
-export const Device = closedObject(
+export const DEVICE = closed(
   {
-    device_id: Uuid(),
+    device_id: UUID,
     name: Type.String(),
     os: Type.String(),
     app_version: Type.String(),
-    created_at: Time(),
-    last_seen_at: Time(),
-    revoked_at: Nullable(Time(), 'Since when its key and tokens open nothing.'),
+    created_at: TIME,
+    last_seen_at: TIME,
+    revoked_at: described(nullable(TIME), 'Since when its key and tokens open nothing.'),
   },
   { $id: 'Device' },
 );
 
-export const LedgerEntry = closedObject(
+export const LEDGER_ENTRY = closed(
   {
-    entry: Count('Counts from 1 without gaps.'),
-    delta: Count('Credits added, or taken where negative.'),
-    balance_after: Count(),
+    entry: described(COUNT, 'Counts from 1 without gaps.'),
+    delta: described(COUNT, 'Credits added, or taken where negative.'),
+    balance_after: COUNT,
     kind: Type.Union([Type.Literal('grant'), Type.Literal('charge'), Type.Literal('erasure')]),
-    job_id: Nullable(Uuid(), 'What was charged for.'),
-    created_at: Time(),
+    job_id: described(nullable(UUID), 'What was charged for.'),
+    created_at: TIME,
   },
   { $id: 'LedgerEntry' },
 );
 
-const jobFields = {
-  job_id: Uuid(),
-  device_id: Uuid(),
-  session_id: Uuid('The X-Session-Id of the request.'),
-  event_id: Uuid(),
+const JOB_FIELDS = {
+  job_id: UUID,
+  device_id: UUID,
+  session_id: described(UUID, 'The X-Session-Id of the request.'),
+  event_id: UUID,
   request_id: Type.String({ description: 'The X-Request-Id that the gateway answered with.' }),
   type: Type.Union([Type.Literal('transcribe'), Type.Literal('process')]),
   provider: Type.String(),
@@ -61,34 +54,37 @@ const jobFields = {
   outcome: Type.String({
     description: 'How the request ended: ok, client_abort, upstream_error, truncated, timeout or shutdown.',
   }),
-  status: Count('HTTP status that the gateway answered with.'),
-  audio_seconds: Nullable(Type.Number()),
+  status: described(COUNT, 'HTTP status that the gateway answered with.'),
+  audio_seconds: nullable(Type.Number()),
   audio_source: Type.String({ description: 'Where the length was read: header, usage, estimate or none.' }),
   usage: Type.Unknown({ description: 'Usage as the provider reported it, or null.' }),
-  bytes_in: Count(),
-  bytes_out: Count(),
-  ttfb_ms: Nullable(Count()),
-  duration_ms: Count(),
-  credits_deducted: Count(),
-  started_at: Time(),
-  created_at: Time(),
-  transcribed_at: Nullable(Time(), 'When the text reached its owner. A transcription without it is an orphan.'),
+  bytes_in: COUNT,
+  bytes_out: COUNT,
+  ttfb_ms: nullable(COUNT),
+  duration_ms: COUNT,
+  credits_deducted: COUNT,
+  started_at: TIME,
+  created_at: TIME,
+  transcribed_at: described(
+    nullable(TIME),
+    'When the text reached its owner. A transcription without it is an orphan.',
+  ),
 };
 
-const TextSource = Type.Union([Type.Literal('device'), Type.Literal('gateway')]);
+const TEXT_SOURCE = Type.Union([Type.Literal('device'), Type.Literal('gateway')]);
 
-export const Job = closedObject(jobFields, { $id: 'Job' });
+export const JOB = closed(JOB_FIELDS, { $id: 'Job' });
 
-export const JobDetails = closedObject(
+export const JOB_DETAILS = closed(
   {
-    ...jobFields,
-    transcription: Nullable(closedObject({ text: Type.String(), source: TextSource, created_at: Time() })),
-    kept_text: Nullable(Type.String(), 'Text that the gateway kept because the desktop had gone.'),
+    ...JOB_FIELDS,
+    transcription: nullable(closed({ text: Type.String(), source: TEXT_SOURCE, created_at: TIME })),
+    kept_text: described(nullable(Type.String()), 'Text that the gateway kept because the desktop had gone.'),
   },
   { $id: 'JobDetails' },
 );
 
-export const Transcription = closedObject(
-  { job_id: Uuid(), device_id: Uuid(), text: Type.String(), source: TextSource, created_at: Time() },
+export const TRANSCRIPTION = closed(
+  { job_id: UUID, device_id: UUID, text: Type.String(), source: TEXT_SOURCE, created_at: TIME },
   { $id: 'Transcription' },
 );

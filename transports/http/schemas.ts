@@ -1,9 +1,14 @@
 /** Pieces that the schemas of several routes share. */
-import { Type, type TProperties } from '@sinclair/typebox';
+import { Type, type ObjectOptions, type TProperties, type TSchema } from '@sinclair/typebox';
 
-/** An object that refuses unknown fields. */
-export const closed = <P extends TProperties>(properties: P) =>
-  Type.Object(properties, { additionalProperties: false });
+/** An object that refuses unknown fields. With an `$id` it gets a name in the OpenAPI document. */
+export const closed = <P extends TProperties>(properties: P, options: ObjectOptions = {}) =>
+  Type.Object(properties, { ...options, additionalProperties: false });
+
+/** The same schema with a sentence of its own. */
+export const described = <S extends TSchema>(schema: S, description: string): S => ({ ...schema, description });
+
+export const nullable = (schema: TSchema) => Type.Union([schema, Type.Null()]);
 
 /** Exactly `bytes` bytes, without padding. */
 export function base64url(bytes: number, description: string) {

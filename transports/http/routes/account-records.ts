@@ -2,8 +2,9 @@
 import { VelloError } from '../../../config/errors.ts';
 import type { AccountRecords } from '../../../actors/ports/account-records.ts';
 import { apiRoute, type ApiRoute } from '../api-route.ts';
-import { closedObject, numberCursor, pageOf, PageQuery, readPage, uuidCursor } from '../page.ts';
-import { Account, Job, JobDetails, LedgerEntry, Transcription, Uuid } from '../record-schemas.ts';
+import { numberCursor, pageOf, PAGE_QUERY, readPage, uuidCursor } from '../page.ts';
+import { ACCOUNT, JOB, JOB_DETAILS, LEDGER_ENTRY, TRANSCRIPTION } from '../record-schemas.ts';
+import { closed, UUID } from '../schemas.ts';
 
 export function accountRecordRoutes(records: AccountRecords): readonly ApiRoute[] {
   return [
@@ -13,7 +14,7 @@ export function accountRecordRoutes(records: AccountRecords): readonly ApiRoute[
       tag: 'Account',
       summary: 'The account and its credits.',
       auth: 'access',
-      answers: { 200: { description: 'The account.', schema: Account } },
+      answers: { 200: { description: 'The account.', schema: ACCOUNT } },
       handle: async ({ caller }) => {
         const account = await records.account(caller.userId);
         // The token outlived its account by the moment that a revocation takes to spread.
@@ -29,8 +30,8 @@ export function accountRecordRoutes(records: AccountRecords): readonly ApiRoute[
       summary: 'Every movement of credits, newest first.',
       description: 'The ledger is append-only: `balance_after` of the newest entry is the balance.',
       auth: 'access',
-      query: PageQuery,
-      answers: { 200: { description: 'One page.', schema: pageOf(LedgerEntry) } },
+      query: PAGE_QUERY,
+      answers: { 200: { description: 'One page.', schema: pageOf(LEDGER_ENTRY) } },
       handle: async ({ caller, query }) => ({
         status: 200,
         body: await readPage(
@@ -48,8 +49,8 @@ export function accountRecordRoutes(records: AccountRecords): readonly ApiRoute[
       tag: 'Jobs',
       summary: 'What was done for this account, newest first.',
       auth: 'access',
-      query: PageQuery,
-      answers: { 200: { description: 'One page.', schema: pageOf(Job) } },
+      query: PAGE_QUERY,
+      answers: { 200: { description: 'One page.', schema: pageOf(JOB) } },
       handle: async ({ caller, query }) => ({
         status: 200,
         body: await readPage(
@@ -67,8 +68,8 @@ export function accountRecordRoutes(records: AccountRecords): readonly ApiRoute[
       tag: 'Jobs',
       summary: 'One job, with its text.',
       auth: 'access',
-      params: closedObject({ id: Uuid() }),
-      answers: { 200: { description: 'The job.', schema: JobDetails } },
+      params: closed({ id: UUID }),
+      answers: { 200: { description: 'The job.', schema: JOB_DETAILS } },
       errors: ['JOB_NOT_FOUND'],
       handle: async ({ caller, params }) => {
         const job = await records.job(caller.userId, params.id);
@@ -83,8 +84,8 @@ export function accountRecordRoutes(records: AccountRecords): readonly ApiRoute[
       tag: 'Jobs',
       summary: 'The texts that reached their owner, newest job first.',
       auth: 'access',
-      query: PageQuery,
-      answers: { 200: { description: 'One page.', schema: pageOf(Transcription) } },
+      query: PAGE_QUERY,
+      answers: { 200: { description: 'One page.', schema: pageOf(TRANSCRIPTION) } },
       handle: async ({ caller, query }) => ({
         status: 200,
         body: await readPage(

@@ -3,8 +3,7 @@ import { Type } from '@sinclair/typebox';
 import { VelloError } from '../../../config/errors.ts';
 import type { ConfirmedTexts } from '../../../actors/ports/confirmed-texts.ts';
 import { apiRoute, type ApiRoute } from '../api-route.ts';
-import { closedObject } from '../page.ts';
-import { Time, Uuid } from '../record-schemas.ts';
+import { closed, TIME, UUID } from '../schemas.ts';
 
 /** Several hours of speech; the listener would refuse more anyway. */
 const MAX_TEXT_LENGTH = 1_000_000;
@@ -18,13 +17,13 @@ export function jobTranscriptionRoutes(texts: ConfirmedTexts): readonly ApiRoute
       summary: 'Confirms the text of a job.',
       description: 'The job stops being an orphan. The first text stands; a second call answers `duplicate: true`.',
       auth: 'access',
-      params: closedObject({ id: Uuid() }),
-      body: closedObject({ text: Type.String({ maxLength: MAX_TEXT_LENGTH }) }),
+      params: closed({ id: UUID }),
+      body: closed({ text: Type.String({ maxLength: MAX_TEXT_LENGTH }) }),
       maxBodyBytes: 4 * MAX_TEXT_LENGTH,
       answers: {
         200: {
           description: 'Recorded, now or before.',
-          schema: closedObject({ job_id: Uuid(), transcribed_at: Time(), duplicate: Type.Boolean() }),
+          schema: closed({ job_id: UUID, transcribed_at: TIME, duplicate: Type.Boolean() }),
         },
       },
       errors: ['JOB_NOT_FOUND', 'JOB_TAKES_NO_TEXT'],

@@ -6,8 +6,9 @@ import type { DeviceControl } from '../../../actors/ports/device-control.ts';
 import type { GrantPublisher } from '../../../actors/ports/grants.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { apiRoute, type ApiRoute } from '../api-route.ts';
-import { closedObject, pageOf, PageQuery, readPage, uuidCursor } from '../page.ts';
-import { Device, Uuid } from '../record-schemas.ts';
+import { pageOf, PAGE_QUERY, readPage, uuidCursor } from '../page.ts';
+import { DEVICE } from '../record-schemas.ts';
+import { closed, UUID } from '../schemas.ts';
 
 export interface OwnedDeviceParts {
   readonly records: AccountRecords;
@@ -23,8 +24,8 @@ export function ownedDeviceRoutes(parts: OwnedDeviceParts): readonly ApiRoute[] 
       tag: 'Devices',
       summary: 'The devices of this account, newest first, revoked ones included.',
       auth: 'access',
-      query: PageQuery,
-      answers: { 200: { description: 'One page.', schema: pageOf(Device) } },
+      query: PAGE_QUERY,
+      answers: { 200: { description: 'One page.', schema: pageOf(DEVICE) } },
       handle: async ({ caller, query }) => ({
         status: 200,
         body: await readPage(
@@ -42,9 +43,9 @@ export function ownedDeviceRoutes(parts: OwnedDeviceParts): readonly ApiRoute[] 
       tag: 'Devices',
       summary: 'Renames a device.',
       auth: 'access',
-      params: closedObject({ id: Uuid() }),
-      body: closedObject({ name: Type.String({ minLength: 1, maxLength: 120 }) }),
-      answers: { 200: { description: 'The device under its new name.', schema: Device } },
+      params: closed({ id: UUID }),
+      body: closed({ name: Type.String({ minLength: 1, maxLength: 120 }) }),
+      answers: { 200: { description: 'The device under its new name.', schema: DEVICE } },
       errors: ['DEVICE_NOT_FOUND'],
       handle: async ({ caller, params, body }) => {
         const renamed = await parts.devices.rename(caller.userId, params.id, body.name);
@@ -63,7 +64,7 @@ export function ownedDeviceRoutes(parts: OwnedDeviceParts): readonly ApiRoute[] 
         'Its key, refresh tokens, access tokens and gateway grants stop working at once; its past jobs stay. ' +
         'Revoking it again changes nothing.',
       auth: 'access',
-      params: closedObject({ id: Uuid() }),
+      params: closed({ id: UUID }),
       answers: { 204: { description: 'Revoked.' } },
       errors: ['DEVICE_NOT_FOUND'],
       handle: async ({ caller, params }) => {
