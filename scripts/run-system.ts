@@ -19,6 +19,7 @@ import { createJsonLog } from '../transports/telemetry/json-log.ts';
 import { createPrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
 import { CommandError } from './command.ts';
 import { openLogFile, type LogFile } from './log-file.ts';
+import { productVersion } from './project-root.ts';
 import type { Progress } from './progress.mjs';
 import type { Services } from './services/choose-services.ts';
 import type { Home } from './services/home.ts';
@@ -62,6 +63,8 @@ export async function runSystem(run: SystemRun): Promise<number> {
   const roles = composeRoles(
     {
       ...{ settings, clock, log, metrics, system, drain, secretKey, collectorKey },
+      version: productVersion,
+      random: Math.random,
       databaseUrl: services.databaseUrl,
       redisUrl: services.redisUrl,
       inferenceKey: settings.inferenceKey ?? home.secret('inference.key'),

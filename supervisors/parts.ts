@@ -1,4 +1,5 @@
 /** Chooses the implementation of each port and composes the roles from them. The only place that does. */
+import { deriveIdentitySecrets } from '../actors/identity/secrets.ts';
 import type { ActorSystem } from '../actors/kernel/actor-system.ts';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { Log } from '../actors/ports/log.ts';
@@ -6,9 +7,11 @@ import type { Settings } from '../config/settings.ts';
 import type { ServiceKey } from '../transports/process/service-key.ts';
 import type { PrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
 import type { ModelFiles } from '../transports/speech/fetch-model.ts';
+import { openApiStores } from './api-stores.ts';
 import type { SupervisorSpec } from './child-spec.ts';
 import { createCollectorParts } from './collector-parts.ts';
 import type { Drain } from './drain.ts';
+import { apiRole } from './roles/api.ts';
 import { collectorRole } from './roles/collector.ts';
 import { opsRole } from './roles/ops.ts';
 import type { Role } from './root.ts';
@@ -25,6 +28,10 @@ export interface Foundation {
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly secretKey: string;
+  /** Of this build. */
+  readonly version: string;
+  /** From 0 to 1, for jitter. */
+  readonly random: () => number;
   readonly inferenceKey: string;
   /** By which the collector signs; its public half is registered with the schema. */
   readonly collectorKey: ServiceKey;
@@ -35,9 +42,17 @@ export interface Foundation {
 /** The chosen roles, and `ops`, which belongs to every process. */
 export function composeRoles(foundation: Foundation, chosen: readonly string[]): Partial<Record<Role, SupervisorSpec>> {
   return {
+    ...(chosen.includes('api') ? { api: composeApi(foundation) } : {}),
     ...(chosen.includes('collector') ? { collector: composeCollector(foundation) } : {}),
     ops: opsRole(foundation, foundation.settings),
   };
+}
+
+function composeApi(foundation: Foundation): SupervisorSpec {
+  const { settings, secretKey } = foundation;
+  const secrets = deriveIdentitySecrets(secretKey);
+  const options = { ...foundation, secrets, devicesPerHardware: settings.devicesPerHardware };
+  return apiRole({ ...foundation, open: (onRevoked) => openApiStores({ ...options, onRevoked }) }, settings);
 }
 
 const composeCollector = ({ settings, redisUrl, collectorKey, clock, log, metrics }: Foundation): SupervisorSpec =>

@@ -4,6 +4,8 @@
 export interface DesktopPrincipal {
   readonly userId: string;
   readonly deviceId: string;
+  /** The tokens that end together with this one. */
+  readonly familyId: string;
   readonly expiresAtMs: number;
 }
 

@@ -11,6 +11,7 @@ import type {
 import type { Ref } from '../../actors/kernel/ref.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { DesktopPrincipal, DeviceAuth } from '../../actors/ports/device-auth.ts';
+import type { RevocationScope } from '../../actors/ports/grants.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import { CLOSE, type Subprotocol } from '../../actors/sessions/desktop-protocol.ts';
@@ -37,6 +38,8 @@ export interface DesktopEndpointParts {
 
 export interface DesktopEndpoint {
   readonly register: (server: HttpServer) => void;
+  /** Closes the sockets whose tokens were revoked. */
+  readonly revoke: (scope: RevocationScope) => void;
   /** Refuses upgrades from now on, tells every desktop when to come back, and resolves when all sockets are closed or time is up. */
   readonly drain: (withinMs: number) => Promise<void>;
 }
@@ -59,7 +62,7 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
   let draining = false;
   let emptied: (() => void) | undefined;
 
-  metrics.onScrape(() => metrics.gauge('vello_session_sockets', {}, connections.size));
+  const forgetGauge = metrics.onScrape(() => metrics.gauge('vello_session_sockets', {}, connections.size));
 
   const upgrade = (response: UwsResponse, request: UwsRequest, context: us_socket_context_t) => {
     const requestId = newRequestId();
@@ -150,8 +153,14 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
         close,
       });
     },
+    revoke: (scope) => {
+      for (const { principal, socket } of [...connections]) {
+        if (isWithin(principal, scope)) socket?.close(CLOSE.tokenEnded, 'The access token was revoked.');
+      }
+    },
     drain: async (withinMs) => {
       draining = true;
+      forgetGauge();
       if (connections.size === 0) return;
       const empty = new Promise<void>((resolve) => {
         const timer = clock.setTimer(withinMs, resolve);
@@ -164,6 +173,11 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
       await empty;
     },
   };
+}
+
+function isWithin({ userId, deviceId, familyId }: DesktopPrincipal, scope: RevocationScope): boolean {
+  if ('familyId' in scope) return scope.familyId === familyId;
+  return 'deviceId' in scope ? scope.deviceId === deviceId : scope.userId === userId;
 }
 
 /** Pings go out when a socket was silent for this long minus 16 s (uWebSockets.js' margin), so at most one heartbeat apart. */

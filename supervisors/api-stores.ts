@@ -1,0 +1,114 @@
+/** Opens what one api process stands on: pools of PostgreSQL, connections to Redis, and the implementations behind the api's ports. */
+import type { IdentitySecrets } from '../actors/identity/secrets.ts';
+import type { Clock } from '../actors/ports/clock.ts';
+import type { DeviceAuth } from '../actors/ports/device-auth.ts';
+import type { DeviceBus } from '../actors/ports/device-channels.ts';
+import type { DeviceMessages } from '../actors/ports/device-messages.ts';
+import type { RevocationScope } from '../actors/ports/grants.ts';
+import type { Log } from '../actors/ports/log.ts';
+import type { ApiRoute, Guards } from '../transports/http/api-route.ts';
+import { accountRecordRoutes } from '../transports/http/routes/account-records.ts';
+import { jobTranscriptionRoutes } from '../transports/http/routes/job-transcription.ts';
+import { jobRoutes } from '../transports/http/routes/jobs.ts';
+import { ownedDeviceRoutes } from '../transports/http/routes/owned-devices.ts';
+import { createAbandonedEvents } from '../transports/postgres/abandoned-events.ts';
+import { createAccountRecords } from '../transports/postgres/account-records.ts';
+import { createConfirmedTexts } from '../transports/postgres/confirmed-texts.ts';
+import { connectPostgres } from '../transports/postgres/connect.ts';
+import { runtimeUrl, type RuntimeRole } from '../transports/postgres/database-roles.ts';
+import { createDeviceControl } from '../transports/postgres/device-control.ts';
+import { createDeviceMessages } from '../transports/postgres/device-messages.ts';
+import { createModelCosts } from '../transports/postgres/model-costs.ts';
+import { checkRuntimeRole } from '../transports/postgres/runtime-role.ts';
+import { createSettlement } from '../transports/postgres/settlement.ts';
+import { createSystemDatabase } from '../transports/postgres/system.ts';
+import { createTenantDatabase } from '../transports/postgres/tenant.ts';
+import { connectRedis, type RedisUse } from '../transports/redis/connect.ts';
+import { createDeviceBus } from '../transports/redis/device-bus.ts';
+import { createGrantPublisher } from '../transports/redis/grant-publisher.ts';
+import { createGrantSource } from '../transports/redis/grant-source.ts';
+import { createRedisNotifier } from '../transports/redis/notifier.ts';
+import type { ChildSpec } from './child-spec.ts';
+import { openIdentity } from './identity-parts.ts';
+import type { Closable } from './opened.ts';
+
+export interface ApiStoresOptions {
+  /** As administrator; the api itself logs in as roles that own nothing. */
+  readonly databaseUrl: string;
+  readonly redisUrl: string;
+  readonly secrets: IdentitySecrets;
+  readonly devicesPerHardware: number;
+  /** Called for each revocation, so that open sessions end. */
+  readonly onRevoked: (scope: RevocationScope) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface ApiStores extends Closable {
+  readonly routes: readonly ApiRoute[];
+  readonly guards: Guards;
+  readonly auth: DeviceAuth;
+  readonly messages: DeviceMessages;
+  readonly bus: DeviceBus;
+  /** Actors that keep what is held here current. */
+  readonly children: readonly ChildSpec[];
+}
+
+/** Connections of one process: enough to keep PostgreSQL's cores busy, few enough for a dozen processes under its default of 100. */
+const POOL = { vello_api: 6, vello_service: 8 } as const;
+
+/** Nothing stays open when it rejects. @throws VelloError `DATABASE_*`, `REDIS_UNAVAILABLE` */
+export async function openApiStores(options: ApiStoresOptions): Promise<ApiStores> {
+  const { databaseUrl, redisUrl, secrets, clock, log } = options;
+  const undo: (() => unknown)[] = [];
+  const close = async () => {
+    for (const end of undo.splice(0).reverse()) await end();
+  };
+  const pool = async (role: RuntimeRole & keyof typeof POOL) => {
+    const name = role.replace('_', '-');
+    const sql = connectPostgres(runtimeUrl(databaseUrl, role, secrets.rolePasswords), { max: POOL[role], name });
+    undo.push(() => sql.end({ timeout: 5 }));
+    await checkRuntimeRole(sql, role);
+    return sql;
+  };
+  const redis = (use: RedisUse, name: string) => connectRedis({ url: redisUrl, use, name: `vello-api-${name}`, log });
+
+  try {
+    const tenants = createTenantDatabase(await pool('vello_api'));
+    const system = createSystemDatabase(await pool('vello_service'));
+    const commands = await redis('command', 'commands');
+    undo.push(() => commands.disconnect());
+    const publisher = createGrantPublisher(commands, clock);
+    const openReader = () => redis('blocking', 'grants');
+    const grantSource = createGrantSource({ redis: commands, openReader, log });
+    const identity = await openIdentity({ ...options, system, redis: commands, grants: publisher, grantSource });
+
+    const records = createAccountRecords(tenants);
+    const routes = [
+      ...identity.routes,
+      ...accountRecordRoutes(records),
+      ...jobTranscriptionRoutes(createConfirmedTexts(tenants)),
+      ...ownedDeviceRoutes({ records, devices: createDeviceControl(tenants), grants: publisher }),
+      ...jobRoutes({
+        settlement: createSettlement(system),
+        costs: createModelCosts(system),
+        abandoned: createAbandonedEvents(system),
+        notifier: createRedisNotifier(commands),
+        grants: publisher,
+        log,
+      }),
+    ];
+    return {
+      routes,
+      guards: identity.guards,
+      auth: identity.deviceAuth,
+      messages: createDeviceMessages(tenants),
+      bus: createDeviceBus({ redis: commands, openSubscriber: () => redis('subscriber', 'notices') }),
+      children: identity.children,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
