@@ -1,0 +1,38 @@
+import t from 'tap';
+import { hashFingerprints, type ReportedFingerprints } from '../../../actors/devices/fingerprints.ts';
+
+const one = new Map([[1, Buffer.alloc(32, 1)]]);
+const two = new Map([...one, [2, Buffer.alloc(32, 2)]]);
+const machine: ReportedFingerprints = { machine_id: 'abcd-1', bios_uuid: 'abcd-1', disk_serial: 'S/N 77' };
+const hashOf = (reported: ReportedFingerprints, component: string, peppers = one) =>
+  hashFingerprints(reported, peppers)
+    .find((hashed) => hashed.component === component)
+    ?.hashes[0]?.hash.toString('hex');
+
+t.test('one value under two names gives two hashes, and another pepper others', async (t) => {
+  t.not(hashOf(machine, 'machine_id'), hashOf(machine, 'bios_uuid'));
+  t.not(hashOf(machine, 'machine_id'), hashOf(machine, 'machine_id', two));
+});
+
+t.test('looks up under every pepper, and stores under the newest', async (t) => {
+  const [first] = hashFingerprints(machine, two);
+  t.strictSame(
+    first?.hashes.map((hash) => hash.pepperVersion),
+    [2, 1],
+  );
+  t.equal(first?.hashes[1]?.hash.toString('hex'), hashOf(machine, 'machine_id'));
+});
+
+t.test('case, blanks and the order of addresses do not make another machine', async (t) => {
+  const shouted = { ...machine, machine_id: ' ABCD-1 ', mac_addresses: ['02:00:00:00:00:02', '02:00:00:00:00:01'] };
+  t.equal(hashOf(shouted, 'machine_id'), hashOf(machine, 'machine_id'));
+  const list = hashOf(shouted, 'mac_addresses');
+  t.equal(hashOf({ ...machine, mac_addresses: '02:00:00:00:00:01, 02:00:00:00:00:02' }, 'mac_addresses'), list);
+});
+
+t.test('placeholders do not count towards the three that are needed', async (t) => {
+  const hollow = ['Default string', '00000000-0000-0000-0000-000000000000', 'None', 'ff:ff:ff:ff:ff:ff', '....', 'n/a'];
+  for (const disk_serial of hollow) {
+    t.throws(() => hashFingerprints({ ...machine, disk_serial }, one), { code: 'INVALID_FIELDS' }, disk_serial);
+  }
+});
