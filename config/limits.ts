@@ -84,4 +84,14 @@ export const LIMITS = {
     /** Upgrades whose credentials are being checked at once; more are told to come back. */
     upgradesAtOnce: 500,
   },
+  recognition: {
+    /** The body of one transcription request: OpenAI's own limit of 25 MB for the file, and room for the other fields. */
+    bodyBytes: 26 * 1024 * 1024,
+    /** A slow uplink takes minutes for a long recording. */
+    uploadMs: 300_000,
+    /** Recordings that wait for a recogniser: by number, so that the last one waits seconds, not minutes. */
+    waiting: 64,
+    /** And by size, so that they cannot fill the memory. */
+    waitingBytes: 256 * 1024 * 1024,
+  },
 } as const;

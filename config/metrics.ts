@@ -132,6 +132,31 @@ export const METRICS = {
     help: 'Upgrade requests of desktops: accepted, aborted, or the code of the refusal.',
     labels: ['result'],
   },
+
+  vello_recognised_audio_seconds_total: { kind: 'counter', help: 'Speech recognised.', labels: ['engine'] },
+  vello_recognisers: {
+    kind: 'gauge',
+    help: 'Recognisers that have their model loaded, by what they do: busy, idle.',
+    labels: ['engine', 'state'],
+  },
+  vello_recognition_seconds: {
+    kind: 'histogram',
+    help: 'Work on one recording.',
+    labels: ['engine'],
+    buckets: [...seconds, 60, 300],
+  },
+  vello_recognition_wait_seconds: {
+    kind: 'histogram',
+    help: 'From the request to a free recogniser.',
+    labels: ['engine'],
+    buckets: [...seconds, 60],
+  },
+  vello_recognitions_total: {
+    kind: 'counter',
+    help: 'Recordings by what became of them: ok, refused (no readable audio), aborted, busy (no room), failed.',
+    labels: ['engine', 'outcome'],
+  },
+  vello_recognitions_waiting: { kind: 'gauge', help: 'Recordings waiting for a recogniser.', labels: ['engine'] },
 } as const satisfies Record<string, Declared>;
 
 type Catalogue = typeof METRICS;

@@ -8,11 +8,14 @@ import type { ServiceKey } from '../transports/process/service-key.ts';
 import type { PrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
 import type { ModelFiles } from '../transports/speech/fetch-model.ts';
 import { openApiStores } from './api-stores.ts';
+
+import { createMoonshineEngine } from '../transports/speech/moonshine-engine.ts';
 import type { SupervisorSpec } from './child-spec.ts';
 import { createCollectorParts } from './collector-parts.ts';
 import type { Drain } from './drain.ts';
 import { apiRole } from './roles/api.ts';
 import { collectorRole } from './roles/collector.ts';
+import { inferenceRole } from './roles/inference.ts';
 import { opsRole } from './roles/ops.ts';
 import type { Role } from './root.ts';
 
@@ -44,6 +47,7 @@ export function composeRoles(foundation: Foundation, chosen: readonly string[]):
   return {
     ...(chosen.includes('api') ? { api: composeApi(foundation) } : {}),
     ...(chosen.includes('collector') ? { collector: composeCollector(foundation) } : {}),
+    ...(chosen.includes('inference') ? { inference: composeInference(foundation) } : {}),
     ops: opsRole(foundation, foundation.settings),
   };
 }
@@ -57,3 +61,6 @@ function composeApi(foundation: Foundation): SupervisorSpec {
 
 const composeCollector = ({ settings, redisUrl, collectorKey, clock, log, metrics }: Foundation): SupervisorSpec =>
   collectorRole(createCollectorParts({ redisUrl, apiUrl: settings.apiUrl, key: collectorKey, clock, log, metrics }));
+
+const composeInference = ({ model, ...foundation }: Foundation): SupervisorSpec =>
+  inferenceRole({ ...foundation, engine: createMoonshineEngine({ model }) }, foundation.settings);

@@ -34,13 +34,19 @@ export interface Recogniser {
   close(): Promise<void>;
 }
 
+export interface OpenOptions {
+  /** Gives up opening. Once open, `close` ends the recogniser. */
+  readonly signal: AbortSignal;
+  /** Called once if the recogniser breaks down later. A closed one does not die. */
+  readonly onDeath: (cause: Error) => void;
+}
+
 export interface SpeechEngine {
   /** Metric label and model id. */
   readonly name: string;
   /**
    * A recogniser whose model is loaded and has recognised something already, so that the first caller waits for neither.
-   * `onDeath` is called once if it breaks down later; a closed one does not die.
    * @throws VelloError `MODEL_UNAVAILABLE`, `ENGINE_FAILED`
    */
-  open(onDeath: (cause: Error) => void): Promise<Recogniser>;
+  open(options: OpenOptions): Promise<Recogniser>;
 }

@@ -17,6 +17,8 @@ export interface BodyCollector {
   read(): Promise<Buffer>;
   /** The connection is gone: settles a pending read. */
   abort(): void;
+  /** The answer is out: what still comes is dropped, and the response is not touched again (it would throw). */
+  release(): void;
 }
 
 /** Must be called before the route handler first awaits: later, chunks would be lost. */
@@ -25,6 +27,7 @@ export function collectBody(response: UwsResponse, limits: BodyLimits, clock: Cl
   let receivedBytes = 0;
   let outcome: Buffer | VelloError | undefined;
   let wake: (() => void) | undefined;
+  let isReleased = false;
 
   const settle = (result: Buffer | VelloError) => {
     if (outcome !== undefined) return;
@@ -38,6 +41,7 @@ export function collectBody(response: UwsResponse, limits: BodyLimits, clock: Cl
   );
 
   response.onData((chunk, isLast) => {
+    if (isReleased) return;
     receivedBytes += chunk.byteLength;
     if (receivedBytes > limits.maxBytes) {
       settle(new VelloError('PAYLOAD_TOO_LARGE', `At most ${limits.maxBytes} bytes are taken here.`));
@@ -57,6 +61,11 @@ export function collectBody(response: UwsResponse, limits: BodyLimits, clock: Cl
       if (outcome === undefined) await new Promise<void>((resolve) => (wake = resolve));
       if (outcome instanceof VelloError || outcome === undefined) throw outcome ?? new VelloError('BAD_REQUEST');
       return outcome;
+    },
+    release: () => {
+      isReleased = true;
+      timer.cancel();
+      chunks.length = 0;
     },
     abort: () => settle(new VelloError('BAD_REQUEST', 'The connection closed before the body was complete.')),
   };

@@ -9,7 +9,7 @@ import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { ListenAddress } from '../../config/parse-setting.ts';
-import { collectBody, type BodyLimits } from './body-collector.ts';
+import { collectBody, type BodyCollector, type BodyLimits } from './body-collector.ts';
 import { readFraming } from './framing.ts';
 import { problemReply, toVelloError } from './problem.ts';
 import { HEADER, newRequestId } from './request-id.ts';
@@ -80,6 +80,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const finish = (exchange: Exchange, status: number) => {
     if (exchange.finished) return;
     exchange.finished = true;
+    exchange.body?.release();
     inFlight -= 1;
     if (inFlight === 0) idle?.();
     const elapsedMs = clock.monotonicMs() - exchange.startedMs;
@@ -106,12 +107,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       finished: false,
       aborted: false,
       wakeWriter: undefined,
+      body: undefined,
     };
     inFlight += 1;
-    let body: ReturnType<typeof collectBody> | undefined;
     response.onAborted(() => {
       exchange.aborted = true;
-      body?.abort();
+      exchange.body?.abort();
       abort.abort();
       exchange.wakeWriter?.();
       finish(exchange, 499);
@@ -135,11 +136,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         options.trustProxy === true,
       );
       const framing = readFraming(request);
-      if (method !== 'GET' && method !== 'DELETE') body = collectBody(response, limits, clock);
+      if (method !== 'GET' && method !== 'DELETE') exchange.body = collectBody(response, limits, clock);
       if ((framing.contentLength ?? 0) > limits.maxBytes) {
         throw new VelloError('PAYLOAD_TOO_LARGE', `At most ${limits.maxBytes} bytes are taken here.`);
       }
-      const collector = body;
+      const collector = exchange.body;
       const readBody = async () => (collector === undefined ? Buffer.alloc(0) : collector.read());
       const answer = async () => {
         const reply = await handler({ ...wrapped, readBody });
@@ -260,6 +261,7 @@ interface Exchange {
   aborted: boolean;
   /** Wakes a writer that waits for the socket to drain. */
   wakeWriter: (() => void) | undefined;
+  body: BodyCollector | undefined;
 }
 
 /** Copies all that a handler may need: the native request is gone once the route callback returns. */

@@ -1,13 +1,19 @@
 /** The Moonshine engine on worker threads: one thread a recogniser. Opening, dying and closing happen here; restarting is its owner's choice. */
 import { Worker } from 'node:worker_threads';
-import type { Recogniser, Recognition, RecognitionOptions, SpeechEngine } from '../../actors/ports/speech-engine.ts';
+import type {
+  OpenOptions,
+  Recogniser,
+  Recognition,
+  RecognitionOptions,
+  SpeechEngine,
+} from '../../actors/ports/speech-engine.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { ModelFiles } from './fetch-model.ts';
 import type { RecogniseMessage, RecognitionThreadData, ThreadMessage } from './recognition-messages.ts';
 
 export interface MoonshineEngineOptions {
   /** Called when a recogniser opens: the verified model files. */
-  readonly model: () => Promise<ModelFiles>;
+  readonly model: (signal: AbortSignal) => Promise<ModelFiles>;
   /** Longest wait for a thread to load its model. */
   readonly loadingMs?: number;
   /** A thread that says nothing for this long while it works is taken for stuck and ended. */
@@ -26,7 +32,7 @@ export function createMoonshineEngine(options: MoonshineEngineOptions): SpeechEn
   const { loadingMs = defaultLoadingMs, silenceMs = defaultSilenceMs } = options;
   return {
     name: moonshineModelId,
-    open: async (onDeath) => openRecogniser(await options.model(), { loadingMs, silenceMs }, onDeath),
+    open: async (open) => openRecogniser(await options.model(open.signal), { loadingMs, silenceMs }, open),
   };
 }
 
@@ -41,7 +47,7 @@ interface Patience {
   readonly silenceMs: number;
 }
 
-function openRecogniser(files: ModelFiles, patience: Patience, onDeath: (cause: Error) => void): Promise<Recogniser> {
+function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions): Promise<Recogniser> {
   const workerData: RecognitionThreadData = { ...files };
   // libFLAC reports damaged frames on the console; the caller gets an answer instead.
   const worker = new Worker(new URL('./recognition-thread.js', import.meta.url), {
@@ -67,7 +73,7 @@ function openRecogniser(files: ModelFiles, patience: Patience, onDeath: (cause: 
       job?.reject(failure);
       job = undefined;
       if (wasLoading) reject(failure);
-      else onDeath(cause);
+      else open.onDeath(cause);
     }
 
     function listen(forMs = patience.silenceMs): void {
@@ -132,7 +138,9 @@ function openRecogniser(files: ModelFiles, patience: Patience, onDeath: (cause: 
     worker.on('message', receive);
     worker.once('error', (error) => die(error instanceof Error ? error : new Error(String(error))));
     worker.once('exit', (code) => die(new Error(`The recognition thread ended with code ${code}.`)));
+    open.signal.addEventListener('abort', () => state === 'loading' && die(abandoned()), { once: true });
     listen(patience.loadingMs);
+    if (open.signal.aborted) die(abandoned());
   });
 }
 

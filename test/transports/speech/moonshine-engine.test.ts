@@ -5,12 +5,12 @@ import { wavFile } from '../../fixtures/audio-bytes.ts';
 import { cachedModel } from '../../fixtures/model-cache.ts';
 import { recording, wordsOf } from '../../fixtures/recordings.ts';
 
+const unhurried = (): AbortSignal => new AbortController().signal;
+
 const deaths: Error[] = [];
 const engine = createMoonshineEngine({ model: cachedModel });
-const recogniser: Recogniser = await engine.open((cause) => deaths.push(cause));
+const recogniser: Recogniser = await engine.open({ signal: unhurried(), onDeath: (cause) => deaths.push(cause) });
 t.teardown(() => recogniser.close());
-
-const unhurried = (): AbortSignal => new AbortController().signal;
 
 for (const file of ['garden-16k.flac', 'garden-44k-stereo.flac', 'fox-8k.wav']) {
   t.test(`recognises every word of ${file}, whatever its rate and channels`, async (t) => {
@@ -64,7 +64,7 @@ t.test('stops where the caller goes away, and says no word after that', async (t
 t.test('fails the request and reports its death when its thread gets stuck', async (t) => {
   const causes: Error[] = [];
   const impatient = createMoonshineEngine({ model: cachedModel, loadingMs: 60_000, silenceMs: 1 });
-  const victim = await impatient.open((cause) => causes.push(cause));
+  const victim = await impatient.open({ signal: unhurried(), onDeath: (cause) => causes.push(cause) });
   const { bytes } = recording('garden-16k.flac');
   await t.rejects(victim.recognise(bytes, { signal: unhurried() }), { code: 'ENGINE_FAILED', status: 503 });
   t.match(causes, [/said nothing/]);
@@ -74,10 +74,16 @@ t.test('fails the request and reports its death when its thread gets stuck', asy
 t.test('does not open on files that are no model', async (t) => {
   const path = new URL(import.meta.url).pathname;
   const broken = createMoonshineEngine({ model: async () => ({ encoderPath: path, decoderPath: path }) });
-  await t.rejects(
-    broken.open(() => t.fail('it never opened')),
-    { code: 'ENGINE_FAILED' },
-  );
+  await t.rejects(broken.open({ signal: unhurried(), onDeath: () => t.fail('it never opened') }), {
+    code: 'ENGINE_FAILED',
+  });
+});
+
+t.test('gives up opening when told so', async (t) => {
+  const leaving = new AbortController();
+  const opening = engine.open({ signal: leaving.signal, onDeath: () => t.fail('it never opened') });
+  leaving.abort();
+  await t.rejects(opening, { code: 'ENGINE_FAILED' });
 });
 
 t.test('did not die of any of this', async (t) => {

@@ -1,0 +1,95 @@
+/** `POST /v1/audio/transcriptions` and `GET /v1/models` in OpenAI's shape (its API reference, "Audio" and "Models"), on our own engine. */
+import type { RecognitionPool } from '../../../actors/inference/recognition-pool.ts';
+import { LIMITS } from '../../../config/limits.ts';
+import type { Handler, HttpReply, HttpRequest, HttpServer } from '../server.ts';
+import { requireKey } from './inference-key.ts';
+import { createDeltaQueue } from './delta-queue.ts';
+import { jsonTranscription, textTranscription, verboseTranscription } from './transcription-formats.ts';
+import { parseTranscriptionRequest, servedModels } from './transcription-request.ts';
+
+export interface TranscriptionRouteParts {
+  readonly pool: Pick<RecognitionPool, 'recognise'>;
+  /** Absent: every caller is served. */
+  readonly key: string | undefined;
+  /** Unix milliseconds since when the models are served: their `created`. */
+  readonly startedMs: number;
+}
+
+/** Errors by code: what `parseTranscriptionRequest` and the recognition throw, and `INFERENCE_KEY_INVALID`. */
+export function addTranscriptionRoutes(server: HttpServer, parts: TranscriptionRouteParts): void {
+  const guarded =
+    (handler: Handler): Handler =>
+    (request) => {
+      requireKey(request.header('authorization'), parts.key);
+      return handler(request);
+    };
+  const limits = { maxBytes: LIMITS.recognition.bodyBytes, deadlineMs: LIMITS.recognition.uploadMs };
+  server.route(
+    'POST',
+    '/v1/audio/transcriptions',
+    guarded((request) => transcribe(request, parts)),
+    limits,
+  );
+  server.route(
+    'GET',
+    '/v1/models',
+    guarded(() => ({ status: 200, body: modelList(parts.startedMs) })),
+  );
+}
+
+async function transcribe(request: HttpRequest, parts: TranscriptionRouteParts): Promise<HttpReply> {
+  const body = await request.readBody();
+  const { file, format, stream } = parseTranscriptionRequest(body, request.header('content-type'));
+  if (stream) {
+    const headers = { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache' };
+    return { status: 200, headers, stream: events(file, request.signal, parts) };
+  }
+  const recognition = await parts.pool.recognise(file, { signal: request.signal });
+  switch (format) {
+    case 'text':
+      return {
+        status: 200,
+        headers: { 'Content-Type': 'text/plain; charset=utf-8' },
+        body: textTranscription(recognition),
+      };
+    case 'verbose_json':
+      return { status: 200, body: verboseTranscription(recognition) };
+    case 'json':
+      return { status: 200, body: jsonTranscription(recognition) };
+  }
+}
+
+/**
+ * Server-sent events as OpenAI sends them: no event names and, for transcriptions, no closing `[DONE]`.
+ * A failure before the first word is an ordinary error answer; later it is an `error` event, and the stream breaks off.
+ */
+async function* events(file: Uint8Array, signal: AbortSignal, parts: TranscriptionRouteParts): AsyncGenerator<string> {
+  const queue = createDeltaQueue();
+  let hasSpoken = false;
+  const recognition = parts.pool.recognise(file, { signal, onDelta: queue.push });
+  recognition.then(queue.end, queue.fail);
+  try {
+    for await (const delta of queue) {
+      hasSpoken = true;
+      yield event({ type: 'transcript.text.delta', delta });
+    }
+  } catch (error) {
+    if (hasSpoken)
+      yield event({ error: { message: 'The recognition failed.', type: 'server_error', code: 'ENGINE_FAILED' } });
+    throw error;
+  }
+  const { text, usage } = jsonTranscription(await recognition);
+  yield event({ type: 'transcript.text.done', text, usage });
+}
+
+const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
+
+const modelList = (startedMs: number): object => ({
+  object: 'list',
+  data: servedModels.map((id) => ({
+    id,
+    object: 'model',
+    created: Math.floor(startedMs / 1000),
+    owned_by: 'vello',
+  })),
+});
