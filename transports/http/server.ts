@@ -12,6 +12,7 @@ import type { ListenAddress } from '../../config/parse-setting.ts';
 import { collectBody, type BodyCollector, type BodyLimits } from './body-collector.ts';
 import { readFraming } from './framing.ts';
 import { problemReply, toVelloError } from './problem.ts';
+import { REASON_PHRASES } from './reason-phrases.ts';
 import { HEADER, newRequestId } from './request-id.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -306,7 +307,7 @@ function decodePathPart(part: string): string {
 }
 
 function writeHead(response: UwsResponse, requestId: string, status: number, headers: Headers): void {
-  response.writeStatus(`${status} ${REASONS[status] ?? 'Status'}`);
+  response.writeStatus(`${status} ${REASON_PHRASES[status] ?? 'Status'}`);
   response.writeHeader(HEADER, requestId);
   // A value with a line break would let its author write headers of his own.
   for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value.replace(/[\r\n\0]/g, ' '));
@@ -376,26 +377,3 @@ async function writeStream(
 function isAborted(exchange: { readonly aborted: boolean }): boolean {
   return exchange.aborted;
 }
-
-const REASONS: Readonly<Record<number, string>> = {
-  200: 'OK',
-  201: 'Created',
-  202: 'Accepted',
-  204: 'No Content',
-  304: 'Not Modified',
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  402: 'Payment Required',
-  403: 'Forbidden',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  409: 'Conflict',
-  413: 'Payload Too Large',
-  415: 'Unsupported Media Type',
-  422: 'Unprocessable Content',
-  429: 'Too Many Requests',
-  500: 'Internal Server Error',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  504: 'Gateway Timeout',
-};
