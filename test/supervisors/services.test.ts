@@ -68,9 +68,14 @@ t.test('a service left behind by a killed Vello is found and stopped before its 
   t.not(successor.pid, orphan.pid);
 });
 
-t.test('a process that only has the id of a dead service is left alone', async (t) => {
+t.test('a process that only got the id of a dead service is left alone, be it another Redis', async (t) => {
+  const stranger = await startRedis(await describeRedis(t));
+  t.teardown(() => stranger.stop(1_000));
   const options = await describeRedis(t);
   mkdirSync(options.folder, { recursive: true });
-  writeFileSync(join(options.folder, 'redis.pid'), `${process.pid}\n`);
-  t.equal(await stopOrphanedRedis(options.folder), false);
+  for (const pid of [process.pid, stranger.pid]) {
+    writeFileSync(join(options.folder, 'redis.pid'), `${pid}\n`);
+    t.equal(await stopOrphanedRedis(options.folder), false);
+  }
+  t.equal(stranger.isRunning(), true);
 });

@@ -1,4 +1,4 @@
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import t from 'tap';
 import { startVello, type VelloProcess } from '../fixtures/vello-process.ts';
 
@@ -54,32 +54,4 @@ t.test('kill -9 of Vello takes its servers along, and the next start recovers', 
   await next.saysSoon(started);
   next.signal('SIGINT');
   t.equal(await next.ended, 0);
-});
-
-t.test('an address in use is one clear message, and nothing is started', async (t) => {
-  const squatter = createServer().listen({ host: '127.0.0.1', port: 0 });
-  await new Promise((resolve) => squatter.once('listening', resolve));
-  t.teardown(() => squatter.close());
-  const { port } = squatter.address() as { port: number };
-  const vello = await startVello(t, args, { environment: { VELLO_API_LISTEN: `127.0.0.1:${port}` } });
-  t.equal(await vello.ended, 1);
-  t.match(vello.output(), new RegExp(`127\\.0\\.0\\.1:${port} \\(VELLO_API_LISTEN\\) is in use`));
-  t.notMatch(vello.output(), /started|\n\s+at /);
-  t.strictSame(vello.services(), []);
-});
-
-t.test('a database that cannot be reached is one clear message, and nothing is left running', async (t) => {
-  const vello = await startVello(t, args, {
-    environment: { VELLO_DATABASE_URL: 'postgres://someone:hush-hush@127.0.0.1:1/nothing' },
-  });
-  t.equal(await vello.ended, 1);
-  t.match(vello.output(), /127\.0\.0\.1:1\/nothing cannot be reached.*VELLO_DATABASE_URL/s);
-  t.notMatch(vello.output(), /hush-hush|\n\s+at /);
-  t.strictSame(vello.services(), []);
-});
-
-t.test('wrong settings are told all at once, with exit code 2', async (t) => {
-  const vello = await startVello(t, args, { environment: { VELLO_API_LISTEN: 'nowhere', VELLO_NO_SUCH: '1' } });
-  t.equal(await vello.ended, 2);
-  t.match(vello.output(), /VELLO_API_LISTEN: expected host:port.*VELLO_NO_SUCH: no such setting/s);
 });

@@ -8,8 +8,9 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { ServiceProcess } from '../../actors/ports/service-process.ts';
+import { endOrphan } from './end-orphan.ts';
 import { launchUnprivileged, type LaunchAs } from './launch-as.ts';
-import { commandLine, identify } from './process-identity.ts';
+import { commandLine } from './process-identity.ts';
 import { startServiceProcess } from './service-process.ts';
 
 export interface PostgresOptions {
@@ -67,13 +68,8 @@ export async function startPostgres(options: PostgresOptions): Promise<ServicePr
 export async function stopOrphanedPostgres(folder: string): Promise<boolean> {
   const data = join(resolve(folder), 'data');
   const pid = Number(readPidFile(join(data, 'postmaster.pid'))[0]);
-  if (!Number.isInteger(pid) || pid <= 1 || identify(pid) === undefined) return false;
-  if (!commandLine(pid).includes(data)) return false;
-  process.kill(pid, 'SIGINT');
-  for (let waitedMs = 0; identify(pid) !== undefined; waitedMs += pollMs) {
-    if (waitedMs > 10_000) process.kill(pid, 'SIGKILL');
-    await pause();
-  }
+  if (!Number.isInteger(pid) || pid <= 1 || !commandLine(pid).includes(data)) return false;
+  await endOrphan(pid, 'SIGINT');
   return true;
 }
 

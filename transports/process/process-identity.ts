@@ -1,5 +1,5 @@
 /** Tells whether a process id still means the process it once meant. A bare id does not: the system hands ids out again. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -31,6 +31,15 @@ export function stillRuns(identity: ProcessIdentity): boolean {
 export function commandLine(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return '';
+  }
+}
+
+/** The folder a process works in; empty where it cannot be read. */
+export function workingFolder(pid: number): string {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
   } catch {
     return '';
   }

@@ -1,10 +1,11 @@
 /** A Redis server of our own: loopback, password, append-only file, nothing evicted. Where its binary comes from is decided elsewhere. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import type { ServiceProcess } from '../../actors/ports/service-process.ts';
+import { endOrphan } from './end-orphan.ts';
 import { launchAsOurselves } from './launch-as.ts';
-import { commandLine, identify } from './process-identity.ts';
+import { commandLine, workingFolder } from './process-identity.ts';
 import { startServiceProcess } from './service-process.ts';
 
 export interface RedisOptions {
@@ -58,16 +59,14 @@ export async function startRedis(options: RedisOptions): Promise<ServiceProcess>
 export async function stopOrphanedRedis(folder: string): Promise<boolean> {
   const pidFile = join(resolve(folder), 'redis.pid');
   const pid = readPid(pidFile);
-  // Redis shows its program and its address as its title: `/usr/bin/redis-server 127.0.0.1:6380`.
-  if (pid === undefined || identify(pid) === undefined || !/(redis|valkey)-server/.test(commandLine(pid))) return false;
-  process.kill(pid, 'SIGTERM');
-  for (let waitedMs = 0; identify(pid) !== undefined; waitedMs += pollMs) {
-    if (waitedMs > 10_000) process.kill(pid, 'SIGKILL');
-    await pause();
-  }
+  // The id may have gone to another server since, such as the machine's own after a reboot: ours works in its folder.
+  if (pid === undefined || !isRedis(pid) || workingFolder(pid) !== realpathSync(folder)) return false;
+  await endOrphan(pid, 'SIGTERM');
   rmSync(pidFile, { force: true });
   return true;
 }
+
+const isRedis = (pid: number): boolean => /(?:redis|valkey)-server/.test(commandLine(pid));
 
 function describeServer(options: RedisOptions, folder: string): string {
   const settings: Record<string, string> = {

@@ -1,0 +1,26 @@
+/** Ends a program that outlived the Vello that started it. That it is ours must have been established before. */
+import { identify, stillRuns } from './process-identity.ts';
+
+const pollMs = 15;
+const graceMs = 10_000;
+
+/** Asks with `signal`, kills after ten seconds, and resolves once the process is gone. */
+export async function endOrphan(pid: number, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
+  const identity = identify(pid);
+  if (identity === undefined) return;
+  const startedAt = performance.now();
+  send(pid, signal);
+  while (stillRuns(identity)) {
+    if (performance.now() - startedAt > graceMs) send(pid, 'SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+}
+
+/** It may end between the look and the signal. */
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
