@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { loadSettings } from '../config/load-settings.ts';
 import { SETTINGS, type Settings } from '../config/settings.ts';
+import { serverSearchPath } from '../transports/process/redis-binary.ts';
 import { UsageError, type Command, type Invocation } from './command.ts';
 import { createProgress } from './progress.mjs';
 import { projectRoot } from './project-root.ts';
@@ -47,7 +48,7 @@ async function start(invocation: Invocation, signal: AbortSignal): Promise<numbe
   try {
     await checkAddresses(listeners(settings, roles));
     const cache = process.env['VELLO_CACHE'] ?? join(home.path, 'cache');
-    const searchPath = process.env['PATH'] ?? '';
+    const searchPath = serverSearchPath(process.env['PATH']);
     const services = await chooseServices({ settings, home, progress, signal, searchPath, cache });
     signal.throwIfAborted();
     return await runSystem({ settings, roles, demo, home, services, cache, progress, signal });

@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFreePort } from '../transports/process/free-port.ts';
 import { postgresUrl, startPostgres } from '../transports/process/postgres-cluster.ts';
+import { serverSearchPath } from '../transports/process/redis-binary.ts';
 import { fetchModel } from '../transports/speech/fetch-model.ts';
 import { checkCount, runChecks } from './checks.ts';
 import type { Command, Invocation } from './command.ts';
@@ -88,7 +89,7 @@ interface SharedServices {
 async function shareServices(progress: Progress, signal: AbortSignal): Promise<SharedServices> {
   const cache = process.env['VELLO_CACHE'] ?? join(projectRoot, '.vello', 'cache');
   const redis = await progress.step('Redis found', (report) =>
-    obtainRedis({ cache, searchPath: process.env['PATH'] ?? '', signal, report }),
+    obtainRedis({ cache, searchPath: serverSearchPath(process.env['PATH']), signal, report }),
   );
   await progress.step('Speech model', (report) =>
     fetchModel(cache, { signal, onProgress: ({ step }) => report(step) }),
