@@ -1,5 +1,5 @@
 /** Who a desktop is: its Ed25519 key pair and the sequence of its signed requests. On disk, readable by its owner alone, or in memory. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { chmod, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { localError } from './client-error.ts';
@@ -74,25 +74,29 @@ function readKey(pem: string, file: string): KeyObject {
 
 /** Creates the file whole or not at all, and yields to whoever was first: `link` refuses an existing name, `rename` would replace it. */
 async function createKeyFile(file: string): Promise<string> {
-  const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
-  const draft = `${file}.${process.pid}.draft`;
-  await writeDurably(draft, pem);
+  const draft = draftOf(file);
+  await writeDurably(
+    draft,
+    generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+  );
   try {
     await link(draft, file);
-    return pem;
   } catch (error) {
     if (!isCode(error, 'EEXIST')) throw localError('KEY_FILE', `${file} cannot be created.`, error);
-    return await readFile(file, 'utf8');
   } finally {
     await rm(draft, { force: true });
   }
+  return readFile(file, 'utf8');
 }
 
 async function replaceFile(file: string, content: string): Promise<void> {
-  const draft = `${file}.${process.pid}.draft`;
+  const draft = draftOf(file);
   await writeDurably(draft, content);
   await rename(draft, file);
 }
+
+/** A name of its own for each write: two that shared a draft could publish each other's content. */
+const draftOf = (file: string): string => `${file}.${randomBytes(6).toString('hex')}.draft`;
 
 async function writeDurably(file: string, content: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true });
