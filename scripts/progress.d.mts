@@ -1,6 +1,7 @@
 /** Types of `progress.mjs`. */
 export interface Progress {
-  say(text: string): void;
+  readonly say: (text: string) => void;
+  readonly write: (text: string) => void;
   step<T>(title: string, work: (report: (detail: string) => void) => Promise<T>): Promise<T>;
 }
 

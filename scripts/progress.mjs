@@ -16,6 +16,9 @@ export function createProgress(output) {
     /** Writes text between steps. */
     say: (text) => void output.write(`${text}\n`),
 
+    /** Writes text as it is, for what grows along a line. */
+    write: (text) => void output.write(text),
+
     /**
      * Runs `work` as a step and passes its result on. `work` may report what it is at (`212 of 388 packages`), and may return
      * `{ title }` to end with another title than it began with.

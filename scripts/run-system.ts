@@ -14,10 +14,12 @@ import { servicesSpec } from '../supervisors/services.ts';
 import { loadServiceKey } from '../transports/process/service-key.ts';
 import { onStopSignals, type StopSignalHandlers } from '../transports/process/signals.ts';
 import { systemClock } from '../transports/process/system-clock.ts';
+import { moonshineModelId } from '../transports/speech/moonshine-engine.ts';
 import { fetchModel, type ModelFiles } from '../transports/speech/fetch-model.ts';
 import { createJsonLog } from '../transports/telemetry/json-log.ts';
 import { createPrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
 import { CommandError } from './command.ts';
+import { playDemo } from './demo/play-demo.ts';
 import { openLogFile, type LogFile } from './log-file.ts';
 import { productVersion } from './project-root.ts';
 import type { Progress } from './progress.mjs';
@@ -108,9 +110,30 @@ export async function runSystem(run: SystemRun): Promise<number> {
   }
 }
 
-async function stayUp(run: SystemRun, ended: Promise<number>, _stopper: Stopper): Promise<number> {
-  run.progress.say(describeAddresses(run));
-  return ended;
+async function stayUp(run: SystemRun, ended: Promise<number>, stopper: Stopper): Promise<number> {
+  const { settings, home, progress, demo, signal } = run;
+  progress.say(describeAddresses(run));
+  if (demo === 'skip') return ended;
+  const worked = await playDemo({
+    apiUrl: urlOf(settings.apiListen),
+    gatewayUrl: urlOf(settings.gatewayListen),
+    model: demoModel(settings),
+    folder: home.file('demo-desktop'),
+    write: progress.write,
+    signal,
+  });
+  if (demo === 'play') {
+    progress.say('\n  Running. Ctrl-C ends everything.');
+    return ended;
+  }
+  stopper.stop();
+  const code = await ended;
+  return worked ? code : 1;
+}
+
+/** One that the provider streams. */
+function demoModel({ providerKey, providerUrl }: Settings): string {
+  return providerKey === undefined && providerUrl === undefined ? moonshineModelId : 'gpt-4o-mini-transcribe';
 }
 
 async function prepareModel({ progress, cache, signal }: SystemRun): Promise<ModelFiles> {
@@ -149,17 +172,18 @@ function createStopper(): Stopper {
   };
 }
 
+const urlOf = ({ host, port }: ListenAddress) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+
 function describeAddresses({ settings, roles, services, home, demo }: SystemRun): string {
-  const at = ({ host, port }: ListenAddress) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   const rows: [string, string][] = [];
-  if (roles.includes('api')) rows.push(['api', at(settings.apiListen)]);
-  if (roles.includes('gateway')) rows.push(['gateway', at(settings.gatewayListen)]);
-  if (roles.includes('inference')) rows.push(['inference', at(settings.inferenceListen)]);
-  rows.push(['admin', `${at(settings.adminListen)}  (/metrics /health/ready /actors)`]);
+  if (roles.includes('api')) rows.push(['api', urlOf(settings.apiListen)]);
+  if (roles.includes('gateway')) rows.push(['gateway', urlOf(settings.gatewayListen)]);
+  if (roles.includes('inference')) rows.push(['inference', urlOf(settings.inferenceListen)]);
+  rows.push(['admin', `${urlOf(settings.adminListen)}  (/metrics /health/ready /actors)`]);
   for (const { name, port } of services.local) rows.push([name, `127.0.0.1:${port}`]);
   rows.push(['log', home.file('logs', 'vello.log')]);
   const lines = rows.map(([name, address]) => `    ${name.padEnd(11)} ${address}`);
-  const last = demo === 'play-and-exit' ? '' : '\n\n  Running. Ctrl-C ends everything.';
+  const last = demo !== 'skip' ? '' : '\n\n  Running. Ctrl-C ends everything.';
   return `\n${lines.join('\n')}${last}`;
 }
 
