@@ -20,6 +20,15 @@ export const LIMITS = {
     unknownTokens: 10_000,
     unknownForMs: 10_000,
   },
+  events: {
+    /** Events in one pipeline. */
+    batch: 256,
+    /** Longest wait for the stream's answer before a batch goes to disk: what is in memory dies with the process. */
+    sendMs: 1_000,
+    retryMs: 500,
+    /** Held where neither the stream nor the disk takes them; some 100 MB. */
+    mostInMemory: 100_000,
+  },
   upstream: {
     connectMs: 5_000,
     /** Below the 30 s and more after which providers drop idle connections, so that we seldom write to a dead one. */

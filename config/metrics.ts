@@ -91,12 +91,49 @@ export const METRICS = {
   vello_stream_length: { kind: 'gauge', help: 'Entries in the stream, which is its backlog.', labels: ['stream'] },
   vello_stream_oldest_seconds: { kind: 'gauge', help: 'Age of the oldest entry of the stream.', labels: ['stream'] },
   vello_stream_pending: { kind: 'gauge', help: 'Entries that a consumer owns.', labels: ['stream'] },
+  vello_gateway_active_requests: { kind: 'gauge', help: 'Requests admitted and not yet finished.', labels: [] },
+  vello_gateway_bytes_total: { kind: 'counter', help: 'Body bytes from and to clients.', labels: ['direction'] },
+  vello_gateway_events_total: {
+    kind: 'counter',
+    help: 'Usage events by where they went: sent at once, spooled to disk, or sent from the spool.',
+    labels: ['way'],
+  },
+  vello_gateway_events_waiting: { kind: 'gauge', help: 'Usage events that are not yet on the stream.', labels: [] },
   vello_gateway_grant_lookups_total: {
     kind: 'counter',
     help: 'Access tokens looked up, by what was known of them.',
     labels: ['result'],
   },
   vello_gateway_grants: { kind: 'gauge', help: 'Grants in memory.', labels: [] },
+  vello_gateway_orphaned_answers: {
+    kind: 'gauge',
+    help: 'Answers that are read to their end for clients that left.',
+    labels: [],
+  },
+  vello_gateway_overhead_seconds: {
+    kind: 'histogram',
+    help: 'From the request line to the call of the provider.',
+    labels: ['route'],
+    buckets: seconds,
+  },
+  vello_gateway_requests_total: { kind: 'counter', help: 'Requests by outcome.', labels: ['route', 'outcome'] },
+  vello_gateway_ttft_seconds: {
+    kind: 'histogram',
+    help: 'From the request line to the first byte of the answer, the upload included.',
+    labels: ['route'],
+    buckets: seconds,
+  },
+  vello_gateway_upstream_connections: {
+    kind: 'gauge',
+    help: 'Connections to providers.',
+    labels: ['provider', 'state'],
+  },
+  vello_gateway_upstream_seconds: {
+    kind: 'histogram',
+    help: 'From the call of the provider to the first byte of its answer.',
+    labels: ['provider'],
+    buckets: seconds,
+  },
 
   vello_http_requests_total: { kind: 'counter', help: 'HTTP answers.', labels: ['listener', 'route', 'status'] },
   vello_http_request_seconds: {

@@ -1,18 +1,25 @@
 /** What a request's body says about itself while it passes by: the model it asks for and how long its audio is. */
 import { LIMITS } from '../../config/limits.ts';
-import { createAudioHeaderReader, type AudioLength } from './audio-header.ts';
+import { estimateAudioSeconds, estimateSignatureBytes } from './audio-estimate.ts';
+import { createAudioHeaderReader } from './audio-header.ts';
 import { createJsonModelScanner } from './json-model-scanner.ts';
 import { createMultipartScanner } from './multipart-scanner.ts';
+import type { AudioSource } from './usage-event.ts';
+
+export interface MeteredAudio {
+  readonly audioSeconds: number;
+  readonly source: Exclude<AudioSource, 'usage'>;
+}
 
 export interface UploadMeter {
   push(chunk: Uint8Array): void;
   /** The `model` field, once it has been seen whole. */
   model(): string | undefined;
-  /** The length of the part `file`, as far as it arrived. */
-  audio(): AudioLength;
+  /** The length of the part `file`: from its header, else estimated from its size. */
+  audio(): MeteredAudio;
 }
 
-const noAudio: AudioLength = { audioSeconds: 0, source: 'none' };
+const noAudio: MeteredAudio = { audioSeconds: 0, source: 'none' };
 const modelNameBytes = 256;
 
 export function createMultipartMeter(boundary: string): UploadMeter {
@@ -22,7 +29,15 @@ export function createMultipartMeter(boundary: string): UploadMeter {
   let model: string | undefined;
   let fileBytes = 0;
   let sawFile = false;
-  let length: AudioLength | undefined;
+  let firstBytes = Buffer.alloc(0);
+  let length: MeteredAudio | undefined;
+
+  const measure = (): MeteredAudio => {
+    const read = reader.end(fileBytes);
+    if (read.source === 'header') return { audioSeconds: read.audioSeconds, source: 'header' };
+    const estimated = estimateAudioSeconds(firstBytes, fileBytes);
+    return estimated === undefined ? noAudio : { audioSeconds: estimated, source: 'estimate' };
+  };
 
   const scanner = createMultipartScanner(boundary, {
     begin: (name) => {
@@ -35,13 +50,16 @@ export function createMultipartMeter(boundary: string): UploadMeter {
     data: (bytes) => {
       if (part === 'file') {
         fileBytes += bytes.byteLength;
+        if (firstBytes.length < estimateSignatureBytes) {
+          firstBytes = Buffer.concat([firstBytes, bytes.subarray(0, estimateSignatureBytes)]);
+        }
         reader.push(bytes);
       } else if (part === 'model' && model === undefined && modelBytes.length < modelNameBytes) {
         modelBytes.push(Buffer.from(bytes.subarray(0, modelNameBytes)));
       }
     },
     end: () => {
-      if (part === 'file') length = reader.end(fileBytes);
+      if (part === 'file') length = measure();
       else if (part === 'model') model ??= Buffer.concat(modelBytes).toString('utf8', 0, modelNameBytes).trim();
     },
   });
@@ -49,7 +67,7 @@ export function createMultipartMeter(boundary: string): UploadMeter {
   return {
     push: (chunk) => scanner.push(chunk),
     model: () => model,
-    audio: () => (length ??= sawFile ? reader.end(fileBytes) : noAudio),
+    audio: () => (length ??= sawFile ? measure() : noAudio),
   };
 }
 

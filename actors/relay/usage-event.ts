@@ -22,6 +22,7 @@ export interface UsageEvent {
   /** Absent only where the gateway runs with admission open. */
   readonly userId?: string;
   readonly deviceId?: string;
+  /** Empty when the request ended before one was chosen; so are `model` and `keyId`. */
   readonly provider: string;
   readonly model: string;
   /** Names the provider key that was used; never the key. */
@@ -120,7 +121,7 @@ export function decodeUsageEvent(fields: Readonly<Record<string, unknown>>): Usa
   if (reader.text('v') !== '1') reader.refuse('v', 'must be 1');
   const userId = reader.optional('user_id', uuid);
   const deviceId = reader.optional('device_id', uuid);
-  const ttfbMs = reader.optional('ttfb_ms', amount);
+  const ttfbMs = reader.optional('ttfb_ms', whole);
   const usage = reader.optional('usage', jsonObject);
   const result = reader.optional('result', anyText);
   const traceparent = reader.optional('traceparent', anyText);
@@ -131,14 +132,14 @@ export function decodeUsageEvent(fields: Readonly<Record<string, unknown>>): Usa
     sessionId: reader.required('session_id', uuid),
     ...(userId === undefined ? {} : { userId }),
     ...(deviceId === undefined ? {} : { deviceId }),
-    provider: reader.required('provider', anyText),
+    provider: reader.text('provider'),
     model: reader.text('model'),
     keyId: reader.text('key_id'),
     outcome: reader.required('outcome', oneOf(OUTCOMES)),
     status: reader.required('status', whole),
     startedAtMs: reader.required('started_at', whole),
     ...(ttfbMs === undefined ? {} : { ttfbMs }),
-    durationMs: reader.required('duration_ms', amount),
+    durationMs: reader.required('duration_ms', whole),
     bytesIn: reader.required('bytes_in', whole),
     bytesOut: reader.required('bytes_out', whole),
     audioSeconds: reader.required('audio_seconds', amount),

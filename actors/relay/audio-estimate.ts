@@ -1,0 +1,27 @@
+/** Guesses how long a recording is whose container we do not read, from its size: better than billing an hour as nothing. */
+
+/** Usual bit rates of speech in the containers that clients send, in bytes per second. */
+const RATES: readonly {
+  readonly signature: readonly number[];
+  readonly at: number;
+  readonly bytesPerSecond: number;
+}[] = [
+  // MP3 with an ID3 tag, MP3 frames (MPEG-1 and -2 layer III): 128 kbit/s
+  { signature: [0x49, 0x44, 0x33], at: 0, bytesPerSecond: 16_000 },
+  { signature: [0xff, 0xfb], at: 0, bytesPerSecond: 16_000 },
+  { signature: [0xff, 0xf3], at: 0, bytesPerSecond: 8_000 },
+  // Ogg and WebM carry Opus: 32 kbit/s
+  { signature: [0x4f, 0x67, 0x67, 0x53], at: 0, bytesPerSecond: 4_000 },
+  { signature: [0x1a, 0x45, 0xdf, 0xa3], at: 0, bytesPerSecond: 4_000 },
+  // MP4/M4A carry AAC: 96 kbit/s
+  { signature: [0x66, 0x74, 0x79, 0x70], at: 4, bytesPerSecond: 12_000 },
+];
+
+/** Bytes of a file that `estimateAudioSeconds` looks at. */
+export const estimateSignatureBytes = 8;
+
+/** Seconds, or `undefined` when the first bytes are those of no known container. */
+export function estimateAudioSeconds(firstBytes: Uint8Array, fileBytes: number): number | undefined {
+  const found = RATES.find(({ signature, at }) => signature.every((byte, index) => firstBytes[at + index] === byte));
+  return found === undefined ? undefined : Math.round((fileBytes / found.bytesPerSecond) * 1000) / 1000;
+}

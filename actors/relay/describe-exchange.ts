@@ -1,0 +1,69 @@
+/** Turns what was observed of one request into its usage event. Pure; the exchange observes, this decides what it means. */
+import type { Caller } from '../admission/admission.ts';
+import type { AnswerSummary } from './answer-reader.ts';
+import type { MeteredAudio } from './upload-meter.ts';
+import type { AudioSource, Outcome, UsageEvent, UsageEventType } from './usage-event.ts';
+
+export interface ExchangeFacts {
+  readonly eventId: string;
+  readonly type: UsageEventType;
+  readonly requestId: string;
+  readonly sessionId: string;
+  readonly caller: Caller;
+  readonly provider: string;
+  readonly model: string;
+  readonly keyId: string;
+  readonly outcome: Outcome;
+  readonly status: number;
+  readonly startedAtMs: number;
+  readonly ttfbMs: number | undefined;
+  readonly durationMs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** The whole body arrived: only then was there something to recognise. */
+  readonly uploadComplete: boolean;
+  readonly audio: MeteredAudio;
+  readonly answer: AnswerSummary | undefined;
+  /** The client left before it had the answer. */
+  readonly clientLeft: boolean;
+  readonly attempts: number;
+  readonly traceparent: string;
+}
+
+export function describeExchange(facts: ExchangeFacts): UsageEvent {
+  const { caller, answer, ttfbMs, traceparent } = facts;
+  const audio = audioOf(facts);
+  const isRecoverable = facts.clientLeft && facts.type === 'transcribe' && answer?.text !== undefined;
+  return {
+    eventId: facts.eventId,
+    type: facts.type,
+    requestId: facts.requestId,
+    sessionId: facts.sessionId,
+    ...(caller.userId === undefined ? {} : { userId: caller.userId }),
+    ...(caller.deviceId === undefined ? {} : { deviceId: caller.deviceId }),
+    provider: facts.provider,
+    model: facts.model,
+    keyId: facts.keyId,
+    outcome: facts.outcome,
+    status: facts.status,
+    startedAtMs: facts.startedAtMs,
+    ...(ttfbMs === undefined ? {} : { ttfbMs: Math.round(ttfbMs) }),
+    durationMs: Math.round(facts.durationMs),
+    bytesIn: facts.bytesIn,
+    bytesOut: facts.bytesOut,
+    audioSeconds: audio.audioSeconds,
+    audioSource: audio.source,
+    ...(answer?.usage === undefined ? {} : { usage: answer.usage }),
+    ...(isRecoverable ? { result: answer.text } : {}),
+    attempts: facts.attempts,
+    ...(traceparent === '' ? {} : { traceparent }),
+  };
+}
+
+/** The header is what the audio itself says; the provider's count comes next, a guess from the size last (contract §4). */
+function audioOf(facts: ExchangeFacts): { readonly audioSeconds: number; readonly source: AudioSource } {
+  if (facts.type !== 'transcribe' || !facts.uploadComplete) return { audioSeconds: 0, source: 'none' };
+  if (facts.audio.source === 'header') return facts.audio;
+  const counted = facts.answer?.audioSeconds;
+  return counted !== undefined && counted > 0 ? { audioSeconds: counted, source: 'usage' } : facts.audio;
+}

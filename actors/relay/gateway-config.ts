@@ -1,0 +1,55 @@
+/** What the gateway is told to do: providers, and who serves which model. One immutable snapshot; requests keep the one they began with. */
+import type { Upstream } from '../ports/upstream.ts';
+import type { ProviderKey, KeyRing } from './provider-key.ts';
+import type { UsageEventType } from './usage-event.ts';
+
+export interface ProviderConfig {
+  readonly name: string;
+  /** Origin, and a path prefix where there is one; without `/v1`. */
+  readonly baseUrl: string;
+  /** Empty for a provider that asks for none. */
+  readonly keys: readonly ProviderKey[];
+}
+
+export interface GatewayConfig {
+  readonly version: string;
+  readonly providers: readonly ProviderConfig[];
+  /** Serves every model that is not listed. */
+  readonly defaultProvider: string;
+  readonly providerByModel: ReadonlyMap<string, string>;
+  /** The model that a request means when it names none. */
+  readonly defaultModels: Readonly<Partial<Record<UsageEventType, string>>>;
+}
+
+/** A provider that is up: its connections and keys, held by the actor that owns them. */
+export interface Provider {
+  readonly name: string;
+  readonly upstream: Upstream;
+  readonly keys: KeyRing;
+}
+
+/** The providers that are up, by name. */
+export type ProviderDirectory = Map<string, Provider>;
+
+/** Whether a request's model decides where it goes: only then is a body held back until its model is known. */
+export function needsModel(config: GatewayConfig): boolean {
+  for (const provider of config.providerByModel.values()) {
+    if (provider !== config.defaultProvider) return true;
+  }
+  return false;
+}
+
+export function providerFor(config: GatewayConfig, model: string | undefined): string {
+  return (model === undefined ? undefined : config.providerByModel.get(model)) ?? config.defaultProvider;
+}
+
+/** One provider for everything: what the settings alone describe. */
+export function singleProviderConfig(provider: ProviderConfig): GatewayConfig {
+  return {
+    version: 'settings',
+    providers: [provider],
+    defaultProvider: provider.name,
+    providerByModel: new Map(),
+    defaultModels: {},
+  };
+}

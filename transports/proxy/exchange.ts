@@ -1,0 +1,386 @@
+/**
+ * One request on its way through the gateway: admitted, sent on, answered, and reported in exactly one event, whatever
+ * happens to it. Decides about departures, failures, retries and time; how bytes wait is decided by upload and answer.
+ */
+import type { HttpResponse as UwsResponse } from 'uWebSockets.js';
+import type { Admission, Caller } from '../../actors/admission/admission.ts';
+import type { Clock } from '../../actors/ports/clock.ts';
+import type { EventSink } from '../../actors/ports/event-sink.ts';
+import type { Log } from '../../actors/ports/log.ts';
+import type { Metrics } from '../../actors/ports/metrics.ts';
+import type { UpstreamFailure, UpstreamHeaders } from '../../actors/ports/upstream.ts';
+import { createAnswerReader, type AnswerReader } from '../../actors/relay/answer-reader.ts';
+import { describeExchange } from '../../actors/relay/describe-exchange.ts';
+import {
+  needsModel,
+  providerFor,
+  type GatewayConfig,
+  type ProviderDirectory,
+} from '../../actors/relay/gateway-config.ts';
+import type { UploadMeter } from '../../actors/relay/upload-meter.ts';
+import type { Outcome } from '../../actors/relay/usage-event.ts';
+import { VelloError } from '../../config/errors.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { problemReply, toVelloError, type ProblemReply } from '../http/problem.ts';
+import { HEADER as REQUEST_ID } from '../http/request-id.ts';
+import { createClientAnswer, type ClientAnswer } from './client-answer.ts';
+import { headersToClient, headerValue, UNBUFFERED } from './header-policy.ts';
+import { createKeyScrubber, scrubText, type KeyScrubber } from './key-scrubber.ts';
+import { ProviderLeg, type LegListener } from './provider-leg.ts';
+import { refuse } from './refuse.ts';
+import { meterFor, sessionOf, speaksOpenAi, type RelayRequest } from './relay-request.ts';
+import { createUpload, type Upload } from './upload.ts';
+import { concernsOurAccount, replyToRefusal } from './upstream-refusal.ts';
+
+export interface ExchangeWorld {
+  readonly admission: Admission;
+  readonly config: () => GatewayConfig;
+  readonly providers: ProviderDirectory;
+  readonly events: EventSink;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly newId: () => string;
+  /** Exchanges admitted and not yet finished. */
+  readonly active: Set<Exchange>;
+  /** Answers that are read to their end for clients that left. */
+  readonly orphans: { count: number };
+}
+
+type Phase = 'admitting' | 'routing' | 'relaying' | 'orphaned' | 'over';
+
+const noBytes = Buffer.alloc(0);
+
+export class Exchange implements LegListener {
+  readonly #world: ExchangeWorld;
+  readonly #response: UwsResponse;
+  readonly #request: RelayRequest;
+  readonly #upload: Upload;
+  readonly #answer: ClientAnswer;
+  readonly #startedAtMs: number;
+  readonly #startedMs: number;
+  #phase: Phase = 'admitting';
+  #clientLeft = false;
+  #caller: Caller = {};
+  #sessionId = '';
+  #meter: UploadMeter | undefined;
+
+  #config: GatewayConfig | undefined;
+  #leg: ProviderLeg | undefined;
+
+  #status = 0;
+  #head: UpstreamHeaders | undefined;
+  #scrubber: KeyScrubber | undefined;
+  #reader: AnswerReader | undefined;
+  #errorBody: Buffer[] | undefined;
+  #errorBytes = 0;
+  #bytesOut = 0;
+
+  constructor(world: ExchangeWorld, response: UwsResponse, request: RelayRequest) {
+    this.#world = world;
+    this.#response = response;
+    this.#request = request;
+    this.#startedAtMs = world.clock.now();
+    this.#startedMs = world.clock.monotonicMs();
+    this.#answer = createClientAnswer(response, () => this.#leg?.resume());
+    const { chunked, contentLength } = request.framing;
+    this.#upload = createUpload(
+      response,
+      chunked || (contentLength ?? 0) > 0,
+      () => world.clock.monotonicMs(),
+      (chunk) => this.#onUpload(chunk),
+    );
+    response.onAborted(() => this.#onClientLeft());
+  }
+
+  /** Begins. Must be called in the same turn as the constructor. */
+  start(): void {
+    try {
+      const caller = this.#world.admission.admit(this.#request.authorization, this.#request.remoteAddress);
+      if (!(caller instanceof Promise)) {
+        this.#onAdmitted(caller);
+        return;
+      }
+      caller.then(
+        (admitted) => this.#onAdmitted(admitted),
+        (error: unknown) => this.#refuseUnadmitted(error),
+      );
+    } catch (error) {
+      this.#refuseUnadmitted(error);
+    }
+  }
+
+  /** Judges what has waited too long. To be called a few times a second. */
+  tick(): void {
+    if (this.#phase === 'over') return;
+    const now = this.#world.clock.monotonicMs();
+    const { relay } = LIMITS;
+    const ageMs = now - this.#startedMs;
+    if (ageMs > relay.totalMs) {
+      this.#fail(new VelloError('UPSTREAM_TIMEOUT', 'The request took too long.'), 'timeout');
+      return;
+    }
+    if (!this.#upload.complete && this.#phase !== 'orphaned' && this.#head === undefined) {
+      this.#upload.poll(now);
+      const idleMs = now - this.#upload.lastArrivalMs;
+      const isTooSlow =
+        ageMs > relay.uploadWindowMs && this.#upload.receivedBytes < (ageMs / 1000) * relay.uploadBytesPerSecond;
+      // A client that we keep waiting is not slow.
+      if (!this.#upload.paused && (idleMs > relay.uploadIdleMs || isTooSlow)) {
+        this.#fail(new VelloError('UPLOAD_TOO_SLOW'), 'timeout');
+        return;
+      }
+    }
+    if (this.#leg?.isOverdue(now) === true) this.#fail(new VelloError('UPSTREAM_TIMEOUT'), 'timeout');
+  }
+
+  /** Ends the exchange because the gateway stops. */
+  shutDown(): void {
+    if (this.#phase !== 'over') this.#fail(new VelloError('SHUTTING_DOWN'), 'shutdown');
+  }
+
+  #onAdmitted(caller: Caller): void {
+    if (this.#phase !== 'admitting') return;
+    try {
+      this.#sessionId = sessionOf(this.#request, this.#world.newId);
+      this.#meter = meterFor(this.#request);
+    } catch (error) {
+      this.#refuseUnadmitted(error);
+      return;
+    }
+    this.#caller = caller;
+    this.#phase = 'routing';
+    this.#config = this.#world.config();
+    this.#world.active.add(this);
+    for (const chunk of this.#upload.queued()) this.#meter.push(chunk);
+    this.#route();
+  }
+
+  #onUpload(chunk: Buffer): void {
+    if (this.#phase !== 'routing' && this.#phase !== 'relaying') return;
+    this.#meter?.push(chunk);
+    if (this.#phase === 'routing') this.#route();
+    else this.#leg?.pump();
+  }
+
+  /** Sends the request on as soon as it is known where to. */
+  #route(): void {
+    const config = this.#config;
+    if (config === undefined) return;
+    const model = this.#model();
+    const mayStillCome = !this.#upload.complete && this.#upload.receivedBytes < LIMITS.relay.lookAheadBytes;
+    if (model === undefined && mayStillCome && needsModel(config)) return;
+    const provider = this.#world.providers.get(providerFor(config, model));
+    if (provider === undefined) {
+      this.#fail(new VelloError('UNAVAILABLE', 'No AI provider is available for this model.'), 'upstream_error');
+      return;
+    }
+    const { clock, metrics } = this.#world;
+    const overheadMs = clock.monotonicMs() - this.#startedMs;
+    metrics.observe('vello_gateway_overhead_seconds', { route: this.#request.route.pattern }, overheadMs / 1000);
+    this.#phase = 'relaying';
+    this.#leg = new ProviderLeg(this.#world, provider, this.#request, this.#upload, this);
+    this.#leg.open();
+  }
+
+  // The provider's side. Nothing arrives here after `abort`.
+
+  onHead(status: number, headers: UpstreamHeaders): void {
+    this.#head = headers;
+    this.#status = status;
+    if (concernsOurAccount(status)) {
+      const { requestId } = this.#request;
+      this.#world.log.error('the provider refused our account', { requestId, status, keyId: this.#leg?.key?.id });
+    }
+    if (status >= 300) {
+      // The provider wants no more of it: what is still coming is read and thrown away.
+      this.#upload.discard();
+      this.#errorBody = [];
+      return;
+    }
+    const secret = this.#leg?.key?.reveal();
+    this.#scrubber = createKeyScrubber(secret);
+    this.#reader = createAnswerReader(this.#request.route.type, headerValue(headers, 'content-type') ?? '');
+    const length = headerValue(headers, 'content-length');
+    this.#answer.begin({
+      status,
+      headers: { ...this.#ownHeaders(), ...headersToClient(headers, secret), ...UNBUFFERED },
+      contentLength: length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined,
+    });
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#errorBody !== undefined) {
+      this.#errorBytes += chunk.length;
+      if (this.#errorBytes <= LIMITS.relay.errorBodyBytes) this.#errorBody.push(chunk);
+      return;
+    }
+    this.#reader?.push(chunk);
+    if (this.#phase === 'orphaned') return;
+    if (!this.#answer.begun) {
+      const { clock, metrics } = this.#world;
+      const ttftMs = clock.monotonicMs() - this.#startedMs;
+      metrics.observe('vello_gateway_ttft_seconds', { route: this.#request.route.pattern }, ttftMs / 1000);
+    }
+    this.#send(this.#scrubber?.push(chunk) ?? chunk);
+  }
+
+  onEnd(): void {
+    if (this.#phase === 'orphaned') {
+      this.#finish(this.#errorBody === undefined ? 'client_abort' : 'upstream_error');
+      return;
+    }
+    if (this.#errorBody !== undefined) {
+      this.#replyRefusal(this.#errorBody);
+      return;
+    }
+    this.#send(this.#scrubber?.flush() ?? noBytes);
+    if (!this.#answer.end()) this.#finish('truncated');
+    else this.#finish(this.#reader?.summary().finished === false ? 'truncated' : 'ok');
+  }
+
+  onFailed(reason: UpstreamFailure['reason']): void {
+    const code = reason === 'connect' ? 'UPSTREAM_UNREACHABLE' : 'UPSTREAM_FAILED';
+    this.#fail(new VelloError(code), this.#answer.begun ? 'truncated' : 'upstream_error');
+  }
+
+  #send(chunk: Buffer): void {
+    if (chunk.length === 0) return;
+    this.#bytesOut += chunk.length;
+    if (!this.#answer.write(chunk)) this.#leg?.pause();
+  }
+
+  #onClientLeft(): void {
+    this.#clientLeft = true;
+    this.#upload.release();
+    this.#answer.release();
+    if (this.#phase === 'over') return;
+    if (this.#phase === 'admitting') {
+      this.#phase = 'over';
+      return;
+    }
+    if (this.#isWorthReading()) {
+      this.#phase = 'orphaned';
+      this.#world.orphans.count += 1;
+      this.#leg?.pump();
+      this.#leg?.resume();
+      return;
+    }
+    this.#leg?.abort();
+    this.#finish('client_abort');
+  }
+
+  /** A transcription whose audio was sent whole has its price already; its text is kept for the desktop's return (contract §4). */
+  #isWorthReading(): boolean {
+    return (
+      this.#phase === 'relaying' &&
+      this.#request.route.type === 'transcribe' &&
+      this.#upload.complete &&
+      this.#errorBody === undefined &&
+      this.#world.orphans.count < LIMITS.relay.orphanedAnswers
+    );
+  }
+
+  #replyRefusal(chunks: readonly Buffer[]): void {
+    const isWhole = this.#errorBytes <= LIMITS.relay.errorBodyBytes;
+    const body = isWhole ? scrubText(Buffer.concat(chunks).toString('utf8'), this.#leg?.key?.reveal()) : undefined;
+    const refusal = { status: this.#status, headers: this.#head ?? {}, body };
+    const reply = replyToRefusal(refusal, this.#request.requestId, speaksOpenAi(this.#request.route));
+    this.#reply(reply);
+    this.#finish('upstream_error');
+  }
+
+  /** Ends the exchange before its time: with an error where there is no answer yet, by cutting the connection where there is. */
+  #fail(error: VelloError, outcome: Outcome): void {
+    this.#leg?.abort();
+    if (this.#phase === 'orphaned') {
+      this.#finish(outcome === 'shutdown' ? outcome : 'client_abort');
+      return;
+    }
+    if (this.#answer.begun) this.#cut(error);
+    else this.#reply(problemReply(error, this.#request.requestId, speaksOpenAi(this.#request.route)));
+    this.#finish(outcome);
+  }
+
+  /** Never ends the answer: an end would say that it is complete. */
+  #cut(error: VelloError): void {
+    if (this.#reader?.betweenEvents() === true) {
+      const { body } = problemReply(error, this.#request.requestId, true);
+      this.#answer.write(Buffer.from(`data: ${body}\n\n`));
+    }
+    this.#answer.cut();
+  }
+
+  #reply(reply: ProblemReply): void {
+    this.#status = reply.status;
+    if (this.#clientLeft) return;
+    this.#bytesOut += Buffer.byteLength(reply.body);
+    const headers = { ...this.#ownHeaders(), ...reply.headers };
+    this.#answer.release();
+    refuse(this.#response, this.#upload, this.#request.framing, { ...reply, headers }, this.#world.clock);
+  }
+
+  #refuseUnadmitted(error: unknown): void {
+    if (this.#phase !== 'admitting') return;
+    this.#phase = 'over';
+    const failure = toVelloError(error);
+    if (failure.code === 'INTERNAL') this.#world.log.error('admission failed', { error });
+    this.#reply(problemReply(failure, this.#request.requestId, speaksOpenAi(this.#request.route)));
+    this.#count('refused');
+  }
+
+  #finish(outcome: Outcome): void {
+    if (this.#phase === 'over') return;
+    if (this.#phase === 'orphaned') this.#world.orphans.count -= 1;
+    this.#phase = 'over';
+    const { active, clock, events, newId } = this.#world;
+    active.delete(this);
+    this.#count(outcome);
+    if (!this.#request.route.reportsEvent || this.#meter === undefined) return;
+    events.emit(
+      describeExchange({
+        eventId: newId(),
+        type: this.#request.route.type,
+        requestId: this.#request.requestId,
+        sessionId: this.#sessionId,
+        caller: this.#caller,
+        provider: this.#leg?.provider.name ?? '',
+        model: this.#model() ?? this.#config?.defaultModels[this.#request.route.type] ?? '',
+        keyId: this.#leg?.key?.id ?? '',
+        outcome,
+        status: this.#status,
+        startedAtMs: this.#startedAtMs,
+        ttfbMs: this.#leg?.headAtMs === undefined ? undefined : this.#leg.headAtMs - this.#startedMs,
+        durationMs: clock.monotonicMs() - this.#startedMs,
+        bytesIn: this.#upload.receivedBytes,
+        bytesOut: this.#bytesOut,
+        uploadComplete: this.#upload.complete,
+        audio: this.#meter.audio(),
+        answer: this.#reader?.summary(),
+        clientLeft: this.#clientLeft,
+        attempts: this.#leg?.attempts ?? 0,
+        traceparent: this.#request.traceparent,
+      }),
+    );
+  }
+
+  #count(outcome: Outcome | 'refused'): void {
+    const { metrics, clock } = this.#world;
+    const route = this.#request.route.pattern;
+    const elapsedSeconds = (clock.monotonicMs() - this.#startedMs) / 1000;
+    metrics.count('vello_gateway_requests_total', { route, outcome });
+    metrics.count('vello_http_requests_total', { listener: 'gateway', route, status: String(this.#status || 499) });
+    metrics.observe('vello_http_request_seconds', { listener: 'gateway', route }, elapsedSeconds);
+    metrics.count('vello_gateway_bytes_total', { direction: 'in' }, this.#upload.receivedBytes);
+    metrics.count('vello_gateway_bytes_total', { direction: 'out' }, this.#bytesOut);
+  }
+
+  #model(): string | undefined {
+    return this.#request.model ?? this.#meter?.model();
+  }
+
+  #ownHeaders(): Record<string, string> {
+    const session: Record<string, string> = this.#sessionId === '' ? {} : { 'X-Session-Id': this.#sessionId };
+    return { [REQUEST_ID]: this.#request.requestId, ...session };
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Which headers cross the gateway, in both directions: those listed here and no others. So no credential, cookie, caller
+ * address, hop-by-hop header (RFC 9110 §7.6.1) or account detail of ours can cross by being forgotten.
+ */
+import type { UpstreamHeaders } from '../../actors/ports/upstream.ts';
+import { scrubText } from './key-scrubber.ts';
+
+const TO_PROVIDER = [
+  'content-type',
+  'accept',
+  'accept-language',
+  'idempotency-key',
+  'openai-beta',
+  'traceparent',
+  'tracestate',
+];
+
+const TO_CLIENT = [
+  'content-type',
+  'content-encoding',
+  'content-language',
+  'content-disposition',
+  'retry-after',
+  'openai-model',
+  'openai-processing-ms',
+  'openai-version',
+];
+
+/** Headers of the provider's call. `secret` is the provider's key, if it asks for one. */
+export function headersToProvider(
+  header: (name: string) => string,
+  secret: string | undefined,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    'user-agent': 'vello-gateway',
+    // What we meter must be readable on its way through, and compression would hold streamed events back.
+    'accept-encoding': 'identity',
+  };
+  for (const name of TO_PROVIDER) {
+    const value = header(name);
+    if (value !== '') headers[name] = value;
+  }
+  if (secret !== undefined) headers['authorization'] = `Bearer ${secret}`;
+  return headers;
+}
+
+/** Headers of the client's answer that come from the provider's. */
+export function headersToClient(headers: UpstreamHeaders, secret: string | undefined): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const name of TO_CLIENT) {
+    const value = headerValue(headers, name);
+    if (value !== undefined) passed[name] = scrubText(value, secret);
+  }
+  return passed;
+}
+
+export function headerValue(headers: UpstreamHeaders, name: string): string | undefined {
+  const value = headers[name];
+  return value === undefined || typeof value === 'string' ? value : value[0];
+}
+
+/** Headers that keep whatever stands between us and the client from holding a stream back or storing it. */
+export const UNBUFFERED: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store, no-transform',
+  'x-accel-buffering': 'no',
+};

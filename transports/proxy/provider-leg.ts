@@ -1,0 +1,164 @@
+/**
+ * The provider's side of one exchange: sends the body on as it is taken, repeats a call that cannot have been billed, and
+ * knows when the provider has been silent for too long. What the client is told is decided by the exchange.
+ */
+import type { Clock } from '../../actors/ports/clock.ts';
+import type { Log } from '../../actors/ports/log.ts';
+import type { Metrics } from '../../actors/ports/metrics.ts';
+import type { UpstreamCall, UpstreamFailure, UpstreamHeaders, UpstreamListener } from '../../actors/ports/upstream.ts';
+import type { Provider } from '../../actors/relay/gateway-config.ts';
+import type { ProviderKey } from '../../actors/relay/provider-key.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { headersToProvider } from './header-policy.ts';
+import { scrubText } from './key-scrubber.ts';
+import type { RelayRequest } from './relay-request.ts';
+import type { Upload } from './upload.ts';
+
+export interface LegListener {
+  onHead(status: number, headers: UpstreamHeaders): void;
+  onData(chunk: Buffer): void;
+  onEnd(): void;
+  onFailed(reason: UpstreamFailure['reason']): void;
+}
+
+export interface LegWorld {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** A second attempt is made only where the first cannot have been billed. */
+const mostAttempts = 2;
+
+export class ProviderLeg implements UpstreamListener {
+  readonly provider: Provider;
+  readonly key: ProviderKey | undefined;
+  readonly #world: LegWorld;
+  readonly #request: RelayRequest;
+  readonly #upload: Upload;
+  readonly #listener: LegListener;
+  #call: UpstreamCall | undefined;
+  #attempts = 0;
+  #connected = false;
+  /** The provider takes body bytes right now. */
+  #wanted = false;
+  #sentBytes = 0;
+  #bodySent = false;
+  #headAtMs: number | undefined;
+  #openedMs = 0;
+  /** Last time the provider did something: took bytes, was sent the last one, or answered some. */
+  #progressMs = 0;
+  #paused = false;
+
+  constructor(world: LegWorld, provider: Provider, request: RelayRequest, upload: Upload, listener: LegListener) {
+    this.#world = world;
+    this.#request = request;
+    this.#upload = upload;
+    this.#listener = listener;
+    this.provider = provider;
+    this.key = provider.keys.next();
+  }
+
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** When the answer's status arrived, in the clock's monotonic milliseconds. */
+  get headAtMs(): number | undefined {
+    return this.#headAtMs;
+  }
+
+  open(): void {
+    const { route, framing } = this.#request;
+    this.#attempts += 1;
+    this.#wanted = false;
+    this.#connected = false;
+    this.#openedMs = this.#progressMs = this.#world.clock.monotonicMs();
+    // A body without length and coding is empty (RFC 9112 §6.3).
+    const contentLength = framing.chunked ? undefined : (framing.contentLength ?? 0);
+    this.#bodySent = contentLength === 0;
+    const headers = headersToProvider((name) => this.#request.header(name), this.key?.reveal());
+    const request = { method: route.method, path: route.upstreamPath, headers, contentLength };
+    this.#call = this.provider.upstream.open(request, this);
+  }
+
+  /** Sends on what the upload holds, as far as the provider takes it. */
+  pump(): void {
+    const call = this.#call;
+    if (call === undefined || this.#bodySent) return;
+    while (this.#wanted) {
+      const chunk = this.#upload.take();
+      if (chunk === undefined) break;
+      this.#sentBytes += chunk.length;
+      this.#progressMs = this.#world.clock.monotonicMs();
+      this.#wanted = call.write(chunk);
+    }
+    if (this.#connected && this.#upload.complete && this.#upload.queuedBytes === 0) {
+      this.#bodySent = true;
+      call.end();
+    }
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#call?.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#progressMs = this.#world.clock.monotonicMs();
+    this.#call?.resume();
+  }
+
+  abort(): void {
+    this.#call?.abort();
+  }
+
+  /** Whether the provider has taken or said nothing for longer than it may in this phase. */
+  isOverdue(nowMs: number): boolean {
+    if (this.#call === undefined || this.#paused) return false;
+    const quietMs = nowMs - this.#progressMs;
+    if (this.#headAtMs !== undefined) return quietMs > LIMITS.relay.idleMs;
+    if (this.#bodySent) return quietMs > LIMITS.relay.headMs;
+    return this.#upload.queuedBytes > 0 && quietMs > LIMITS.relay.uploadStallMs;
+  }
+
+  // Called by the upstream.
+
+  wanted(): void {
+    this.#connected = true;
+    this.#wanted = true;
+    this.#progressMs = this.#world.clock.monotonicMs();
+    this.pump();
+  }
+
+  head(status: number, headers: UpstreamHeaders): void {
+    this.#headAtMs = this.#progressMs = this.#world.clock.monotonicMs();
+    const elapsedMs = this.#headAtMs - this.#openedMs;
+    this.#world.metrics.observe('vello_gateway_upstream_seconds', { provider: this.provider.name }, elapsedMs / 1000);
+    this.#listener.onHead(status, headers);
+  }
+
+  data(chunk: Buffer): void {
+    this.#progressMs = this.#world.clock.monotonicMs();
+    this.#listener.onData(chunk);
+  }
+
+  end(): void {
+    this.#listener.onEnd();
+  }
+
+  failed({ reason, error }: UpstreamFailure): void {
+    this.#world.log.warn('the call to the provider failed', {
+      requestId: this.#request.requestId,
+      provider: this.provider.name,
+      attempt: this.#attempts,
+      reason,
+      // Its words may repeat what was sent.
+      error: scrubText(error.message, this.key?.reveal()),
+    });
+    if (this.#headAtMs === undefined && this.#sentBytes === 0 && this.#attempts < mostAttempts) this.open();
+    else this.#listener.onFailed(reason);
+  }
+}

@@ -1,0 +1,103 @@
+/** Copies what the relay needs of a request, because uWebSockets.js takes it back when the route callback returns. Checks its form. */
+import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse } from 'uWebSockets.js';
+import { validate } from 'uuid';
+import { multipartBoundary } from '../../actors/relay/multipart-scanner.ts';
+import {
+  createJsonMeter,
+  createMultipartMeter,
+  emptyMeter,
+  type UploadMeter,
+} from '../../actors/relay/upload-meter.ts';
+import type { UsageEventType } from '../../actors/relay/usage-event.ts';
+import { VelloError } from '../../config/errors.ts';
+import { readFraming, type Framing } from '../http/framing.ts';
+
+export interface RelayRoute {
+  readonly method: 'GET' | 'POST';
+  readonly pattern: string;
+  readonly upstreamPath: string;
+  readonly type: UsageEventType;
+  readonly body: 'multipart' | 'json' | 'none';
+  /** Whether `X-Session-Id` must be given; otherwise one is made. */
+  readonly needsSession: boolean;
+  /** Whether the request reports an event. Listing models uses none. */
+  readonly reportsEvent: boolean;
+}
+
+export interface RelayRequest {
+  readonly route: RelayRoute;
+  readonly requestId: string;
+  readonly framing: Framing;
+  readonly authorization: string;
+  readonly remoteAddress: string;
+  /** As the client named it beside the body. */
+  readonly model: string | undefined;
+  readonly traceparent: string;
+  header(name: string): string;
+}
+
+/** Answers in OpenAI's error shape (contract §2). */
+export function speaksOpenAi(route: RelayRoute): boolean {
+  return route.pattern.startsWith('/v1/');
+}
+
+/** @throws VelloError `BAD_REQUEST` for ambiguous framing. */
+export function readRelayRequest(
+  route: RelayRoute,
+  response: UwsResponse,
+  request: UwsRequest,
+  requestId: string,
+  trustProxy: boolean,
+): RelayRequest {
+  const framing = readFraming(request);
+  const headers = new Map<string, string>();
+  request.forEach((name, value) => headers.set(name, value));
+  const header = (name: string) => headers.get(name) ?? '';
+  const direct = Buffer.from(response.getRemoteAddressAsText()).toString('latin1');
+  const forwarded = trustProxy ? header('x-forwarded-for').split(',').at(-1)?.trim() : undefined;
+  const named = header('x-vello-model') || (request.getQuery('model') ?? '');
+  return {
+    route,
+    requestId,
+    framing,
+    authorization: header('authorization'),
+    remoteAddress: forwarded === undefined || forwarded === '' ? direct : forwarded,
+    model: named === '' ? undefined : named.slice(0, 256),
+    traceparent: /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(header('traceparent'))
+      ? header('traceparent')
+      : '',
+    header,
+  };
+}
+
+/**
+ * The session that the request belongs to, in lower case.
+ * @throws VelloError `BAD_REQUEST` when it is no UUID, or absent where it is required.
+ */
+export function sessionOf(request: RelayRequest, newId: () => string): string {
+  const given = request.header('x-session-id');
+  if (given === '' && !request.route.needsSession) return newId();
+  if (!validate(given)) throw new VelloError('BAD_REQUEST', 'X-Session-Id must be a UUID.');
+  return given.toLowerCase();
+}
+
+/** @throws VelloError `UNSUPPORTED_MEDIA_TYPE` for a body that the route does not take. */
+export function meterFor(request: RelayRequest): UploadMeter {
+  const coding = request.header('content-encoding');
+  if (coding !== '' && coding.toLowerCase() !== 'identity') {
+    throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must not be compressed.');
+  }
+  const contentType = request.header('content-type');
+  switch (request.route.body) {
+    case 'none':
+      return emptyMeter;
+    case 'json':
+      if (/^application\/json\s*(;|$)/i.test(contentType)) return createJsonMeter();
+      throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be application/json.');
+    case 'multipart': {
+      const boundary = multipartBoundary(contentType);
+      if (boundary !== undefined) return createMultipartMeter(boundary);
+      throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be multipart/form-data with a boundary.');
+    }
+  }
+}

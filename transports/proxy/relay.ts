@@ -1,0 +1,122 @@
+/** The gateway's routes on a listener, and the life of all exchanges together: their watch over time, their end at a stop. */
+import type { HttpServer } from '../http/server.ts';
+import { problemReply, toVelloError } from '../http/problem.ts';
+import { HEADER as REQUEST_ID } from '../http/request-id.ts';
+import type { Timer } from '../../actors/ports/clock.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { Exchange, type ExchangeWorld } from './exchange.ts';
+import { writeHead } from './write-head.ts';
+import { readRelayRequest, speaksOpenAi, type RelayRoute } from './relay-request.ts';
+
+export interface Relay {
+  /** Adds the routes of contract §4 to a listener. */
+  attach(server: Pick<HttpServer, 'raw'>): void;
+  readonly activeCount: number;
+  /** Resolves when nothing is under way; what still is after `withinMs` is ended, and reported as `shutdown`. */
+  drain(withinMs: number): Promise<void>;
+}
+
+export interface RelayOptions extends Omit<ExchangeWorld, 'active' | 'orphans'> {
+  readonly trustProxy: boolean;
+}
+
+const ROUTES: readonly RelayRoute[] = [
+  {
+    method: 'POST',
+    pattern: '/vello/transcribe',
+    upstreamPath: '/v1/audio/transcriptions',
+    type: 'transcribe',
+    body: 'multipart',
+    needsSession: true,
+    reportsEvent: true,
+  },
+  {
+    method: 'POST',
+    pattern: '/v1/audio/transcriptions',
+    upstreamPath: '/v1/audio/transcriptions',
+    type: 'transcribe',
+    body: 'multipart',
+    needsSession: false,
+    reportsEvent: true,
+  },
+  {
+    method: 'POST',
+    pattern: '/v1/chat/completions',
+    upstreamPath: '/v1/chat/completions',
+    type: 'process',
+    body: 'json',
+    needsSession: false,
+    reportsEvent: true,
+  },
+  {
+    method: 'GET',
+    pattern: '/v1/models',
+    upstreamPath: '/v1/models',
+    type: 'process',
+    body: 'none',
+    needsSession: false,
+    reportsEvent: false,
+  },
+];
+
+export function createRelay({ trustProxy, ...world }: RelayOptions): Relay {
+  const { clock, metrics } = world;
+  const active = new Set<Exchange>();
+  const orphans = { count: 0 };
+  const complete: ExchangeWorld = { ...world, active, orphans };
+  let ticker: Timer | undefined;
+  let onIdle: (() => void) | undefined;
+
+  metrics.onScrape(() => {
+    metrics.gauge('vello_gateway_active_requests', {}, active.size);
+    metrics.gauge('vello_gateway_orphaned_answers', {}, orphans.count);
+  });
+
+  // One timer watches all exchanges, and only while there are any: a request costs none of its own.
+  const tick = () => {
+    ticker = undefined;
+    for (const exchange of active) exchange.tick();
+    if (active.size === 0) onIdle?.();
+    else keepTicking();
+  };
+  const keepTicking = () => (ticker ??= clock.setTimer(LIMITS.relay.tickMs, tick));
+
+  return {
+    attach: (server) => {
+      for (const route of ROUTES) {
+        server.raw(route.method, route.pattern, (response, request, requestId) => {
+          try {
+            new Exchange(complete, response, readRelayRequest(route, response, request, requestId, trustProxy)).start();
+            keepTicking();
+          } catch (error) {
+            // Where two readers could disagree about the end of this request, nothing that follows it can be trusted.
+            const reply = problemReply(toVelloError(error), requestId, speaksOpenAi(route));
+            response.onAborted(() => undefined);
+            response.cork(() => {
+              writeHead(response, reply.status, { [REQUEST_ID]: requestId, ...reply.headers });
+              response.end(reply.body, true);
+            });
+          }
+        });
+      }
+    },
+    get activeCount() {
+      return active.size;
+    },
+    drain: async (withinMs) => {
+      if (active.size === 0) return;
+      await new Promise<void>((resolve) => {
+        const deadline = clock.setTimer(withinMs, () => {
+          for (const exchange of active) exchange.shutDown();
+          onIdle?.();
+        });
+        onIdle = () => {
+          deadline.cancel();
+          onIdle = undefined;
+          resolve();
+        };
+        keepTicking();
+      });
+    },
+  };
+}

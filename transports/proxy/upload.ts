@@ -1,0 +1,116 @@
+/**
+ * The client's body on its way in: held in a bounded queue until the provider takes it. Makes the client wait when the queue
+ * is full, keeps uWebSockets.js from ending slow uploads by its own rule, and reads a waiting client now and then, because
+ * its departure is not reported while it is paused. What is too slow is judged in `exchange.ts`.
+ */
+import type { HttpResponse as UwsResponse } from 'uWebSockets.js';
+import { LIMITS } from '../../config/limits.ts';
+
+export interface Upload {
+  readonly receivedBytes: number;
+  /** The last byte has arrived. */
+  readonly complete: boolean;
+  readonly queuedBytes: number;
+  readonly paused: boolean;
+  readonly lastArrivalMs: number;
+  /** The next chunk, oldest first. */
+  take(): Buffer | undefined;
+  /** Every chunk still queued, without taking it. */
+  queued(): readonly Buffer[];
+  /** Throws away what is queued and what still comes; `onBytes` hears of the latter. */
+  discard(onBytes?: (isLast: boolean) => void): void;
+  /** To be called a few times a second. */
+  poll(nowMs: number): void;
+  /** The connection is gone: the response must not be touched again. */
+  release(): void;
+}
+
+/** Must be called before the route callback returns. `onArrival` hears of every chunk that was queued, and of the end. */
+export function createUpload(
+  response: UwsResponse,
+  hasBody: boolean,
+  now: () => number,
+  onArrival: (chunk: Buffer) => void,
+): Upload {
+  const { uploadBufferBytes, uploadPollBytes, uploadPollMs } = LIMITS.relay;
+  let queue: Buffer[] = [];
+  let released = false;
+  let discarding: ((isLast: boolean) => void) | undefined;
+  let pausedAtMs = 0;
+  const state = { receivedBytes: 0, complete: !hasBody, queuedBytes: 0, paused: false, lastArrivalMs: now() };
+
+  const unpause = () => {
+    if (!state.paused) return;
+    state.paused = false;
+    if (!released) response.resume();
+  };
+
+  response.onData((memory, isLast) => {
+    state.receivedBytes += memory.byteLength;
+    state.lastArrivalMs = now();
+    state.complete = isLast;
+    if (discarding !== undefined) {
+      discarding(isLast);
+    } else {
+      // The memory is taken back when this callback returns.
+      const chunk = Buffer.from(new Uint8Array(memory));
+      if (chunk.length > 0) {
+        queue.push(chunk);
+        state.queuedBytes += chunk.length;
+      }
+      onArrival(chunk);
+    }
+    if (isLast || isSet(released)) return;
+    response.pause();
+    if (state.queuedBytes > uploadBufferBytes) {
+      state.paused = true;
+      pausedAtMs = now();
+    } else {
+      // Restarts the timer that would end an upload of less than 16 kB/s after ten seconds.
+      response.resume();
+    }
+  });
+
+  return {
+    get receivedBytes() {
+      return state.receivedBytes;
+    },
+    get complete() {
+      return state.complete;
+    },
+    get queuedBytes() {
+      return state.queuedBytes;
+    },
+    get paused() {
+      return state.paused;
+    },
+    get lastArrivalMs() {
+      return state.lastArrivalMs;
+    },
+    take: () => {
+      const chunk = queue.shift();
+      if (chunk === undefined) return undefined;
+      state.queuedBytes -= chunk.length;
+      if (state.queuedBytes <= uploadBufferBytes / 2) unpause();
+      return chunk;
+    },
+    queued: () => queue,
+    discard: (onBytes = () => undefined) => {
+      discarding = onBytes;
+      queue = [];
+      state.queuedBytes = 0;
+      unpause();
+    },
+    poll: (nowMs) => {
+      if (state.paused && nowMs - pausedAtMs >= uploadPollMs && state.queuedBytes < uploadPollBytes) unpause();
+    },
+    release: () => {
+      released = true;
+    },
+  };
+}
+
+/** Asked through a call: the compiler cannot know that `onArrival` may release. */
+function isSet(flag: boolean): boolean {
+  return flag;
+}
