@@ -12,6 +12,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   actors: { summary: 'Show the supervision tree of a running Vello.', load: () => import('./actors-view.ts') },
   test: { summary: 'Check types, style and format, and run the tests.', load: () => import('./test.ts') },
   check: { summary: 'Check types, style and format only.', load: () => import('./check.ts') },
+  bench: { summary: 'Measure this build beside its peers.', load: () => import('./bench.ts') },
   build: { summary: 'Build, if anything changed.', load: () => import('./build.ts') },
   docs: { summary: 'Write the documents that follow from the catalogues.', load: () => import('./docs.ts') },
 };

@@ -1,0 +1,26 @@
+/** `vello bench`: runs one of the benchmarks in scripts/bench/. Each measures this build beside its peers and prints a table. */
+import { UsageError, type Command } from './command.ts';
+
+interface Benchmark {
+  /** Prints its table. */
+  run(args: readonly string[]): Promise<void>;
+}
+
+const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  speech: () => import('./bench/speech.ts'),
+};
+
+export const command: Command = {
+  usage: 'bench <name> [arguments]',
+  doc: `Measures this build beside its peers and prints a table. There are: ${Object.keys(BENCHMARKS).join(', ')}.`,
+  flags: {},
+  operands: 16,
+  async run({ operands }) {
+    const [name = '', ...rest] = operands;
+    const load = BENCHMARKS[name];
+    if (load === undefined)
+      throw new UsageError(`There is no benchmark '${name}', only ${Object.keys(BENCHMARKS).join(', ')}`);
+    await (await load()).run(rest);
+    return 0;
+  },
+};
