@@ -110,6 +110,7 @@ export class Cell extends Incarnation implements LiveActor {
   }
 
   protected discardMessages(): void {
+    if (this.isStuck) this.#setStuck(false);
     const mailbox = this.#mailbox;
     if (mailbox !== undefined) {
       while (mailbox.size > 0) this.kernel.deadLetters.record('stopped', this.path, this.stats, mailbox.shift());
