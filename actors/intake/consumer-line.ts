@@ -48,8 +48,6 @@ export interface ConsumerLine {
   settler: Ref<SettlerMessage> | undefined;
 }
 
-/** A lease must outlast a post and its settling; an entry of the dlq is also held while it waits. */
-const LEASE_MS = 30_000;
 /** From the third delivery without an end on, an entry is taken for the killer of its consumers (contract §5). */
 export const MAX_DELIVERIES = 3;
 
@@ -58,7 +56,7 @@ export function createConsumerLine(
   consumer: string,
   sizes: {
     readonly longestDelayMs: number;
-    readonly leaseMs?: number;
+    readonly leaseMs: number;
     readonly workerCount?: number;
     readonly batchSize?: number;
   },
@@ -69,7 +67,8 @@ export function createConsumerLine(
     workerCount: sizes.workerCount ?? 4,
     batchSize: sizes.batchSize ?? 100,
     waitingLimit: kind === 'dlq' ? 5000 : 0,
-    leaseMs: (sizes.leaseMs ?? LEASE_MS) + (kind === 'dlq' ? sizes.longestDelayMs : 0),
+    // An entry of the dlq is also held while it waits.
+    leaseMs: sizes.leaseMs + (kind === 'dlq' ? sizes.longestDelayMs : 0),
     isTrusted: true,
     stream: undefined,
     reader: undefined,

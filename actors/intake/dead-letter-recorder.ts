@@ -21,6 +21,9 @@ interface RecorderMessage {
 const BATCH = 100;
 const BLOCK_MS = 2000;
 const LEASE_MS = 60_000;
+/** Recording kills nobody: however often it was tried, it is tried again. */
+const EVER = Number.MAX_SAFE_INTEGER;
+const CLAIM_TERMS = { minIdleMs: LEASE_MS, maxDeliveries: EVER, aloneFrom: EVER, count: BATCH };
 /** While the api is away, it is asked again after this long: nothing here is urgent, and nothing is lost. */
 const RETRY_MS = 5000;
 
@@ -34,7 +37,15 @@ export function deadLetterRecorder(parts: DeadLetterRecorderParts): ActorDefinit
       ctx.self.tell({ type: 'pull' });
       return {
         receive: () => recorder.pull(),
-        stop: () => stream.close(),
+        stop: async () => {
+          try {
+            await stream.release(parts.consumer);
+          } catch (error) {
+            // They are claimed once their lease has run out.
+            ctx.log.warn('could not release abandoned events', { error });
+          }
+          stream.close();
+        },
         describe: () => ({ recorded: recorder.recorded }),
       };
     },
@@ -83,9 +94,7 @@ class Recorder {
       if (held.length > 0) return held.slice(0, BATCH);
       this.#isFirst = false;
     }
-    // Recording kills nobody: however often it was tried, it is tried again.
-    const terms = { minIdleMs: LEASE_MS, maxDeliveries: Number.MAX_SAFE_INTEGER, count: BATCH };
-    const { entries } = await this.#stream.claim(consumer, terms);
+    const { entries } = await this.#stream.claim(consumer, CLAIM_TERMS);
     return entries.length > 0 ? entries : this.#stream.read(consumer, BATCH, BLOCK_MS);
   }
 

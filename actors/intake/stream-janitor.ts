@@ -4,16 +4,16 @@ import type { ConsumerLine } from './consumer-line.ts';
 
 type JanitorMessage = { readonly type: 'sweep' } | { readonly type: 'forget' };
 
-const SWEEP_EVERY_MS = 5000;
 const FORGET_EVERY_MS = 10 * 60 * 1000;
 /** A consumer that was silent this long and owns nothing will not come back: its name held the process id. */
 const SILENT_MS = 60 * 60 * 1000;
 
-export function streamJanitor(lines: readonly ConsumerLine[]): ActorDefinition<JanitorMessage> {
+/** `sweepEveryMs` beyond its lease, an entry of a dead consumer is taken over. */
+export function streamJanitor(lines: readonly ConsumerLine[], sweepEveryMs: number): ActorDefinition<JanitorMessage> {
   return {
     type: 'stream-janitor',
     start: (ctx) => {
-      ctx.timers.every('sweep', SWEEP_EVERY_MS, { type: 'sweep' });
+      ctx.timers.every('sweep', sweepEveryMs, { type: 'sweep' });
       ctx.timers.every('forget', FORGET_EVERY_MS, { type: 'forget' });
       let forgotten = 0;
       return {

@@ -16,6 +16,7 @@ const BLOCK_MS = 2000;
 const BLOCK_BESIDE_SUSPECT_MS = 20;
 /** Entries in one answer of Redis. */
 const MOST_PER_READ = 500;
+const CLAIM_TERMS = { maxDeliveries: MAX_DELIVERIES, aloneFrom: MAX_DELIVERIES, count: MOST_PER_READ };
 /** Beyond this many bytes a batch is sent in parts: a post must not become slow because its events are long. */
 const BATCH_BYTES = 2 * 1024 * 1024;
 
@@ -51,7 +52,7 @@ class Reader {
   readonly #ready: StreamEntry[] = [];
   /** Read, and not yet due. */
   readonly #waiting = new DueQueue();
-  /** Taken over from a dead consumer: any of them may be what killed it, so that each is run alone. */
+  /** On its last delivery: it may be what killed its consumers, and is run alone. */
   #suspect: StreamEntry | undefined;
   #suspectWorker: number | undefined;
   #mustSweep = true;
@@ -162,20 +163,21 @@ class Reader {
     }
   }
 
-  /** Takes over one entry at a time: a delivery is counted when it is about to be run, never while it queues behind another. */
+  /**
+   * Takes over what dead consumers left. What was handed out for the last time it may be is run alone, and taken only when it can be
+   * run: its delivery must not be counted while it queues behind another that kills the process.
+   */
   async #sweep(): Promise<void> {
     const { consumer, leaseMs, kind } = this.#line;
-    const terms = { minIdleMs: leaseMs, maxDeliveries: MAX_DELIVERIES, count: 1 };
     this.#mustSweep = false;
     while (this.#suspect === undefined && this.#suspectWorker === undefined && this.#ready.length < MOST_PER_READ) {
-      const { entries, buried } = await this.#stream.claim(consumer, terms);
+      const { entries, buried } = await this.#stream.claim(consumer, { ...CLAIM_TERMS, minIdleMs: leaseMs });
       this.#noteBuried(buried);
-      const [entry] = entries;
-      if (entry === undefined) return;
-      this.#metrics.count('vello_stream_claimed_total', { stream: kind });
-      // The first delivery once more: its owner gave it up in order, and it is as good as new.
-      if (entry.deliveries === 1) await this.#take(entries);
-      else this.#suspect = entry;
+      if (entries.length === 0) return;
+      this.#metrics.count('vello_stream_claimed_total', { stream: kind }, entries.length);
+      const [first] = entries;
+      if (first !== undefined && first.deliveries >= MAX_DELIVERIES) this.#suspect = first;
+      else await this.#take(entries);
     }
   }
 

@@ -27,6 +27,8 @@ export interface ClaimTerms {
   readonly minIdleMs: number;
   /** An entry that was already handed out this often without being settled goes to the dead stream unrun. */
   readonly maxDeliveries: number;
+  /** An entry about to be handed out for at least the so-manieth time comes alone: it may be what kills its consumers. */
+  readonly aloneFrom: number;
   readonly count: number;
 }
 

@@ -35,20 +35,22 @@ export interface CollectorSettings {
 }
 
 export function collectorRole(parts: CollectorParts, settings: CollectorSettings = {}): SupervisorSpec {
-  const { policy = DLQ_POLICY, longestDelayMs = Math.max(...DLQ_SCHEDULE_MS), leaseMs } = settings;
-  const sizes = { longestDelayMs, ...(leaseMs === undefined ? {} : { leaseMs }) };
-  const lines = CONSUMED.map((kind) => createConsumerLine(kind, parts.consumer, sizes));
+  const { policy = DLQ_POLICY, longestDelayMs = Math.max(...DLQ_SCHEDULE_MS), leaseMs = LEASE_MS } = settings;
+  const lines = CONSUMED.map((kind) => createConsumerLine(kind, parts.consumer, { longestDelayMs, leaseMs }));
   return {
     strategy: 'oneForOne',
     ...RESTARTS,
     children: [
       ...lines.map((line) => supervisor(line.kind, () => lineSpec(line, parts, judgeBy(policy)))),
       worker('dead-letters', () => deadLetterRecorder(parts), { shutdownMs: 12_000 }),
-      worker('janitor', () => streamJanitor(lines)),
+      worker('janitor', () => streamJanitor(lines, leaseMs / 6)),
       worker('monitor', () => streamMonitor(EVENT_STREAMS, parts)),
     ],
   };
 }
+
+/** Outlasts a post and its settling. A recovery after a crash takes this long, and up to a sixth more. */
+const LEASE_MS = 30_000;
 
 const CONSUMED = ['transcribe', 'process', 'dlq'] as const;
 

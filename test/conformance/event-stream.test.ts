@@ -21,7 +21,7 @@ interface Subject {
 }
 
 const LEASE_MS = 30_000;
-const terms = { minIdleMs: LEASE_MS, maxDeliveries: 3, count: 10 };
+const terms = { minIdleMs: LEASE_MS, maxDeliveries: 3, aloneFrom: 3, count: 10 };
 
 const onRedis = async (teardown: Teardown): Promise<Subject> => {
   const { url } = await startRedis(teardown);
@@ -193,6 +193,25 @@ for (const [name, make] of [
       await stream.read('a', 1, 10);
       await subject.age('transcribe', 'a', id);
       t.same(await stream.claim('a', terms), { entries: [], buried: [] });
+    });
+
+    t.test('what is handed out for the last time comes alone, in its turn', async (t) => {
+      const stream = await open('transcribe');
+      for (const n of ['1', '2', '3', '4']) await subject.append('transcribe', { n });
+      const [first] = ids(await stream.read('a', 1, 10));
+      const [second] = ids(await stream.read('b', 1, 10));
+      const [third, fourth] = ids(await stream.read('a', 2, 10));
+      const claim = async (consumer: string) =>
+        (await stream.claim(consumer, terms)).entries.map(({ id, deliveries }) => [id, deliveries]);
+      await subject.age('transcribe', 'b', second ?? '');
+      t.same(await claim('a'), [[second, 2]]);
+      for (const id of [first, second, third, fourth]) await subject.age('transcribe', 'a', id ?? '');
+      t.same(await claim('c'), [[first, 2]], 'stops before it');
+      t.same(await claim('c'), [[second, 3]]);
+      t.same(await claim('c'), [
+        [third, 2],
+        [fourth, 2],
+      ]);
     });
 
     t.test('an entry that killed three consumers goes to the dead stream unrun', async (t) => {

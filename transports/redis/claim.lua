@@ -8,8 +8,10 @@
 -- ARGV[3] least idle time in ms
 -- ARGV[4] most entries to take over
 -- ARGV[5] deliveries from which an entry is buried
+-- ARGV[6] an entry that is handed out for at least the so-manieth time is the only one taken
 -- Returns { taken, buried }: taken as { id, deliveries, { field, value, ... } } each, buried as ids.
-local group, consumer, min_idle, wanted, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local group, consumer, min_idle, wanted = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local limit, alone_from = tonumber(ARGV[5]), tonumber(ARGV[6])
 local PAGE = 100
 local taken, buried = {}, {}
 local from = '-'
@@ -33,9 +35,14 @@ end
 while true do
   local page = redis.call('XPENDING', KEYS[1], group, 'IDLE', min_idle, from, '+', PAGE)
   for _, pending in ipairs(page) do
-    if #taken >= wanted then return { taken, buried } end
-    from = '(' .. pending[1]
-    if pending[2] ~= consumer then take_or_bury(pending[1], pending[4]) end
+    local id, owner, deliveries = pending[1], pending[2], pending[4]
+    from = '(' .. id
+    if owner ~= consumer then
+      local alone = deliveries < limit and deliveries + 1 >= alone_from
+      if alone and #taken > 0 then return { taken, buried } end
+      take_or_bury(id, deliveries)
+      if #taken >= wanted or (alone and #taken > 0) then return { taken, buried } end
+    end
   end
   if #page < PAGE then return { taken, buried } end
 end

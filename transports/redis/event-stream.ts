@@ -125,7 +125,8 @@ function createStream(
     claim: (consumer, terms: ClaimTerms) =>
       withGroup<Claimed>(
         async () => {
-          const args = [group, consumer, terms.minIdleMs, terms.count, terms.maxDeliveries];
+          const { minIdleMs, count, maxDeliveries, aloneFrom } = terms;
+          const args = [group, consumer, minIdleMs, count, maxDeliveries, aloneFrom];
           const [taken, buried] = (await CLAIM.run(commands, [key, dead], args)) as [unknown, unknown];
           return { entries: toEntries(taken), buried: toIds(buried) };
         },

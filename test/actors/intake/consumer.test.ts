@@ -200,25 +200,36 @@ t.test('an orderly end finishes the post under way and gives up the rest at once
   t.equal(streams.entries('transcribe').length, 100);
 
   const next = await streams.open('transcribe');
-  const { entries } = await next.claim('b', { minIdleMs: 30_000, maxDeliveries: 3, count: 1000 });
+  const { entries } = await next.claim('b', { minIdleMs: 30_000, maxDeliveries: 3, aloneFrom: 3, count: 1000 });
   const fresh = await next.read('b', 1000, 0);
   t.equal(entries.length + fresh.length, 100);
   t.ok(entries.every(({ deliveries }) => deliveries === 1));
 });
 
-t.test('takes over what a dead consumer left once its lease has run out, one suspect at a time', async (t) => {
-  const { streams, start, clock, ids, system } = createCollector();
-  const dead = await streams.open('transcribe');
-  for (const event_id of ['1', '2', '3']) streams.append('transcribe', { event_id });
-  await dead.read('dead', 3, 0);
-  start('a');
-  await pass(clock, 29_000);
-  t.same(ids(), []);
-  await pass(clock, 6000);
-  t.same(ids(), [['1'], ['2'], ['3']]);
-  t.same(streams.entries('transcribe'), []);
-  await system.stop();
-});
+t.test(
+  'takes over what a dead consumer left once its lease has run out, together at first, alone at last',
+  async (t) => {
+    const { streams, start, clock, ids, system } = createCollector();
+    const dead = await streams.open('transcribe');
+    for (const event_id of ['1', '2', '3']) streams.append('transcribe', { event_id });
+    await dead.read('dead', 3, 0);
+    start('a');
+    await pass(clock, 29_000);
+    t.same(ids(), []);
+    await pass(clock, 6000);
+    t.same(ids(), [['1', '2', '3']]);
+    t.same(streams.entries('transcribe'), []);
+
+    for (const event_id of ['4', '5', '6']) streams.append('transcribe', { event_id });
+    await dead.read('dead', 3, 0);
+    clock.advance(30_000);
+    await dead.claim('dead too', { minIdleMs: 30_000, maxDeliveries: 3, aloneFrom: 3, count: 3 });
+    await pass(clock, 36_000);
+    t.same(ids().slice(1), [['4'], ['5'], ['6']]);
+    t.same(streams.entries('transcribe'), []);
+    await system.stop();
+  },
+);
 
 t.test('an entry that killed three consumers is buried unrun, and recorded', async (t) => {
   const { streams, start, clock, ids, system, recorded, metrics } = createCollector();
@@ -227,7 +238,7 @@ t.test('an entry that killed three consumers is buried unrun, and recorded', asy
   await stream.read('c1', 1, 0);
   for (const consumer of ['c2', 'c3']) {
     clock.advance(30_000);
-    await stream.claim(consumer, { minIdleMs: 30_000, maxDeliveries: 3, count: 1 });
+    await stream.claim(consumer, { minIdleMs: 30_000, maxDeliveries: 3, aloneFrom: 3, count: 1 });
   }
   clock.advance(30_000);
   start('a');

@@ -94,7 +94,10 @@ t.test('with a server', async (t) => {
     const id = String(await commands.xadd(key, '*', 'n', '1'));
     await stream.read('dead', 1, 10);
     await commands.xdel(key, id);
-    t.same(await stream.claim('alive', { minIdleMs: 0, maxDeliveries: 3, count: 10 }), { entries: [], buried: [] });
+    t.same(await stream.claim('alive', { minIdleMs: 0, maxDeliveries: 3, aloneFrom: 3, count: 10 }), {
+      entries: [],
+      buried: [],
+    });
     t.match(await stream.depth(), { length: 0, pending: 0 });
   });
 
