@@ -77,7 +77,8 @@ export async function fetchModel(cacheDir: string, options: FetchModelOptions = 
     const reason = error instanceof Error ? error.message : String(error);
     throw new VelloError(
       'MODEL_UNAVAILABLE',
-      `The speech model (${moonshinePackage}, 21 MB, from the npm registry) could not be fetched into ${cacheDir}: ${reason}`,
+      `The speech model (${moonshinePackage}, 21 MB, from the npm registry) could not be fetched into ${cacheDir}: ${reason}. ` +
+        `Check the connection and npm's registry setting, then start again.`,
       { cause: error },
     );
   } finally {

@@ -18,11 +18,13 @@ export async function packFromRegistry(spec: string, folder: string, options: Pa
   const npmCache = join(folder, 'npm-cache');
   const args = ['pack', spec, '--pack-destination', folder, '--cache', npmCache];
   const quiet = ['--ignore-scripts', '--no-update-notifier', '--no-audit', '--no-fund', '--loglevel', 'error'];
+  // npm's own patience without a network is over a minute; a person waits at the other end.
+  const patience = ['--fetch-retries', '2', '--fetch-retry-mintimeout', '1000', '--fetch-retry-maxtimeout', '5000'];
   const progress = setInterval(() => {
     void bytesUnder(npmCache).then(options.onBytes);
   }, progressEveryMs);
   try {
-    await runNpm([...args, ...quiet], folder, options.signal);
+    await runNpm([...args, ...quiet, ...patience], folder, options.signal);
   } finally {
     clearInterval(progress);
     await rm(npmCache, { recursive: true, force: true });
