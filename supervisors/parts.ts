@@ -13,8 +13,10 @@ import { createMoonshineEngine } from '../transports/speech/moonshine-engine.ts'
 import type { SupervisorSpec } from './child-spec.ts';
 import { createCollectorParts } from './collector-parts.ts';
 import type { Drain } from './drain.ts';
+import { createGatewayParts } from './gateway-parts.ts';
 import { apiRole } from './roles/api.ts';
 import { collectorRole } from './roles/collector.ts';
+import { gatewayRole } from './roles/gateway.ts';
 import { inferenceRole } from './roles/inference.ts';
 import { opsRole } from './roles/ops.ts';
 import type { Role } from './root.ts';
@@ -46,6 +48,7 @@ export interface Foundation {
 export function composeRoles(foundation: Foundation, chosen: readonly string[]): Partial<Record<Role, SupervisorSpec>> {
   return {
     ...(chosen.includes('api') ? { api: composeApi(foundation) } : {}),
+    ...(chosen.includes('gateway') ? { gateway: composeGateway(foundation) } : {}),
     ...(chosen.includes('collector') ? { collector: composeCollector(foundation) } : {}),
     ...(chosen.includes('inference') ? { inference: composeInference(foundation) } : {}),
     ops: opsRole(foundation, foundation.settings),
@@ -58,6 +61,9 @@ function composeApi(foundation: Foundation): SupervisorSpec {
   const options = { ...foundation, secrets, devicesPerHardware: settings.devicesPerHardware };
   return apiRole({ ...foundation, open: (onRevoked) => openApiStores({ ...options, onRevoked }) }, settings);
 }
+
+const composeGateway = (foundation: Foundation): SupervisorSpec =>
+  gatewayRole(createGatewayParts(foundation), foundation.settings);
 
 const composeCollector = ({ settings, redisUrl, collectorKey, clock, log, metrics }: Foundation): SupervisorSpec =>
   collectorRole(createCollectorParts({ redisUrl, apiUrl: settings.apiUrl, key: collectorKey, clock, log, metrics }));

@@ -54,10 +54,13 @@ export function createEventEmitter({ outlet, spool, clock, log, metrics }: Event
     else log.info('usage events go to the stream again');
   };
 
+  /** While the connection itself is being replaced, a send fails whole. */
+  const send = (events: readonly UsageEvent[], before: boolean) => outlet.send(events, before).catch(() => events);
+
   /** False when neither the stream nor the disk took all of them. */
   const sendFromMemory = async (): Promise<boolean> => {
     const events = queue.splice(0, batch);
-    const left = await outlet.send(events, false);
+    const left = await send(events, false);
     if (left.length < events.length)
       metrics.count('vello_gateway_events_total', { way: 'direct' }, events.length - left.length);
     if (left.length === 0) {
@@ -91,7 +94,7 @@ export function createEventEmitter({ outlet, spool, clock, log, metrics }: Event
   /** False when the stream does not take any. */
   const sendFromSpool = async (): Promise<boolean> => {
     const events = await spool.peek(batch);
-    const left = await outlet.send(events, sentBefore);
+    const left = await send(events, sentBefore);
     if (left.length > 0) return false;
     await spool.drop();
     metrics.count('vello_gateway_events_total', { way: 'replayed' }, events.length);

@@ -1,0 +1,79 @@
+/** Chooses what stands behind the gateway's ports: Redis for grants and events, a file for events that wait, and one provider from the settings. */
+import { join } from 'node:path';
+import { v7 } from 'uuid';
+import type { Clock } from '../actors/ports/clock.ts';
+import type { EventOutlet, EventSpool } from '../actors/ports/event-outlet.ts';
+import type { GrantSource } from '../actors/ports/grants.ts';
+import type { Log } from '../actors/ports/log.ts';
+import type { Metrics } from '../actors/ports/metrics.ts';
+import { singleProviderConfig, type GatewayConfig, type ProviderConfig } from '../actors/relay/gateway-config.ts';
+import { ProviderKey } from '../actors/relay/provider-key.ts';
+import type { Settings } from '../config/settings.ts';
+import { createFileSpool } from '../transports/process/file-spool.ts';
+import { connectRedis } from '../transports/redis/connect.ts';
+import { createEventOutlet } from '../transports/redis/event-outlet.ts';
+import { createGrantSource } from '../transports/redis/grant-source.ts';
+import type { Closable } from './opened.ts';
+
+export interface GatewayStores extends Closable {
+  readonly grants: GrantSource;
+  readonly outlet: EventOutlet;
+}
+
+export interface GatewayParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly openStores: () => Promise<GatewayStores>;
+  readonly spool: EventSpool;
+  readonly config: GatewayConfig;
+  readonly newId: () => string;
+}
+
+type GatewaySettings = Pick<Settings, 'home' | 'providerUrl' | 'providerKey' | 'inferenceListen'>;
+
+export interface GatewayOptions {
+  readonly settings: GatewaySettings;
+  readonly redisUrl: string;
+  /** Of our own inference role, which answers where no other provider is set. */
+  readonly inferenceKey: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export function createGatewayParts(options: GatewayOptions): GatewayParts {
+  const { settings, redisUrl, inferenceKey, clock, log, metrics } = options;
+  return {
+    clock,
+    log,
+    metrics,
+    openStores: async () => {
+      const redis = await connectRedis({ url: redisUrl, use: 'command', name: 'vello-gateway', log });
+      const openReader = () => connectRedis({ url: redisUrl, use: 'blocking', name: 'vello-gateway-grants', log });
+      return {
+        grants: createGrantSource({ redis, openReader, log }),
+        outlet: createEventOutlet(redis),
+        close: async () => redis.disconnect(),
+      };
+    },
+    spool: createFileSpool(join(settings.home, 'gateway', 'events.spool'), log),
+    config: singleProviderConfig(providerOf(settings, inferenceKey)),
+    newId: v7,
+  };
+}
+
+/** The provider that the settings name: any OpenAI-compatible one, else OpenAI where there is a key for it, else our own inference role. */
+export function providerOf(settings: GatewaySettings, inferenceKey: string): ProviderConfig {
+  const { providerUrl, providerKey, inferenceListen } = settings;
+  const keys = providerKey === undefined ? [] : [new ProviderKey('settings', providerKey)];
+  if (providerUrl !== undefined) {
+    // People paste base addresses as the SDKs want them, with the version.
+    return { name: 'provider', baseUrl: providerUrl.replace(/\/v1$/, ''), keys };
+  }
+  if (providerKey !== undefined) return { name: 'openai', baseUrl: 'https://api.openai.com', keys };
+  const { host, port } = inferenceListen;
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const authority = reachable.includes(':') ? `[${reachable}]:${port}` : `${reachable}:${port}`;
+  return { name: 'inference', baseUrl: `http://${authority}`, keys: [new ProviderKey('inference', inferenceKey)] };
+}

@@ -1,0 +1,60 @@
+/** The gateway as a tree: its stores, the grants it follows, the providers it calls, the events it owes, and last the listener. */
+import { createAdmission, openAdmission } from '../../actors/admission/admission.ts';
+import { createGrantTable } from '../../actors/admission/grant-table.ts';
+import { grantsFollower } from '../../actors/admission/grants-follower.ts';
+import type { EventOutlet } from '../../actors/ports/event-outlet.ts';
+import { createConfigHolder } from '../../actors/relay/config-holder.ts';
+import { createEventEmitter } from '../../actors/relay/event-emitter.ts';
+import { eventEmitterActor } from '../../actors/relay/event-emitter-actor.ts';
+import type { ProviderDirectory } from '../../actors/relay/gateway-config.ts';
+import type { Settings } from '../../config/settings.ts';
+import { gatewayListener } from '../../transports/proxy/gateway-listener.ts';
+import { providerActor } from '../../transports/proxy/provider-actor.ts';
+import { createRelay } from '../../transports/proxy/relay.ts';
+import { supervisor, worker, type SupervisorSpec } from '../child-spec.ts';
+import type { GatewayParts } from '../gateway-parts.ts';
+import { opened } from '../opened.ts';
+
+type GatewaySettings = Pick<Settings, 'gatewayAdmission' | 'gatewayListen' | 'trustProxy' | 'drainMs'>;
+
+export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): SupervisorSpec {
+  const { clock, log, metrics, newId, spool } = parts;
+  const stores = opened('stores', parts.openStores);
+  const config = createConfigHolder(parts.config);
+  const providers: ProviderDirectory = new Map();
+  const table = createGrantTable(() => clock.now());
+  const source = { find: async (tokenHash: string) => stores.use().grants.find(tokenHash) };
+  const outlet: EventOutlet = {
+    send: async (events, sentBefore) => stores.use().outlet.send(events, sentBefore),
+  };
+  const emitter = createEventEmitter({ outlet, spool, clock, log, metrics });
+  const isOpen = settings.gatewayAdmission === 'open';
+  if (isOpen) log.warn('ADMISSION IS OPEN: whoever reaches the gateway uses the provider at your expense, unnamed');
+  const relay = createRelay({
+    admission: isOpen ? openAdmission : createAdmission({ table, source, clock, metrics }),
+    config: config.current,
+    providers,
+    events: emitter,
+    clock,
+    log,
+    metrics,
+    newId,
+    trustProxy: settings.trustProxy,
+  });
+  const listener = { relay, address: settings.gatewayListen, drainMs: settings.drainMs, clock, log, metrics };
+  const perProvider = parts.config.providers.map((provider) =>
+    worker(provider.name, providerActor({ provider, directory: providers, metrics })),
+  );
+  return {
+    strategy: 'oneForOne',
+    intensity: 20,
+    periodMs: 60_000,
+    children: [
+      worker('stores', stores.owner),
+      worker('grants', () => grantsFollower({ table, source: () => stores.use().grants, metrics })),
+      supervisor('provider', { strategy: 'oneForOne', intensity: 20, periodMs: 60_000, children: perProvider }),
+      worker('events', () => eventEmitterActor(emitter), { shutdownMs: 10_000 }),
+      worker('listener', () => gatewayListener(listener), { shutdownMs: settings.drainMs + 2_000 }),
+    ],
+  };
+}

@@ -1,0 +1,43 @@
+/** The gateway's listener as an actor: open while it runs; at the end it finishes what is under way before its connections go. */
+import type { ActorDefinition } from '../../actors/kernel/actor.ts';
+import type { Clock } from '../../actors/ports/clock.ts';
+import type { Log } from '../../actors/ports/log.ts';
+import type { Metrics } from '../../actors/ports/metrics.ts';
+import type { ListenAddress } from '../../config/parse-setting.ts';
+import { createHttpServer } from '../http/server.ts';
+import type { Relay } from './relay.ts';
+
+export interface GatewayListenerParts {
+  readonly relay: Relay;
+  readonly address: ListenAddress;
+  /** Longest wait for requests under way; the rest is ended and reported. */
+  readonly drainMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** How long the last answers may take to leave. */
+const GRACE_MS = 200;
+
+/** @throws VelloError `PORT_IN_USE` when started */
+export function gatewayListener(parts: GatewayListenerParts): ActorDefinition<never> {
+  const { relay, address, drainMs } = parts;
+  return {
+    type: 'listener',
+    start: async () => {
+      const server = createHttpServer({ ...parts, listener: 'gateway' });
+      relay.attach(server);
+      const port = await server.listen();
+      return {
+        receive: () => undefined,
+        stop: async () => {
+          server.stopAccepting();
+          await relay.drain(drainMs);
+          await server.close(GRACE_MS);
+        },
+        describe: () => ({ host: address.host, port, active: relay.activeCount }),
+      };
+    },
+  };
+}

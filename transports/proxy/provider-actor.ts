@@ -1,0 +1,40 @@
+/** Owns one provider's connections: opens the pool, lists the provider as available, and takes both back at the end. */
+import type { ActorDefinition } from '../../actors/kernel/actor.ts';
+import type { Metrics } from '../../actors/ports/metrics.ts';
+import type { ProviderConfig, ProviderDirectory } from '../../actors/relay/gateway-config.ts';
+import { createKeyRing } from '../../actors/relay/provider-key.ts';
+import { createUndiciUpstream, type UpstreamPool } from './undici-upstream.ts';
+
+export interface ProviderActorParts {
+  readonly provider: ProviderConfig;
+  readonly directory: ProviderDirectory;
+  readonly metrics: Metrics;
+}
+
+export function providerActor({ provider, directory, metrics }: ProviderActorParts): ActorDefinition<never> {
+  const { name, baseUrl, keys } = provider;
+  let pool: UpstreamPool | undefined;
+  metrics.onScrape(() => {
+    const { open, busy } = pool?.stats() ?? { open: 0, busy: 0 };
+    metrics.gauge('vello_gateway_upstream_connections', { provider: name, state: 'open' }, open);
+    metrics.gauge('vello_gateway_upstream_connections', { provider: name, state: 'busy' }, busy);
+  });
+  return {
+    type: 'provider',
+    start: () => {
+      const mine = createUndiciUpstream(baseUrl);
+      pool = mine;
+      directory.set(name, { name, upstream: mine, keys: createKeyRing(keys) });
+      return {
+        receive: () => undefined,
+        stop: async () => {
+          directory.delete(name);
+          pool = undefined;
+          // The listener stopped before: what is still under way has no exchange any more.
+          await mine.destroy();
+        },
+        describe: () => ({ ...mine.stats(), keys: keys.length }),
+      };
+    },
+  };
+}
