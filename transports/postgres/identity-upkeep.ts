@@ -1,8 +1,10 @@
 /** Finds what was restricted lately and removes what is past keeping, in PostgreSQL. */
 import type { IdentityUpkeep } from '../../actors/ports/identity-upkeep.ts';
+import { createAccountErasure } from './account-erasure.ts';
 import type { SystemSql } from './system.ts';
 
 export function createIdentityUpkeep(sql: SystemSql): IdentityUpkeep {
+  const erasure = createAccountErasure(sql);
   return {
     async recentRestrictions(withinMs) {
       const since = sql`now() - ${withinMs} * interval '1 millisecond'`;
@@ -27,7 +29,7 @@ export function createIdentityUpkeep(sql: SystemSql): IdentityUpkeep {
       const events = await sql`
         delete from auth_events where id in (
           select id from auth_events where created_at < now() - interval '90 days' order by created_at limit ${BATCH})`;
-      return (families?.removed ?? 0) + events.count;
+      return (families?.removed ?? 0) + events.count + (await erasure.sweep());
     },
   };
 }
