@@ -7,11 +7,14 @@ import type { DeviceMessages } from '../actors/ports/device-messages.ts';
 import type { RevocationScope } from '../actors/ports/grants.ts';
 import type { Log } from '../actors/ports/log.ts';
 import type { ApiRoute, Guards } from '../transports/http/api-route.ts';
+import { accountDataRoutes } from '../transports/http/routes/account-data.ts';
 import { accountRecordRoutes } from '../transports/http/routes/account-records.ts';
 import { jobTranscriptionRoutes } from '../transports/http/routes/job-transcription.ts';
 import { jobRoutes } from '../transports/http/routes/jobs.ts';
 import { ownedDeviceRoutes } from '../transports/http/routes/owned-devices.ts';
 import { createAbandonedEvents } from '../transports/postgres/abandoned-events.ts';
+import { createAccountErasure } from '../transports/postgres/account-erasure.ts';
+import { createAccountExport } from '../transports/postgres/account-export.ts';
 import { createAccountRecords } from '../transports/postgres/account-records.ts';
 import { createConfirmedTexts } from '../transports/postgres/confirmed-texts.ts';
 import { connectPostgres } from '../transports/postgres/connect.ts';
@@ -87,6 +90,12 @@ export async function openApiStores(options: ApiStoresOptions): Promise<ApiStore
     const routes = [
       ...identity.routes,
       ...accountRecordRoutes(records),
+      ...accountDataRoutes({
+        exporting: createAccountExport(tenants),
+        erasure: createAccountErasure(system),
+        grants: publisher,
+        clock,
+      }),
       ...jobTranscriptionRoutes(createConfirmedTexts(tenants)),
       ...ownedDeviceRoutes({ records, devices: createDeviceControl(tenants), grants: publisher }),
       ...jobRoutes({

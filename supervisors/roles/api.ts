@@ -12,6 +12,7 @@ import { createSessionDirectory } from '../../actors/sessions/session-directory.
 import type { Settings } from '../../config/settings.ts';
 import { apiListener, type ApiSurface } from '../../transports/http/api-listener.ts';
 import { apiDocumentationRoutes } from '../../transports/http/routes/api-documentation.ts';
+import { DESKTOP_ROUTE } from '../../transports/websocket/desktop-route.ts';
 import { createDesktopEndpoint, type DesktopEndpoint } from '../../transports/websocket/desktop-endpoint.ts';
 import type { ApiStores } from '../api-stores.ts';
 import { supervisor, worker, type SupervisorSpec } from '../child-spec.ts';
@@ -42,7 +43,7 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
     const { auth, messages, bus, routes, guards } = stores.use();
     const directory = createSessionDirectory(sessions.shards, { auth, messages, bus, followers, metrics, random });
     sockets = createDesktopEndpoint({ auth, directory, clock, log, metrics });
-    return { routes: [...routes, ...apiDocumentationRoutes(routes, version)], guards, sockets };
+    return { routes: [...routes, ...apiDocumentationRoutes([...routes, DESKTOP_ROUTE], version)], guards, sockets };
   };
   const listener = apiListener({
     address: settings.apiListen,
