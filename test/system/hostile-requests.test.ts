@@ -58,13 +58,16 @@ const fittingPath = (route: ApiRoute): string =>
   route.path.replaceAll(/\{\w+\}/g, '01890000-0000-7000-8000-000000000000');
 
 /** As the listener would judge: unusable text and endless nesting are refused before the schema is asked. */
-function fits(schema: TSchema, body: string): boolean {
-  try {
-    compileCheck(schema)(parseJson(Buffer.from(body)));
-    return true;
-  } catch {
-    return false;
-  }
+function fitting(schema: TSchema): (body: string) => boolean {
+  const check = compileCheck(schema);
+  return (body) => {
+    try {
+      check(parseJson(Buffer.from(body)));
+      return true;
+    } catch {
+      return false;
+    }
+  };
 }
 
 t.test('the api under fuzz', async (t) => {
@@ -76,6 +79,7 @@ t.test('the api under fuzz', async (t) => {
 
   for (const route of withBody) {
     const schema = route.body!;
+    const fits = fitting(schema);
     const path = fittingPath(route);
     await t.test(`${route.method} ${route.path} answers every body, and refuses those that do not fit`, async (t) => {
       await fc.assert(
@@ -84,9 +88,9 @@ t.test('the api under fuzz', async (t) => {
           const headers = { ...callers(route, path, body), 'Content-Type': json };
           const { status, problems } = await send(api, { method: route.method, path, headers, body });
           if (problems.length > 0) throw new Error(problems.join('; '));
-          if (!fits(schema, body) && status < 400) throw new Error(`took a body that does not fit (${status})`);
+          if (!fits(body) && status < 400) throw new Error(`took a body that does not fit (${status})`);
         }),
-        { numRuns: 120 },
+        { numRuns: 60 },
       );
       t.pass();
     });
