@@ -47,11 +47,14 @@ function processingCredits(event: UsageEvent, cost: ModelCost): number {
   return Math.max(cost.minimumCredits, Math.floor(exact + 0.5));
 }
 
+/** No provider counts to this in one call; a price beyond it would not fit a ledger. */
+const MOST_TOKENS = 1e9;
+
 /** Providers name the same count in one of two ways. What is not a count is none. */
 function tokens(usage: UsageEvent['usage'], ...names: readonly string[]): number {
   for (const name of names) {
     const value = usage?.[name];
-    if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+    if (typeof value === 'number' && value > 0 && value <= MOST_TOKENS) return value;
   }
   return 0;
 }

@@ -88,7 +88,7 @@ export function encodeUsageEvent(event: UsageEvent): UsageEventFields {
     user_id: event.userId ?? '',
     device_id: event.deviceId ?? '',
     provider: event.provider,
-    model: event.model,
+    model: storable(event.model),
     key_id: event.keyId,
     outcome: event.outcome,
     status: String(event.status),
@@ -99,8 +99,11 @@ export function encodeUsageEvent(event: UsageEvent): UsageEventFields {
     bytes_out: String(event.bytesOut),
     audio_seconds: String(event.audioSeconds),
     audio_source: event.audioSource,
-    usage: event.usage === undefined ? '' : JSON.stringify(event.usage),
-    result: event.result ?? '',
+    usage:
+      event.usage === undefined
+        ? ''
+        : JSON.stringify(event.usage, (_, value: unknown) => (typeof value === 'string' ? storable(value) : value)),
+    result: storable(event.result ?? ''),
     attempts: String(event.attempts),
     traceparent: event.traceparent ?? '',
   };
@@ -136,13 +139,13 @@ export function decodeUsageEvent(fields: Readonly<Record<string, unknown>>): Usa
     model: reader.text('model'),
     keyId: reader.text('key_id'),
     outcome: reader.required('outcome', oneOf(OUTCOMES)),
-    status: reader.required('status', whole),
-    startedAtMs: reader.required('started_at', whole),
+    status: reader.required('status', wholeUpTo(999)),
+    startedAtMs: reader.required('started_at', wholeUpTo(LATEST_MS)),
     ...(ttfbMs === undefined ? {} : { ttfbMs }),
     durationMs: reader.required('duration_ms', whole),
     bytesIn: reader.required('bytes_in', whole),
     bytesOut: reader.required('bytes_out', whole),
-    audioSeconds: reader.required('audio_seconds', amount),
+    audioSeconds: reader.required('audio_seconds', audioLength),
     audioSource: reader.required('audio_source', oneOf(AUDIO_SOURCES)),
     ...(usage === undefined ? {} : { usage }),
     ...(result === undefined ? {} : { result }),
@@ -195,14 +198,24 @@ const uuid: FieldParser<string> = (value) => {
   throw new TypeError('must be a UUID in lower case');
 };
 
-const whole: FieldParser<number> = (value) => {
-  if (/^\d{1,15}$/.test(value)) return Number(value);
-  throw new TypeError('must be a whole number, not negative');
-};
+/** Larger numbers are still exact in a `bigint` column and in JavaScript. */
+const MOST = 1e15;
+/** The last moment of the year 9999: later ones have no four-digit year, and no place in ISO 8601 as we write it. */
+const LATEST_MS = 253_402_300_799_999;
+/** Four months of sound. Whatever claims more is broken, and would cost its owner everything. */
+const MOST_AUDIO_SECONDS = 10_000_000;
 
-const amount: FieldParser<number> = (value) => {
-  if (/^\d{1,15}(\.\d+)?(e-\d{1,3})?$/.test(value)) return Number(value);
-  throw new TypeError('must be a number, not negative');
+const wholeUpTo =
+  (most: number): FieldParser<number> =>
+  (value) => {
+    if (/^\d{1,15}$/.test(value) && Number(value) <= most) return Number(value);
+    throw new TypeError(`must be a whole number, not negative${most === MOST ? '' : ` and at most ${most}`}`);
+  };
+const whole = wholeUpTo(MOST);
+
+const audioLength: FieldParser<number> = (value) => {
+  if (/^\d{1,15}(\.\d+)?(e-\d{1,3})?$/.test(value) && Number(value) <= MOST_AUDIO_SECONDS) return Number(value);
+  throw new TypeError(`must be a number, not negative and at most ${MOST_AUDIO_SECONDS}`);
 };
 
 const oneOf =
@@ -213,8 +226,25 @@ const oneOf =
     throw new TypeError(`must be one of ${choices.join(', ')}`);
   };
 
+/** Deeper values would exhaust the stack of whoever walks them, PostgreSQL included. */
+const MOST_LEVELS = 32;
+/** U+0000 or half of a surrogate pair, as `JSON.stringify` writes them. `jsonb` takes neither. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+
 const jsonObject: FieldParser<Readonly<Record<string, unknown>>> = (value) => {
   const parsed: unknown = JSON.parse(value);
-  if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Record<string, unknown>;
-  throw new TypeError('must be a JSON object');
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new TypeError('must be a JSON object');
+  }
+  if (isDeeperThan(parsed, MOST_LEVELS)) throw new TypeError(`must be nested at most ${MOST_LEVELS} levels`);
+  if (UNSTORABLE.test(JSON.stringify(parsed))) throw new TypeError('must hold no U+0000 and no unpaired surrogate');
+  return parsed as Record<string, unknown>;
 };
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1));
+}
+
+/** What no database would keep is replaced, so that work done is recorded all the same. */
+const storable = (text: string): string => text.replace(/[\0\p{Surrogate}]/gu, '\ufffd');

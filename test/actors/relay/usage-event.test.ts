@@ -6,6 +6,7 @@ import {
   type UsageEvent,
 } from '../../../actors/relay/usage-event.ts';
 import type { VelloError } from '../../../config/errors.ts';
+import { usageEvent, usageEventFields } from '../../fixtures/usage-event.ts';
 
 const full: UsageEvent = {
   eventId: '01939f5e-7f00-7000-8000-000000000001',
@@ -96,4 +97,30 @@ t.test('usage that is not JSON is a malformed event, not a crash', async (t) => 
 
 t.test('a field of a newer gateway is ignored', async (t) => {
   t.same(decodeUsageEvent({ ...encodeUsageEvent(full), colour: 'red' }), full);
+});
+
+t.test('a text that no database keeps is mended when it is written, so that the work is recorded', async (t) => {
+  const event = usageEvent({
+    result: 'a\0b\ud800c😀',
+    model: 'm\0',
+    usage: { text: '\0', deep: { more: ['\udfff'] } },
+  });
+  const fields = encodeUsageEvent(event);
+  t.equal(fields.result, 'a\ufffdb\ufffdc😀');
+  t.match(decodeUsageEvent(fields), { model: 'm\ufffd', usage: { text: '\ufffd', deep: { more: ['\ufffd'] } } });
+  t.equal(decodeUsageEvent({ ...fields, usage: '{"path":"C:\\\\u0000"}' }).usage?.['path'], 'C:\\u0000');
+});
+
+t.test('refuses numbers and usage that no table could hold', async (t) => {
+  const refused: readonly (readonly [string, string])[] = [
+    ['status', '2147483648'],
+    ['started_at', '253402300800000'],
+    ['audio_seconds', '999999999999999'],
+    ['usage', '{"a":"\\u0000"}'],
+    ['usage', '{"\\ud800":1}'],
+    ['usage', `${'{"a":'.repeat(40)}1${'}'.repeat(40)}`],
+  ];
+  for (const [name, value] of refused) {
+    t.throws(() => decodeUsageEvent({ ...usageEventFields(), [name]: value }), { code: 'EVENT_MALFORMED' }, name);
+  }
 });
