@@ -1,6 +1,5 @@
-/** When connections are opened and closed: one that several hold together, one that a single reader opens when it first reads. */
+/** A connection that several hold together: opened for the first, closed after the last. */
 import type { Redis } from 'ioredis';
-import { VelloError } from '../../config/errors.ts';
 
 export interface ConnectionLease {
   readonly connection: Redis;
@@ -40,39 +39,4 @@ export function shareConnection(connect: () => Promise<Redis>): { lease(): Promi
       }
     },
   };
-}
-
-export interface ReaderConnection {
-  /** Opens it the first time. @throws VelloError `REDIS_UNAVAILABLE`, also once it was closed */
-  get(): Promise<Redis>;
-  /** For good. */
-  close(): void;
-}
-
-export function createReaderConnection(connect: () => Promise<Redis>): ReaderConnection {
-  let opened: Redis | undefined;
-  let isClosed = false;
-  const closed = () => new VelloError('REDIS_UNAVAILABLE', 'This reader has ended.');
-  return {
-    get: async () => {
-      if (isClosed) throw closed();
-      if (opened !== undefined) return opened;
-      const connection = await connect();
-      // It may have been closed while the connection was being made.
-      if (hasEnded()) {
-        connection.disconnect();
-        throw closed();
-      }
-      opened = connection;
-      return connection;
-    },
-    close: () => {
-      isClosed = true;
-      opened?.disconnect();
-    },
-  };
-
-  function hasEnded(): boolean {
-    return isClosed;
-  }
 }

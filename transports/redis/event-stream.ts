@@ -24,8 +24,9 @@ import {
 } from '../../config/streams.ts';
 import { blockingRead } from './blocking-read.ts';
 import { connectRedis } from './connect.ts';
-import { createReaderConnection, shareConnection, type ConnectionLease } from './connection-lease.ts';
+import { shareConnection, type ConnectionLease } from './connection-lease.ts';
 import { loadLuaScript } from './lua-script.ts';
+import { createReaderConnection, createReaderRegistry, type ReaderRegistry } from './reader-connection.ts';
 
 const ENTRY_COPY = './entry-copy.lua';
 const SETTLE = loadLuaScript(import.meta.url, './settle.lua');
@@ -48,10 +49,11 @@ export function createRedisEventStreams(options: RedisEventStreamsOptions): Even
   const shared = shareConnection(() =>
     connectRedis({ url, use: 'command', name: 'vello-collector', log, withinMs: CONNECT_WITHIN_MS }),
   );
+  const registry = createReaderRegistry();
   return {
     open: async (kind) => {
       const lease = await shared.lease();
-      const stream = createStream(kind, lease, options);
+      const stream = createStream(kind, lease, registry, options);
       try {
         await stream.ensureGroup();
         return stream;
@@ -68,12 +70,13 @@ const CONNECT_WITHIN_MS = 5000;
 function createStream(
   kind: EventStreamKind,
   { connection: commands, giveBack }: ConnectionLease,
+  registry: ReaderRegistry,
   options: RedisEventStreamsOptions,
 ): EventStream & { ensureGroup(): Promise<void> } {
   const { url, prefix, metrics, log } = options;
-  const reading = createReaderConnection(() =>
-    connectRedis({ url, use: 'blocking', name: `vello-collector-${kind}`, log, withinMs: CONNECT_WITHIN_MS }),
-  );
+  const name = `vello-collector-${kind}`;
+  const connect = () => connectRedis({ url, use: 'blocking', name, log, withinMs: CONNECT_WITHIN_MS });
+  const reading = createReaderConnection({ name, commands, registry, connect });
   const key = streamKey(kind, prefix);
   const dead = streamKey('dead', prefix);
   const group = COLLECTOR_GROUP;
@@ -121,7 +124,11 @@ function createStream(
         );
         return toRead(reply);
       }, []),
-    held: (consumer) => withGroup(async () => toEntries(await HELD.run(commands, [key], [group, consumer])), []),
+    held: (consumer) =>
+      withGroup(async () => {
+        await reading.endOthers();
+        return toEntries(await HELD.run(commands, [key], [group, consumer]));
+      }, []),
     claim: (consumer, terms: ClaimTerms) =>
       withGroup<Claimed>(
         async () => {
@@ -142,7 +149,11 @@ function createStream(
         moves.map(({ id }) => id),
       );
     },
-    release: (consumer) => withGroup(async () => Number(await RELEASE.run(commands, [key], [group, consumer])), 0),
+    release: (consumer) =>
+      withGroup(async () => {
+        await reading.endOthers();
+        return Number(await RELEASE.run(commands, [key], [group, consumer]));
+      }, 0),
     forgetConsumers: (idleMs) =>
       withGroup(async () => Number(await FORGET_CONSUMERS.run(commands, [key], [group, idleMs])), 0),
     depth: () =>
