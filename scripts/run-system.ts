@@ -64,7 +64,8 @@ export async function runSystem(run: SystemRun): Promise<number> {
 
   const roles = composeRoles(
     {
-      ...{ settings, clock, log, metrics, system, drain, secretKey, collectorKey },
+      settings: { ...settings, home: home.path },
+      ...{ clock, log, metrics, system, drain, secretKey, collectorKey },
       version: productVersion,
       random: Math.random,
       databaseUrl: services.databaseUrl,
