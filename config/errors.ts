@@ -50,6 +50,7 @@ export const ERRORS = {
   DEVICE_NOT_FOUND: refused(404, 'There is no such device.'),
   SERVICE_AUTH_INVALID: refused(401, 'The service signature is missing or does not verify.'),
   SERVICE_CLOCK_SKEW: refused(401, 'The service signature is too old or too new.'),
+  SERVICE_UNKNOWN: refused(404, 'There is no such service.'),
   SERVICE_SIGNATURE_REPLAYED: refused(401, 'The service signature was already used.'),
 
   // Collector

@@ -10,6 +10,14 @@ export interface Entry {
 export const COMMANDS: Readonly<Record<string, Entry>> = {
   start: { summary: 'Start Vello: databases, all roles, and a demonstration.', load: () => import('./start.ts') },
   actors: { summary: 'Show the supervision tree of a running Vello.', load: () => import('./actors-view.ts') },
+  credits: { summary: 'Give credits, show an account, prove the ledger.', load: () => import('./credits.ts') },
+  'service-key': {
+    summary: 'Issue, rotate, revoke and list the keys of services.',
+    load: () => import('./service-key.ts'),
+  },
+  'signing-key': { summary: 'Rotate and list the keys of access tokens.', load: () => import('./signing-key.ts') },
+  device: { summary: 'Block hardware and lift blocks.', load: () => import('./device.ts') },
+  deeds: { summary: 'Show what operators did.', load: () => import('./deeds.ts') },
   test: { summary: 'Check types, style and format, and run the tests.', load: () => import('./test.ts') },
   check: { summary: 'Check types, style and format only.', load: () => import('./check.ts') },
   bench: { summary: 'Measure this build beside its peers.', load: () => import('./bench.ts') },

@@ -1,6 +1,7 @@
 /** Signing keys in PostgreSQL: all api processes read the same ones, and a rotation is one transaction. */
 import type { NewSigningKey, SigningKeyStore, StoredSigningKey } from '../../actors/ports/signing-key-store.ts';
 import type { Sql } from './connect.ts';
+import { recordDeed } from './operator-log.ts';
 import type { SystemSql } from './system.ts';
 
 export function createSigningKeyStore(sql: SystemSql): SigningKeyStore {
@@ -28,14 +29,27 @@ export function createSigningKeyStore(sql: SystemSql): SigningKeyStore {
 }
 
 /** Makes the next key current and `next` the one after it. Returns the kid that signs from now on. */
-export async function rotateSigningKeys(operator: Sql, next: NewSigningKey): Promise<string | undefined> {
-  return operator.begin(async (tx) => {
+export async function rotateSigningKeys(sql: Sql, next: NewSigningKey, operator: string): Promise<string> {
+  return sql.begin(async (tx) => {
     await tx`update signing_keys set state = 'retired', retired_at = now() where state = 'current'`;
     const [row] = await tx<{ kid: string }[]>`
       update signing_keys set state = 'current' where state = 'next' returning kid`;
     await tx`insert into signing_keys ${tx(toRow(next, row === undefined ? 'current' : 'next'))}`;
-    return row?.kid ?? next.kid;
+    const kid = row?.kid ?? next.kid;
+    await recordDeed(tx, { operator, action: 'signing-key rotate', target: kid, detail: {} });
+    return kid;
   });
+}
+
+export interface ListedSigningKey {
+  readonly kid: string;
+  readonly state: StoredSigningKey['state'];
+  readonly createdAt: Date;
+}
+
+/** In use and retired, without their secrets. */
+export async function listSigningKeys(sql: Sql): Promise<readonly ListedSigningKey[]> {
+  return sql<ListedSigningKey[]>`select kid, state, created_at as "createdAt" from signing_keys order by created_at`;
 }
 
 type SigningKeyRow = Pick<StoredSigningKey, 'kid' | 'state' | 'sealed'> & {

@@ -1,0 +1,108 @@
+/** What the operator's commands share: the database as `vello_operator`, the announcements of grants, and who is at the keyboard. */
+import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { deriveIdentitySecrets, type IdentitySecrets } from '../actors/identity/secrets.ts';
+import type { GrantPublisher } from '../actors/ports/grants.ts';
+import type { Log } from '../actors/ports/log.ts';
+import type { Notifier } from '../actors/ports/notifier.ts';
+import { loadSettings } from '../config/load-settings.ts';
+import type { Settings } from '../config/settings.ts';
+import { connectPostgres, type Sql } from '../transports/postgres/connect.ts';
+import { runtimeUrl } from '../transports/postgres/database-roles.ts';
+import { checkRuntimeRole } from '../transports/postgres/runtime-role.ts';
+import { postgresUrl } from '../transports/process/postgres-cluster.ts';
+import { redisUrl } from '../transports/process/redis-server.ts';
+import { systemClock } from '../transports/process/system-clock.ts';
+import { connectRedis } from '../transports/redis/connect.ts';
+import { createGrantPublisher } from '../transports/redis/grant-publisher.ts';
+import { createRedisNotifier } from '../transports/redis/notifier.ts';
+import { CommandError } from './command.ts';
+import { projectRoot } from './project-root.ts';
+
+export interface Operator {
+  readonly sql: Sql;
+  readonly secrets: IdentitySecrets;
+  /** For the audit log. */
+  readonly name: string;
+  /** Where this installation keeps the keys of its own services. */
+  readonly keyFolder: string;
+  /** Connects to Redis for `work`. */
+  announce(
+    work: (to: { readonly grants: GrantPublisher; readonly notifier: Notifier }) => Promise<void>,
+  ): Promise<void>;
+}
+
+/** Runs `work` against the installation that the settings name. @throws CommandError that says what to do where it is not running */
+export async function asOperator(work: (operator: Operator) => Promise<number>): Promise<number> {
+  const settings = loadSettings(process.env);
+  const home = resolve(projectRoot, settings.home);
+  const secrets = deriveIdentitySecrets(settings.secretKey ?? readSecret(home));
+  const url = runtimeUrl(settings.databaseUrl ?? ownDatabaseUrl(home), 'vello_operator', secrets.rolePasswords);
+  const sql = connectPostgres(url, { max: 2, name: 'vello operator' });
+  try {
+    await checkRuntimeRole(sql, 'vello_operator').catch((error: unknown) => {
+      throw unreachable('PostgreSQL', error);
+    });
+    const announce: Operator['announce'] = (task) => announcing(settings, home, task);
+    return await work({ sql, secrets, name: operatorName(), keyFolder: join(home, 'keys'), announce });
+  } finally {
+    await sql.end({ timeout: 2 });
+  }
+}
+
+async function announcing(settings: Settings, home: string, work: Parameters<Operator['announce']>[0]): Promise<void> {
+  const url = settings.redisUrl ?? redisUrl(recall(home, 'redis'));
+  const redis = await connectRedis({ url, use: 'command', name: 'vello-operator', log: silent, withinMs: 3000 }).catch(
+    (error: unknown) => {
+      throw unreachable('Redis', error);
+    },
+  );
+  try {
+    await work({ grants: createGrantPublisher(redis, systemClock), notifier: createRedisNotifier(redis) });
+  } finally {
+    redis.disconnect();
+  }
+}
+
+const ownDatabaseUrl = (home: string): string => postgresUrl(recall(home, 'postgres'), 'postgres');
+
+/** The address that the running Vello gave its own server. */
+function recall(home: string, service: string): { readonly port: number; readonly password: string } {
+  try {
+    const all = JSON.parse(readFileSync(join(home, 'services.json'), 'utf8')) as Record<
+      string,
+      { readonly port: number; readonly password: string }
+    >;
+    const address = all[service];
+    if (address !== undefined) return address;
+  } catch {
+    // Said below: there is nothing to connect to.
+  }
+  throw new CommandError(`There is no Vello below ${home}.\nStart it with: npm start, or set VELLO_HOME or its URLs.`);
+}
+
+function readSecret(home: string): string {
+  try {
+    return readFileSync(join(home, 'secret.key'), 'utf8').trim();
+  } catch {
+    throw new CommandError(
+      `There is no secret key below ${home}.\nStart Vello once with: npm start, or set VELLO_SECRET_KEY.`,
+    );
+  }
+}
+
+function unreachable(what: string, error: unknown): Error {
+  const code = (error as { code?: unknown }).code;
+  const away = code === 'ECONNREFUSED' || code === 'CONNECT_TIMEOUT' || code === 'REDIS_UNAVAILABLE';
+  if (away) return new CommandError(`${what} does not answer. Is Vello running? Start it with: npm start`);
+  if (code === '28P01')
+    return new CommandError('The database refuses the password: is VELLO_SECRET_KEY that of this installation?');
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** The person behind sudo, where there is one. */
+const operatorName = (): string => process.env['SUDO_USER'] ?? userInfo().username;
+
+const nothing = (): void => undefined;
+const silent: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing, child: () => silent };

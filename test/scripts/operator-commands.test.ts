@@ -1,0 +1,163 @@
+import t from 'tap';
+import { execFile } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { createGrantTable } from '../../actors/admission/grant-table.ts';
+import { connectRedis } from '../../transports/redis/connect.ts';
+import { createGrantPublisher } from '../../transports/redis/grant-publisher.ts';
+import { createGrantSource } from '../../transports/redis/grant-source.ts';
+import { insertAccount } from '../fixtures/account.ts';
+import { realClock } from '../fixtures/api-listener.ts';
+import { createMigratedDatabase, TEST_SECRET_KEY } from '../fixtures/migrated-database.ts';
+import { startRedis } from '../fixtures/redis.ts';
+import { createMemoryLog } from '../fixtures/silent.ts';
+import { projectFolder } from '../fixtures/source-files.ts';
+import { temporaryFolder } from '../fixtures/temporary-folder.ts';
+
+const { admin, adminUrl } = await createMigratedDatabase(t);
+const redis = await startRedis(t);
+const home = temporaryFolder(t);
+
+interface Ended {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** Types command lines one after the other, as a person would, against this test's database and Redis. One process for all. */
+async function vello(...lines: readonly (readonly string[])[]): Promise<readonly Ended[]> {
+  const main = join(projectFolder, 'build', 'scripts', 'main.js');
+  const script = `
+    const { main } = await import(${JSON.stringify(main)});
+    console.error = console.log;
+    for (const line of JSON.parse(process.argv[1])) {
+      const code = await main(line);
+      console.log('\\0' + code + '\\0');
+    }
+    process.exit();`;
+  const environment = {
+    PATH: process.env['PATH'],
+    VELLO_HOME: home,
+    VELLO_DATABASE_URL: adminUrl,
+    VELLO_REDIS_URL: redis.url,
+    VELLO_SECRET_KEY: TEST_SECRET_KEY,
+  };
+  const output = await new Promise<string>((resolve) => {
+    const args = ['--input-type=module', '-e', script];
+    execFile(process.execPath, [...args, '--', JSON.stringify(lines)], { env: environment }, (_, stdout) =>
+      resolve(stdout),
+    );
+  });
+  const parts = output.split('\0');
+  return lines.map((_, index) => ({ code: Number(parts[index * 2 + 1]), output: parts[index * 2] ?? '' }));
+}
+
+t.test('credits are given, shown and audited, and a suspended user is let in again within a second', async (t) => {
+  const { userId, deviceId } = await insertAccount(admin, { balance: 0 });
+  const log = createMemoryLog();
+  const command = await connectRedis({ url: redis.url, use: 'command', name: 'test', log });
+  t.teardown(() => command.disconnect());
+  const grants = createGrantPublisher(command, realClock);
+  await grants.issue({ tokenHash: 'hash', userId, deviceId, familyId: 'f', expiresAtMs: Date.now() + 600_000 });
+  await grants.suspend(userId);
+  const table = createGrantTable(() => Date.now());
+  const stop = new AbortController();
+  const openReader = () => connectRedis({ url: redis.url, use: 'blocking', name: 'test-reader', log });
+  let applied = () => undefined as unknown;
+  const follower = {
+    apply: (operation: Parameters<typeof table.apply>[0]) => {
+      table.apply(operation);
+      applied();
+    },
+    caughtUp: () => undefined,
+    lost: () => undefined,
+  };
+  const following = createGrantSource({ redis: command, openReader, log }).follow(follower, stop.signal);
+  const reinstated = new Promise<void>((resolve) => {
+    applied = () => table.lookup('hash')?.suspended !== true && table.lookup('hash') !== undefined && resolve();
+  });
+
+  const grant = ['credits', 'grant', userId, '250', '--reason', 'a test', '--key', 'k1'];
+  const [first, again, shown, audited, deeds] = await vello(
+    grant,
+    grant,
+    ['credits', 'show', userId],
+    ['credits', 'audit'],
+    ['deeds', userId],
+  );
+  t.match(first, { code: 0, output: /has 250 credits/ });
+  await reinstated;
+  stop.abort();
+  await following;
+  t.match(again, { code: 0, output: /nothing more was given/ });
+  t.match(shown, { code: 0, output: /Balance 250 after 1 entries[^]*grant +250 +250/ });
+  t.match(audited, { code: 0, output: /Every balance is the sum of its ledger/ });
+  t.match(deeds, { code: 0, output: /credits grant/ });
+  await admin`update users_credits set balance = 1 where user_id = ${userId}`;
+  t.match(await vello(['credits', 'audit']), [{ code: 1, output: new RegExp(userId) }]);
+});
+
+t.test(
+  'service keys are issued, rotated, listed and revoked; their private halves are for their owner alone',
+  async (t) => {
+    t.match(await vello(['service-key', 'issue', 'reporter']), [{ code: 0, output: /may sign for reporter/ }]);
+    const file = join(home, 'keys', 'reporter.pem');
+    t.equal(statSync(file).mode & 0o777, 0o600);
+    const first = readFileSync(file, 'utf8');
+    t.equal(createPrivateKey(first).asymmetricKeyType, 'ed25519');
+    const small = Buffer.concat([Buffer.from([1]), Buffer.alloc(31)]).toString('base64url');
+    const ended = await vello(
+      ['service-key', 'issue', 'reporter'],
+      ['service-key', 'rotate', 'reporter', '--overlap', '1'],
+      ['service-key', 'rotate', 'stranger'],
+      ['service-key', 'issue', 'reporter', '--public-key', small],
+      ['service-key', 'list', 'reporter'],
+      ['service-key', 'revoke', 'reporter'],
+      ['service-key', 'list', 'reporter'],
+    );
+    t.match(ended, [
+      { code: 1, output: /holds a key already/ },
+      { code: 0, output: /another 1 hours/ },
+      { code: 1, output: /SERVICE_UNKNOWN/ },
+      { code: 1, output: /AUTH_KEY_INVALID/ },
+      { code: 0, output: /works until[^]*works\n/ },
+      { code: 0, output: /2 revoked/ },
+      { code: 0, output: /revoked[^]*revoked/ },
+    ]);
+    t.not(readFileSync(file, 'utf8'), first);
+  },
+);
+
+t.test('hardware is blocked and unblocked by one of its devices', async (t) => {
+  const { deviceId } = await insertAccount(admin);
+  const ended = await vello(
+    ['device', 'block', deviceId, '--reason', 'abuse'],
+    ['device', 'blocks'],
+    ['device', 'unblock', deviceId, '--reason', 'settled'],
+    ['device', 'blocks'],
+  );
+  t.match(ended, [
+    { code: 0, output: /is blocked/ },
+    { output: /operator[^]*abuse/ },
+    { code: 0, output: /lifted/ },
+    { output: /Nothing is blocked/ },
+  ]);
+});
+
+t.test('what cannot be done says why and what to do', async (t) => {
+  const nobody = '0190a0a0-0000-7000-8000-000000000000';
+  const ended = await vello(
+    ['credits', 'grant', 'x', '1', '--reason', 'y'],
+    ['credits', 'grant', nobody, '1'],
+    ['credits', 'show', nobody],
+    ['credits'],
+    ['signing-key', 'list'],
+  );
+  t.match(ended, [
+    { code: 2, output: /not an id/ },
+    { code: 2, output: /--reason/ },
+    { code: 1, output: /no user/ },
+    { code: 2, output: /grant, show or audit/ },
+    { code: 0 },
+  ]);
+});
