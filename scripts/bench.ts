@@ -7,6 +7,7 @@ interface Benchmark {
 }
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  actors: () => import('./bench/actors.ts'),
   speech: () => import('./bench/speech.ts'),
 };
 

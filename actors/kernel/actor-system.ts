@@ -21,6 +21,8 @@ export interface ActorSystemParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Default true. False only to find out what measuring costs. */
+  readonly measures?: boolean;
 }
 
 export interface ActorSystem {
@@ -57,9 +59,11 @@ class System implements ActorSystem, Kernel {
   readonly #stats = new Map<string, TypeStats>();
   #incarnations = 0;
   #isStopping = false;
+  readonly measures: boolean;
   readonly #startedMs: number;
 
-  constructor({ clock, log, metrics }: ActorSystemParts) {
+  constructor({ clock, log, metrics, measures = true }: ActorSystemParts) {
+    this.measures = measures;
     this.#startedMs = clock.monotonicMs();
     this.clock = clock;
     this.log = log;

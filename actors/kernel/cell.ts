@@ -125,11 +125,14 @@ export class Cell extends Incarnation implements LiveActor {
   turn(startMs: number): number {
     this.#isScheduled = false;
     if (this.phase === 'stopped' || this.isSuspended) return startMs;
+    let handled = 0;
+    const readySinceMs = this.#readySinceMs;
     if (this.exitReason !== undefined) this.runEnd();
     else if (this.phase === 'starting') this.runStart();
-    else this.#handleTurn(startMs);
+    else handled = this.#handleControl() + this.#handlePresent(startMs);
     const endMs = this.kernel.clock.monotonicMs();
     this.#lastActiveMs = endMs;
+    if (handled > 0 && this.kernel.measures) this.#measure(handled, readySinceMs, startMs, endMs);
     this.scheduleIfNeeded();
     return endMs;
   }
@@ -138,13 +141,14 @@ export class Cell extends Incarnation implements LiveActor {
     this.kill(`the kernel failed: ${toError(error).message}`);
   }
 
-  #handleTurn(startMs: number): void {
-    const readySinceMs = this.#readySinceMs;
-    const handled = this.#handleControl() + this.#handlePresent(startMs);
-    if (handled === 0) return;
-    this.stats.messages += handled;
-    this.stats.wait.add(Math.max(0, startMs - readySinceMs), 1);
-    if (!this.isSuspended) this.stats.handler.add(Math.max(0, this.kernel.clock.monotonicMs() - startMs), handled);
+  /** A turn is measured as a whole: two additions, whatever the number of messages. */
+  #measure(handled: number, readySinceMs: number, startMs: number, endMs: number): void {
+    const { stats } = this;
+    stats.messages += handled;
+    stats.wait.add(Math.max(0, startMs - readySinceMs), 1);
+    // An asynchronous handler still in flight is measured when it settles.
+    const finished = this.isSuspended ? handled - 1 : handled;
+    if (finished > 0) stats.handler.add(Math.max(0, endMs - startMs), finished);
   }
 
   /** Empties the control lane, which is short by nature: at most one notice per timer, watch and retried message. */

@@ -39,6 +39,8 @@ export abstract class Incarnation {
   #undos: Set<() => void> | undefined = undefined;
   /** Runs from the request to stop until the end, when that takes more than one turn. */
   #deadline: Timer | undefined = undefined;
+  #childrenToStop: LiveActor[] | undefined = undefined;
+  #stoppingChild: LiveActor | undefined = undefined;
   #ending: 'not yet' | 'children' | 'own' = 'not yet';
   #wasRunning = false;
 
@@ -181,10 +183,16 @@ export abstract class Incarnation {
     this.kernel.log.error('actor failed to stop', { actor: this.path, error: toError(error).message });
   }
 
+  /** One at a time, each before those it may rely on. No child can be added any more, so the list is made once. */
   #stopNewestChild(): boolean {
-    const newest = this.children === undefined ? undefined : [...this.children.values()].at(-1);
-    newest?.requestStop(SHUTDOWN);
-    return newest !== undefined;
+    this.#childrenToStop ??= [...(this.children?.values() ?? [])];
+    for (let newest = this.#childrenToStop.pop(); newest !== undefined; newest = this.#childrenToStop.pop()) {
+      if (newest.phase === 'stopped') continue;
+      this.#stoppingChild = newest;
+      newest.requestStop(SHUTDOWN);
+      return true;
+    }
+    return false;
   }
 
   openChildren(): Map<string, LiveActor> {
@@ -193,7 +201,7 @@ export abstract class Incarnation {
 
   childGone(child: LiveActor): void {
     this.children?.delete(child.id);
-    if (this.#ending === 'children') this.runEnd();
+    if (this.#ending === 'children' && child === this.#stoppingChild) this.runEnd();
   }
 
   /** A behaviour that ends its own children may have left some behind, for example after its `stop` failed. */

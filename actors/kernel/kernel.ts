@@ -25,6 +25,8 @@ export interface Kernel {
   readonly watchdog: Watchdog;
   /** Actors without a parent, by id. */
   readonly roots: Map<string, LiveActor>;
+  /** Whether turns are measured. */
+  readonly measures: boolean;
   readonly liveActors: number;
   allStats(): Iterable<TypeStats>;
   /** The numbers of a type, made at its first use. */
