@@ -5,7 +5,6 @@ import { transcriptionCredits } from '../../actors/credits/credits-for.ts';
 import { recording, wordsOf } from '../fixtures/recordings.ts';
 import { runVello } from '../fixtures/running-vello.ts';
 
-t.setTimeout(120_000);
 const vello = await runVello(t);
 
 /** Every spoken word but one or two, in any neighbourhood: models differ in small words. */

@@ -4,7 +4,6 @@ import t from 'tap';
 import { recording, wordsOf } from '../fixtures/recordings.ts';
 import { runVello } from '../fixtures/running-vello.ts';
 
-t.setTimeout(120_000);
 const vello = await runVello(t);
 const desktop = vello.desktop();
 await desktop.register();

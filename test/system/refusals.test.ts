@@ -9,7 +9,6 @@ import { recording } from '../fixtures/recordings.ts';
 import { runVello } from '../fixtures/running-vello.ts';
 import { startScriptedUpstream } from '../fixtures/scripted-upstream.ts';
 
-t.setTimeout(60_000);
 const PROVIDER_KEY = `sk-provider-${randomBytes(12).toString('hex')}`;
 const upstream = await startScriptedUpstream(t);
 const vello = await runVello(t, {

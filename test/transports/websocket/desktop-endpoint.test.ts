@@ -11,7 +11,6 @@ import { startRedis } from '../../fixtures/redis.ts';
 import { desktopHeaders, openTestDesktop } from '../../fixtures/test-desktop.ts';
 import { usageEventFields } from '../../fixtures/usage-event.ts';
 
-t.setTimeout(20_000);
 const database = await createMigratedDatabase(t);
 const redis = await startRedis(t);
 const server = await startDesktopServer(t, redis.url, database);
