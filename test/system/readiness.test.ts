@@ -2,7 +2,6 @@
 import t from 'tap';
 import { runVello } from '../fixtures/running-vello.ts';
 
-
 t.test('ready is red until the roles can work, then green; metrics and actors answer', async (t) => {
   const vello = await runVello(t, { unready: true, roles: ['api', 'gateway', 'collector'] });
   const ready = async () => fetch(`${vello.adminUrl}/health/ready`).catch(() => undefined);
