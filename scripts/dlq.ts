@@ -1,0 +1,134 @@
+/** `vello dlq`: events that were given up, for the person who decides what becomes of them. */
+import { userInfo } from 'node:os';
+import type { Redis } from 'ioredis';
+import { deriveIdentitySecrets } from '../actors/identity/secrets.ts';
+import { connectPostgres, type Sql } from '../transports/postgres/connect.ts';
+import { runtimeUrl } from '../transports/postgres/database-roles.ts';
+import { resolveDeadLetter } from '../transports/postgres/resolve-dead-letter.ts';
+import { connectRedis } from '../transports/redis/connect.ts';
+import { openDeadStream, type DeadEntry, type DeadStream } from '../transports/redis/dead-stream.ts';
+import { createJsonLog } from '../transports/telemetry/json-log.ts';
+import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
+import { describeEntry, listEntries } from './dlq-text.ts';
+import { findServices } from './services/find-services.ts';
+
+const SHOWN = 50;
+
+export const command: Command = {
+  usage: 'dlq list | show <id> | retry <id>… | discard <id>…',
+  doc:
+    'Usage events that could not be turned into jobs after 5, 15 and 45 seconds, or that were malformed.\n' +
+    'list shows the newest, show one with every attempt, retry puts events back on the stream they came from, discard\n' +
+    'deletes them (their record in the database stays). An id is an entry id as list shows it.',
+  flags: {
+    all: { type: 'boolean', doc: 'retry, discard: every dead event.' },
+    json: { type: 'boolean', doc: 'list, show: print JSON, one event a line.' },
+  },
+  operands: 1000,
+  async run(invocation) {
+    const [action = 'list', ...ids] = invocation.operands;
+    const act = ACTIONS[action];
+    if (act === undefined) throw new UsageError(`There is no '${action}', only ${Object.keys(ACTIONS).join(', ')}`);
+    const services = findServices(process.env);
+    const log = createJsonLog({ level: 'silent', write: () => undefined });
+    const redis = await connectRedis({
+      url: services.redisUrl,
+      use: 'command',
+      name: 'vello-dlq',
+      log,
+      withinMs: 3000,
+    });
+    const { rolePasswords } = deriveIdentitySecrets(services.secretKey);
+    const url = runtimeUrl(services.databaseUrl, 'vello_operator', rolePasswords);
+    const sql = connectPostgres(url, { max: 1, name: 'vello-dlq' });
+    try {
+      return await act({ dead: openDeadStream(redis), sql, ids, invocation });
+    } finally {
+      await closeAll(redis, sql);
+    }
+  },
+};
+
+interface Context {
+  readonly dead: DeadStream;
+  readonly sql: Sql;
+  readonly ids: readonly string[];
+  readonly invocation: Invocation;
+}
+
+async function list({ dead, invocation }: Context): Promise<number> {
+  if (invocation.has('json')) {
+    for await (const entry of dead.all()) console.log(JSON.stringify(entry));
+    return 0;
+  }
+  const [length, entries] = await Promise.all([dead.length(), dead.newest(SHOWN)]);
+  console.log(listEntries(entries, length));
+  return 0;
+}
+
+async function show({ dead, ids, invocation }: Context): Promise<number> {
+  const [id] = ids;
+  if (id === undefined || ids.length > 1) throw new UsageError('show takes one id');
+  const entry = await found(dead, id);
+  console.log(invocation.has('json') ? JSON.stringify(entry) : describeEntry(entry));
+  return 0;
+}
+
+const ACTIONS: Readonly<Record<string, (context: Context) => Promise<number>>> = {
+  list,
+  show,
+  retry: (context) => end(context, 'retried', (entry) => context.dead.retry(entry)),
+  discard: (context) => end(context, 'discarded', (entry) => context.dead.discard(entry)),
+};
+
+/** Acts on the stream first: the note of it can be made again, the act must not be noted without having happened. */
+async function end(
+  context: Context,
+  resolution: 'retried' | 'discarded',
+  act: (entry: DeadEntry) => Promise<string>,
+): Promise<number> {
+  let failures = 0;
+  let count = 0;
+  for await (const entry of chosen(context)) {
+    count += 1;
+    const outcome = await act(entry);
+    if (outcome === resolution) {
+      const { origin_stream: stream = '', origin_id: entryId = '' } = entry.fields;
+      await resolveDeadLetter(context.sql, { stream, entryId, resolution, operator: userInfo().username });
+      console.log(`${entry.id} ${resolution}`);
+    } else {
+      failures += 1;
+      console.error(`${entry.id} left alone: ${REASONS[outcome] ?? outcome}`);
+    }
+  }
+  if (count === 0) console.log('There is no dead event.');
+  return failures === 0 ? 0 : 1;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  gone: 'it is not there any more',
+  unknown_origin: 'it does not say which stream it came from',
+  unrecorded: 'its record in the database has not been made yet; is the collector running?',
+};
+
+async function* chosen({ dead, ids, invocation }: Context): AsyncIterable<DeadEntry> {
+  if (invocation.has('all')) {
+    if (ids.length > 0) throw new UsageError('Either ids or --all');
+    yield* dead.all();
+    return;
+  }
+  if (ids.length === 0) throw new UsageError('Say which: ids as `vello dlq list` shows them, or --all');
+  for (const id of ids) yield await found(dead, id);
+}
+
+async function found(dead: DeadStream, id: string): Promise<DeadEntry> {
+  if (!/^\d{1,20}-\d{1,20}$/.test(id)) throw new UsageError(`'${id}' is no entry id; they look like 1763700000000-0`);
+  const entry = await dead.find(id);
+  if (entry === undefined) throw new CommandError(`There is no dead event ${id}. See: vello dlq list`);
+  return entry;
+}
+
+async function closeAll(redis: Redis, sql: Sql): Promise<void> {
+  redis.disconnect();
+  await sql.end({ timeout: 1 });
+}

@@ -1,0 +1,24 @@
+-- Puts a dead entry back where it first came from, as the gateway wrote it. Atomic: the event is in exactly one of the two streams.
+-- KEYS[1] dead stream
+-- KEYS[2] stream it came from
+-- ARGV[1] group
+-- ARGV[2] entry id
+-- Returns the new entry id, or false where the entry is gone.
+local NOTED = { attempt = true, not_before = true, error = true, failures = true, origin_stream = true, origin_id = true }
+local found = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1]
+if not found then return false end
+local target = redis.call('TYPE', KEYS[2]).ok
+if target ~= 'none' and target ~= 'stream' then
+  return redis.error_reply('WRONGTYPE ' .. KEYS[2] .. ' is not a stream')
+end
+local event = {}
+for f = 1, #found[2], 2 do
+  if not NOTED[found[2][f]] then
+    event[#event + 1] = found[2][f]
+    event[#event + 1] = found[2][f + 1]
+  end
+end
+local id = redis.call('XADD', KEYS[2], '*', unpack(event))
+redis.pcall('XACK', KEYS[1], ARGV[1], ARGV[2])
+redis.call('XDEL', KEYS[1], ARGV[2])
+return id
