@@ -4,9 +4,8 @@ import { WebSocket } from 'ws';
 import type { OpenApiDocument } from '../../transports/http/openapi-document.ts';
 import { compileCheck } from '../../transports/http/validate-body.ts';
 import { startApiRole, type RunningApi } from '../fixtures/api-role.ts';
-import { DEVICE, makeDesktop, prove, register, type Registered } from '../fixtures/identity-server.ts';
+import { tourApi } from '../fixtures/api-tour.ts';
 import { problemsOfOpenApi } from '../fixtures/openapi-problems.ts';
-import { usageEventFields } from '../fixtures/usage-event.ts';
 
 t.test('the description is sound and names exactly what the listener serves', async (t) => {
   const api = await startApiRole(t);
@@ -68,44 +67,7 @@ t.test('every route answers a good request as it is described', async (t) => {
   const api = await startApiRole(t);
   const succeeded = new Set<string>();
   const call = heldToDeclarations(api, succeeded);
-  const desktop = makeDesktop();
-
-  const { token: bootstrap } = await prove({ call }, desktop);
-  await call('POST', '/api/devices/validate', { token: bootstrap, body: { fingerprints: desktop.fingerprints } });
-  await call('POST', '/api/devices/register', {
-    token: bootstrap,
-    body: { fingerprints: desktop.fingerprints, device: DEVICE },
-  });
-  const registered = (await register({ call }, desktop)).body;
-  const token = (await refreshed(call, registered)).access_token;
-  await call('GET', '/api/time');
-  await call('GET', '/.well-known/jwks.json');
-
-  const event = usageEventFields({ userId: registered.user_id, deviceId: registered.device_id, result: 'kept' });
-  const other = usageEventFields({ userId: registered.user_id, deviceId: registered.device_id, usage: { tokens: 1 } });
-  const jobId = (await asService(api, call, '/api/jobs/add', { event }))['job_id'] as string;
-  await asService(api, call, '/api/jobs/add', { events: [event, other, { v: '2' }] });
-  await asService(api, call, '/api/jobs/dead-letters', {
-    dead_letters: [{ stream: 's', entry_id: '1-1', fields: { a: 'b' }, attempts: [], error_code: 'API_REJECTED' }],
-  });
-
-  await call('GET', '/api/me', { token });
-  await call('GET', `/api/jobs/${jobId}`, { token });
-  await call('PUT', `/api/jobs/${jobId}/transcription`, { token, body: { text: 'said' } });
-  await call('GET', `/api/jobs/${jobId}`, { token });
-  for (const list of ['/api/devices', '/api/credits/ledger', '/api/jobs', '/api/transcriptions']) {
-    const { body } = await call('GET', `${list}?limit=1`, { token });
-    t.equal((body['items'] as unknown[]).length, 1, `${list} has something to show`);
-  }
-  await call('PATCH', `/api/devices/${registered.device_id}`, { token, body: { name: 'Renamed' } });
-  await call('GET', '/api/me/export', { token });
-
-  await call('POST', '/api/auth/logout', { token });
-  const second = (await register({ call }, makeDesktop())).body;
-  await call('DELETE', `/api/devices/${second.device_id}`, { token: second.access_token });
-  const third = (await register({ call }, makeDesktop())).body;
-  await call('DELETE', '/api/me', { token: third.access_token });
-
+  await tourApi(api, call);
   const all = api.routes().map((route) => `${route.method} ${route.path}`);
   t.same(
     all.filter((route) => !succeeded.has(route)),
@@ -113,12 +75,3 @@ t.test('every route answers a good request as it is described', async (t) => {
     'every route was shown to succeed',
   );
 });
-
-async function refreshed(call: RunningApi['call'], { refresh_token }: Registered): Promise<Registered> {
-  return (await call('POST', '/api/auth/refresh', { body: { refresh_token } })).body as unknown as Registered;
-}
-
-async function asService(api: RunningApi, call: RunningApi['call'], path: string, body: object) {
-  const headers = api.signAsService('POST', path, JSON.stringify(body));
-  return (await call('POST', path, { body, headers })).body;
-}
