@@ -1,9 +1,10 @@
 /** `vello test`: checks, what the tests share, the tests, and a verdict in the last line. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFreePort } from '../transports/process/free-port.ts';
 import { postgresUrl, startPostgres } from '../transports/process/postgres-cluster.ts';
+import { identify } from '../transports/process/process-identity.ts';
 import { serverSearchPath } from '../transports/process/redis-binary.ts';
 import { fetchModel } from '../transports/speech/fetch-model.ts';
 import { checkCount, runChecks } from './checks.ts';
@@ -94,6 +95,7 @@ async function shareServices(progress: Progress, signal: AbortSignal): Promise<S
   await progress.step('Speech model', (report) =>
     fetchModel(cache, { signal, onProgress: ({ step }) => report(step) }),
   );
+  sweepLeftovers();
   const folder = mkdtempSync(join(tmpdir(), `vello-test-${process.pid}-`));
   const options = {
     folder: join(folder, 'postgres'),
@@ -122,6 +124,19 @@ async function shareServices(progress: Progress, signal: AbortSignal): Promise<S
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** Folders of test processes that were killed before they could clean up; the name holds the process id. */
+function sweepLeftovers(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = Number(/^vello-test-(\d+)-/.exec(name)?.[1]);
+    if (!Number.isInteger(pid) || identify(pid) !== undefined) continue;
+    try {
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+    } catch {
+      // Another user's.
+    }
   }
 }
 
