@@ -38,6 +38,8 @@ if (interruption.signal.aborted) {
   console.error('Stopped. The next run takes up where this one ended.');
   process.exitCode = 130;
 } else if (isReady) {
+  // Read by uWebSockets.js when it is loaded. Its own limit of 4 kB depends on how the packets fall: long tokens would fail at random.
+  process.env.UWS_HTTP_MAX_HEADERS_SIZE ??= '16384';
   const { main } = await import(pathToFileURL(join(root, 'build', 'scripts', 'main.js')).href);
   process.exit(await main(process.argv.slice(2)));
 }

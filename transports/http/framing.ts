@@ -11,14 +11,20 @@ export interface Framing {
   readonly chunked: boolean;
 }
 
-/** @throws VelloError `BAD_REQUEST` for ambiguous or malformed framing. */
+/** What uWebSockets.js enforces itself only where a head comes in more than one packet (`UWS_HTTP_MAX_HEADERS_SIZE`). */
+const mostHeaderBytes = 16 * 1024;
+
+/** @throws VelloError `BAD_REQUEST` for ambiguous or malformed framing, `HEADERS_TOO_LARGE` */
 export function readFraming(request: UwsRequest): Framing {
   let length: string | undefined;
   let coding: string | undefined;
+  let headerBytes = 0;
   request.forEach((name, value) => {
+    headerBytes += name.length + value.length + 4;
     if (name === 'content-length') length = length === undefined ? value : 'repeated';
     else if (name === 'transfer-encoding') coding = coding === undefined ? value : 'repeated';
   });
+  if (headerBytes > mostHeaderBytes) throw new VelloError('HEADERS_TOO_LARGE');
   if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || length !== undefined)) {
     throw new VelloError('BAD_REQUEST', 'Transfer-Encoding must be exactly "chunked", without Content-Length.');
   }

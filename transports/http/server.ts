@@ -11,7 +11,7 @@ import { VelloError } from '../../config/errors.ts';
 import type { ListenAddress } from '../../config/parse-setting.ts';
 import { collectBody, type BodyCollector, type BodyLimits } from './body-collector.ts';
 import { readFraming } from './framing.ts';
-import { problemReply, toVelloError } from './problem.ts';
+import { problemReply, toVelloError, type ProblemReply } from './problem.ts';
 import { REASON_PHRASES } from './reason-phrases.ts';
 import { HEADER, newRequestId } from './request-id.ts';
 
@@ -179,7 +179,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const requestId = newRequestId();
     response.onAborted(() => undefined);
     const reply = problemReply(failure(), requestId, request.getUrl().startsWith('/v1/'));
-    writeWhole(response, { requestId, aborted: false }, { ...reply, headers: { ...reply.headers, ...headers } });
+    const complete = { ...reply, headers: { ...reply.headers, ...headers } };
+    if (request.getMethod() === 'head') writeHeadOnly(response, requestId, complete);
+    else writeWhole(response, { requestId, aborted: false }, complete);
   };
 
   return {
@@ -327,6 +329,14 @@ function writeWhole(
     writeHead(response, exchange.requestId, reply.status, headers);
     if (encoded === undefined) response.endWithoutBody(reply.status === 204 || reply.status === 304 ? undefined : 0);
     else response.end(encoded);
+  });
+}
+
+/** An answer to HEAD: the length of the body and no byte of it (RFC 9110 §9.3.2). uWebSockets.js would send it. */
+function writeHeadOnly(response: UwsResponse, requestId: string, reply: ProblemReply): void {
+  response.cork(() => {
+    writeHead(response, requestId, reply.status, reply.headers);
+    response.endWithoutBody(Buffer.byteLength(reply.body));
   });
 }
 
