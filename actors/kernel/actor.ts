@@ -28,7 +28,7 @@ export interface ActorDefinition<M> {
 export interface Behaviour<M> {
   /** Handles one message. A promise suspends this actor only; a throw or rejection is a failure, for the supervisor to judge. */
   receive(message: M): void | Promise<void>;
-  /** Releases what `start` took. Called once, whatever the reason; awaited up to the child's `shutdownMs`. */
+  /** Releases what `start` took. Called once, whatever the reason; awaited up to the child's `shutdownMs`, after a kill not at all. */
   stop?(reason: ExitReason): void | Promise<void>;
   /** Whether it can do its work now; feeds `/health/ready`. Default: true once started. */
   ready?(): boolean;

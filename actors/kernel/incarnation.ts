@@ -42,6 +42,7 @@ export abstract class Incarnation {
   #childrenToStop: LiveActor[] | undefined = undefined;
   #stoppingChild: LiveActor | undefined = undefined;
   #ending: 'not yet' | 'children' | 'own' = 'not yet';
+  #isStopCalled = false;
   #wasRunning = false;
 
   constructor(
@@ -101,7 +102,7 @@ export abstract class Incarnation {
       this.beginWait();
       started.then(
         (behaviour) => {
-          if (this.phase === 'stopped') this.#releaseLateStart(behaviour);
+          if (this.phase === 'stopped') this.#releaseUnwaited(behaviour);
           else this.#startSettled(() => this.#started(behaviour));
         },
         (error: unknown) => this.#startSettled(() => this.#startFailed(error)),
@@ -118,8 +119,8 @@ export abstract class Incarnation {
     this.endWait();
   }
 
-  /** Killed while starting: nobody will use what `start` has now taken, so it is given back. */
-  #releaseLateStart(behaviour: Behaviour<never>): void {
+  /** What a killed incarnation took, it gives back: its successor may need that very port. Nobody waits for it. */
+  #releaseUnwaited(behaviour: Behaviour<never>): void {
     const released = Promise.resolve().then(() => behaviour.stop?.(this.exitReason ?? SHUTDOWN));
     released.catch((error: unknown) => this.#reportStopFailure(error));
   }
@@ -159,6 +160,7 @@ export abstract class Incarnation {
     this.#ending = 'children';
     if (!isSupervising(this.behaviour) && this.#stopNewestChild()) return this.#armDeadline();
     this.#ending = 'own';
+    this.#isStopCalled = true;
     try {
       const stopped = this.behaviour?.stop?.(this.exitReason ?? SHUTDOWN);
       if (stopped === undefined) return this.#finishAfterChildren();
@@ -213,10 +215,13 @@ export abstract class Incarnation {
 
   kill(why: string): void {
     if (this.phase === 'stopped') return;
+    const mustRelease = !this.#isStopCalled;
     this.exitReason = { kind: 'killed', why };
     this.#ending = 'own';
+    this.#isStopCalled = true;
     this.#killChildren(why);
     this.#finish();
+    if (mustRelease && this.behaviour !== undefined) this.#releaseUnwaited(this.behaviour);
   }
 
   #killChildren(why: string): void {

@@ -79,7 +79,7 @@ export interface LiveActor extends Ref<unknown>, Watched, Idler {
   post(notice: Notice): void;
   /** Ends it in order: after the handler in flight, children first, then its own `stop`. The first reason given stays. */
   requestStop(reason: ExitReason): void;
-  /** Ends it and its descendants now. A handler in flight goes on unseen and its result is ignored. */
+  /** Ends it and its descendants now. A handler in flight goes on unseen, its result is ignored; `stop` is called but not waited for. */
   kill(why: string): void;
   /** Ends a pause. */
   resume(): void;
