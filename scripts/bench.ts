@@ -9,6 +9,7 @@ interface Benchmark {
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   actors: () => import('./bench/actors.ts'),
   speech: () => import('./bench/speech.ts'),
+  streams: () => import('./bench/streams.ts'),
 };
 
 export const command: Command = {

@@ -1,6 +1,7 @@
 /** Dead events as text for a terminal. What the gateway kept of the user's words is never shown. */
 import { entryTimeMs } from '../config/streams.ts';
 import type { DeadEntry } from '../transports/redis/dead-stream.ts';
+import { textTable } from './text-table.ts';
 
 const when = (unixMs: number): string => new Date(unixMs).toISOString().slice(0, 19).replace('T', ' ');
 
@@ -15,17 +16,13 @@ export function listEntries(entries: readonly DeadEntry[], length: number): stri
     fields['attempt'] ?? '?',
     fields['event_id'] ?? '?',
   ]);
-  const table = [['id', 'given up (UTC)', 'type', 'error', 'tries', 'event'], ...rows];
-  const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map((row) => printable(row[column]).length)));
-  const lines = table.map((row) =>
-    row
-      .map((cell, column) => printable(cell).padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd(),
+  const table = textTable(
+    ['id', 'given up (UTC)', 'type', 'error', 'tries', 'event'],
+    rows.map((row) => row.map(printable)),
   );
   const more =
     length > entries.length ? `\n… and ${length - entries.length} older. All of them: vello dlq list --json` : '';
-  return `${lines.join('\n')}${more}`;
+  return `${table}${more}`;
 }
 
 export function describeEntry({ id, fields }: DeadEntry): string {

@@ -1,16 +1,9 @@
 /** `vello dlq`: events that were given up, for the person who decides what becomes of them. */
-import { userInfo } from 'node:os';
-import type { Redis } from 'ioredis';
-import { deriveIdentitySecrets } from '../actors/identity/secrets.ts';
-import { connectPostgres, type Sql } from '../transports/postgres/connect.ts';
-import { runtimeUrl } from '../transports/postgres/database-roles.ts';
 import { resolveDeadLetter } from '../transports/postgres/resolve-dead-letter.ts';
-import { connectRedis } from '../transports/redis/connect.ts';
 import { openDeadStream, type DeadEntry, type DeadStream } from '../transports/redis/dead-stream.ts';
-import { createJsonLog } from '../transports/telemetry/json-log.ts';
 import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
 import { describeEntry, listEntries } from './dlq-text.ts';
-import { findServices } from './services/find-services.ts';
+import { asOperator, type Operator } from './operator.ts';
 
 const SHOWN = 50;
 
@@ -29,29 +22,15 @@ export const command: Command = {
     const [action = 'list', ...ids] = invocation.operands;
     const act = ACTIONS[action];
     if (act === undefined) throw new UsageError(`There is no '${action}', only ${Object.keys(ACTIONS).join(', ')}`);
-    const services = findServices(process.env);
-    const log = createJsonLog({ level: 'silent', write: () => undefined });
-    const redis = await connectRedis({
-      url: services.redisUrl,
-      use: 'command',
-      name: 'vello-dlq',
-      log,
-      withinMs: 3000,
-    });
-    const { rolePasswords } = deriveIdentitySecrets(services.secretKey);
-    const url = runtimeUrl(services.databaseUrl, 'vello_operator', rolePasswords);
-    const sql = connectPostgres(url, { max: 1, name: 'vello-dlq' });
-    try {
-      return await act({ dead: openDeadStream(redis), sql, ids, invocation });
-    } finally {
-      await closeAll(redis, sql);
-    }
+    return asOperator((operator) =>
+      operator.withRedis((redis) => act({ dead: openDeadStream(redis), operator, ids, invocation })),
+    );
   },
 };
 
 interface Context {
   readonly dead: DeadStream;
-  readonly sql: Sql;
+  readonly operator: Operator;
   readonly ids: readonly string[];
   readonly invocation: Invocation;
 }
@@ -94,7 +73,7 @@ async function end(
     const outcome = await act(entry);
     if (outcome === resolution) {
       const { origin_stream: stream = '', origin_id: entryId = '' } = entry.fields;
-      await resolveDeadLetter(context.sql, { stream, entryId, resolution, operator: userInfo().username });
+      await resolveDeadLetter(context.operator.sql, { stream, entryId, resolution, operator: context.operator.name });
       console.log(`${entry.id} ${resolution}`);
     } else {
       failures += 1;
@@ -126,9 +105,4 @@ async function found(dead: DeadStream, id: string): Promise<DeadEntry> {
   const entry = await dead.find(id);
   if (entry === undefined) throw new CommandError(`There is no dead event ${id}. See: vello dlq list`);
   return entry;
-}
-
-async function closeAll(redis: Redis, sql: Sql): Promise<void> {
-  redis.disconnect();
-  await sql.end({ timeout: 1 });
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Redis } from 'ioredis';
 import { deriveIdentitySecrets, type IdentitySecrets } from '../actors/identity/secrets.ts';
 import type { GrantPublisher } from '../actors/ports/grants.ts';
 import type { Log } from '../actors/ports/log.ts';
@@ -28,6 +29,8 @@ export interface Operator {
   /** Where this installation keeps the keys of its own services. */
   readonly keyFolder: string;
   /** Connects to Redis for `work`. */
+  withRedis<T>(work: (redis: Redis) => Promise<T>): Promise<T>;
+  /** The same, for what gateways and devices must hear. */
   announce(
     work: (to: { readonly grants: GrantPublisher; readonly notifier: Notifier }) => Promise<void>,
   ): Promise<void>;
@@ -44,14 +47,18 @@ export async function asOperator(work: (operator: Operator) => Promise<number>):
     await checkRuntimeRole(sql, 'vello_operator').catch((error: unknown) => {
       throw unreachable('PostgreSQL', error);
     });
-    const announce: Operator['announce'] = (task) => announcing(settings, home, task);
-    return await work({ sql, secrets, name: operatorName(), keyFolder: join(home, 'keys'), announce });
+    const withRedis: Operator['withRedis'] = (task) => connected(settings, home, task);
+    const announce: Operator['announce'] = (task) =>
+      withRedis((redis) =>
+        task({ grants: createGrantPublisher(redis, systemClock), notifier: createRedisNotifier(redis) }),
+      );
+    return await work({ sql, secrets, name: operatorName(), keyFolder: join(home, 'keys'), withRedis, announce });
   } finally {
     await sql.end({ timeout: 2 });
   }
 }
 
-async function announcing(settings: Settings, home: string, work: Parameters<Operator['announce']>[0]): Promise<void> {
+async function connected<T>(settings: Settings, home: string, work: (redis: Redis) => Promise<T>): Promise<T> {
   const url = settings.redisUrl ?? redisUrl(recall(home, 'redis'));
   const redis = await connectRedis({ url, use: 'command', name: 'vello-operator', log: silent, withinMs: 3000 }).catch(
     (error: unknown) => {
@@ -59,7 +66,7 @@ async function announcing(settings: Settings, home: string, work: Parameters<Ope
     },
   );
   try {
-    await work({ grants: createGrantPublisher(redis, systemClock), notifier: createRedisNotifier(redis) });
+    return await work(redis);
   } finally {
     redis.disconnect();
   }

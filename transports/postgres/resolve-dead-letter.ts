@@ -1,6 +1,6 @@
 /** Notes in the lasting record, and in the record of what operators did, how an abandoned event ended. */
-import { v7 as uuidv7 } from 'uuid';
 import type { Sql } from './connect.ts';
+import { recordDeed } from './operator-log.ts';
 
 export interface Resolution {
   /** Where the event first came from, and its id there. */
@@ -18,7 +18,7 @@ export async function resolveDeadLetter(
   await sql.begin(async (tx) => {
     await tx`update dead_letters set resolved_at = now(), resolution = ${resolution}
       where stream = ${stream} and entry_id = ${entryId} and resolved_at is null`;
-    await tx`insert into audit_log (id, operator, action, target)
-      values (${uuidv7()}, ${operator}, ${`dead_letter.${resolution}`}, ${`${stream} ${entryId}`})`;
+    const action = resolution === 'retried' ? 'dlq retry' : 'dlq discard';
+    await recordDeed(tx, { operator, action, target: `${stream} ${entryId}`, detail: {} });
   });
 }

@@ -12,7 +12,7 @@ t.test('an operator ends an abandoned event once, and every act is on record', a
   await resolveDeadLetter(operator, { ...ending, resolution: 'discarded' });
   t.match(await admin`select resolution from dead_letters`, [{ resolution: 'retried' }], 'the first stands');
   t.match(await admin`select operator, action, target from audit_log order by id`, [
-    { operator: 'alex', action: 'dead_letter.retried', target: 's 1-0' },
-    { operator: 'alex', action: 'dead_letter.discarded', target: 's 1-0' },
+    { operator: 'alex', action: 'dlq retry', target: 's 1-0' },
+    { operator: 'alex', action: 'dlq discard', target: 's 1-0' },
   ]);
 });
