@@ -24,6 +24,8 @@ export interface PoolOptions {
   readonly connectTimeoutMs?: number;
   /** A statement that runs longer is cancelled by the server. Absent: 15 000. 0: never. */
   readonly statementTimeoutMs?: number;
+  /** Hears the server's notices. Absent: they are dropped, being chatter of `if not exists`; failures arrive as errors. */
+  readonly onNotice?: (message: string) => void;
 }
 
 /** Returns a lazy pool: nothing connects before the first query. */
@@ -32,8 +34,7 @@ export function connectPostgres(url: string, options: PoolOptions): Sql {
     max: options.max,
     idle_timeout: 300,
     connect_timeout: Math.ceil((options.connectTimeoutMs ?? 10_000) / 1000),
-    // Notices are chatter of `if not exists`; failures arrive as errors.
-    onnotice: () => undefined,
+    onnotice: (notice) => options.onNotice?.(notice['message'] ?? ''),
     connection: {
       application_name: options.name,
       statement_timeout: options.statementTimeoutMs ?? 15_000,

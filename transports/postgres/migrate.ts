@@ -54,10 +54,10 @@ export async function migrate(options: MigrateOptions): Promise<readonly string[
   }
 }
 
-/** The migrations of this build, in order. */
+/** The migrations of this build, in order. @throws VelloError `MIGRATION_CHANGED` where two files have one number: the second would never run */
 export function readMigrations(): readonly Migration[] {
   const folder = fileURLToPath(new URL('./migrations/', import.meta.url));
-  return readdirSync(folder)
+  const migrations = readdirSync(folder)
     .filter((name) => name.endsWith('.sql'))
     .sort()
     .map((name) => {
@@ -69,6 +69,10 @@ export function readMigrations(): readonly Migration[] {
         checksum: createHash('sha256').update(text).digest('hex'),
       };
     });
+  const twice = migrations.find(({ version }, index) => migrations[index - 1]?.version === version);
+  if (twice !== undefined)
+    throw new VelloError('MIGRATION_CHANGED', `Two migrations have the number of ${twice.name}.`);
+  return migrations;
 }
 
 /** Any constant of our own: all Vello migrations of one database wait for each other on it. */
