@@ -38,7 +38,7 @@ function addJobs(parts: JobRoutesParts): ApiRoute {
   return apiRoute({
     method: 'POST',
     path: '/api/jobs/add',
-    tag: 'jobs',
+    tag: 'Services',
     summary: 'Turn usage events into jobs and credits',
     description:
       'Takes either `event` or `events`. One transaction: job inserted, credits moved, event id remembered. An event that was settled ' +
@@ -89,7 +89,7 @@ function addDeadLetters({ abandoned }: JobRoutesParts): ApiRoute {
   return apiRoute({
     method: 'POST',
     path: '/api/jobs/dead-letters',
-    tag: 'jobs',
+    tag: 'Services',
     summary: 'Record usage events that were given up',
     description: 'Recording the same entry again changes nothing.',
     auth: 'service',
