@@ -1,0 +1,146 @@
+import { join } from 'node:path';
+import { once } from 'node:events';
+import t, { type Test } from 'tap';
+import { createEventEmitter } from '../../../actors/relay/event-emitter.ts';
+import type { UsageEvent } from '../../../actors/relay/usage-event.ts';
+import { createFileSpool } from '../../../transports/process/file-spool.ts';
+import { systemClock } from '../../../transports/process/system-clock.ts';
+import { connectRedis } from '../../../transports/redis/connect.ts';
+import { createEventOutlet } from '../../../transports/redis/event-outlet.ts';
+import { startRedis } from '../../fixtures/redis.ts';
+import { createMemoryLog, createMemoryMetrics } from '../../fixtures/silent.ts';
+import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
+import { usageEvent } from '../../fixtures/usage-event.ts';
+
+const stream = 'modelsgateway:events:transcribe';
+
+async function setUp(t: Test) {
+  const server = await startRedis(t, { fsync: 'always' });
+  const log = createMemoryLog();
+  const metrics = createMemoryMetrics();
+  const redis = await connectRedis({ url: server.url, use: 'command', name: 'test', log });
+  t.teardown(() => redis.disconnect());
+  const path = join(temporaryFolder(t), 'events.spool');
+  const start = async () => {
+    const spool = createFileSpool(path, log);
+    const emitter = createEventEmitter({ outlet: createEventOutlet(redis), spool, clock: systemClock, log, metrics });
+    await emitter.start();
+    t.teardown(() => emitter.stop());
+    return emitter;
+  };
+  const ids = async () =>
+    (await redis.xrange(stream, '-', '+')).map(([, fields]) => fields[fields.indexOf('event_id') + 1]);
+  const untilAll = async (emitter: { readonly waiting: number }) => {
+    while (emitter.waiting > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  return { server, redis, metrics, log, start, ids, untilAll };
+}
+
+const many = (count: number): UsageEvent[] => Array.from({ length: count }, () => usageEvent());
+const idsOf = (events: readonly UsageEvent[]) => events.map((event) => event.eventId);
+
+t.test('events reach their stream in order, each with all fields as strings', async (t) => {
+  const { redis, start, ids, metrics } = await setUp(t);
+  const emitter = await start();
+  const events = many(1_000);
+  for (const event of events) emitter.emit(event);
+  emitter.emit(usageEvent({ type: 'process' }));
+  await emitter.stop();
+  t.same(await ids(), idsOf(events));
+  t.equal(await redis.xlen('modelsgateway:events:process'), 1);
+  t.equal(metrics.value('vello_gateway_events_total', { way: 'direct' }), 1_001);
+});
+
+for (const [verb, title] of [
+  ['kill', 'killed'],
+  ['freeze', 'frozen'],
+] as const) {
+  t.test(`events of an outage (Redis ${title}) are spooled and follow in order, once`, async (t) => {
+    const { server, redis, start, ids, untilAll, metrics, log } = await setUp(t);
+    const emitter = await start();
+    const events = many(300);
+    for (const event of events.slice(0, 100)) emitter.emit(event);
+    await untilAll(emitter);
+    await server[verb]();
+    for (const event of events.slice(100, 200)) {
+      emitter.emit(event);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    while (metrics.value('vello_gateway_events_total', { way: 'spooled' }) < 100) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    if (verb === 'kill') await server.restart();
+    else server.thaw();
+    for (const event of events.slice(200)) emitter.emit(event);
+    if (redis.status !== 'ready') await once(redis, 'ready');
+    await untilAll(emitter);
+    t.same(await ids(), idsOf(events));
+    const after = usageEvent();
+    emitter.emit(after);
+    await untilAll(emitter);
+    t.same(await ids(), idsOf([...events, after]));
+    t.equal(log.lines.filter((line) => line.message.startsWith('usage events go to the spool')).length, 1);
+  });
+}
+
+t.test('what a stopped process left in its spool is sent by the next one, before anything newer', async (t) => {
+  const { server, redis, start, ids, untilAll } = await setUp(t);
+  const first = await start();
+  const events = many(20);
+  await server.kill();
+  for (const event of events.slice(0, 10)) first.emit(event);
+  await first.stop();
+  t.equal(first.waiting, 10);
+  await server.restart();
+  if (redis.status !== 'ready') await once(redis, 'ready');
+  const second = await start();
+  for (const event of events.slice(10)) second.emit(event);
+  await untilAll(second);
+  t.same(await ids(), idsOf(events));
+});
+
+t.test('events that were sent but not noted as sent before a crash are recognised on the stream', async (t) => {
+  const { server, redis, start, ids, untilAll } = await setUp(t);
+  const events = many(10);
+  const first = await start();
+  await server.kill();
+  for (const event of events) first.emit(event);
+  await first.stop();
+  await server.restart();
+  if (redis.status !== 'ready') await once(redis, 'ready');
+  // As if the first process had been killed between the stream's answer and its own note of it.
+  await createEventOutlet(redis).send(events.slice(0, 4), false);
+  const second = await start();
+  await untilAll(second);
+  t.same(await ids(), idsOf(events));
+});
+
+t.test('where neither stream nor disk takes events they wait in memory, and go when one does', async (t) => {
+  const { server, redis, ids, untilAll } = await setUp(t);
+  const log = createMemoryLog();
+  const spool = {
+    open: async () => undefined,
+    waiting: 0,
+    append: () => Promise.reject(new Error('ENOSPC')),
+    peek: async () => [],
+    drop: async () => undefined,
+    close: async () => undefined,
+  };
+  const outlet = createEventOutlet(redis);
+  const emitter = createEventEmitter({ outlet, spool, clock: systemClock, log, metrics: createMemoryMetrics() });
+  await emitter.start();
+  await server.kill();
+  const events = many(5);
+  for (const event of events) emitter.emit(event);
+  while (!log.lines.some((line) => line.message.includes('cannot be spooled'))) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  await server.restart();
+  await untilAll(emitter);
+  t.same(await ids(), idsOf(events));
+  const later = usageEvent();
+  emitter.emit(later);
+  await untilAll(emitter);
+  t.equal((await ids()).length, 6);
+  await emitter.stop();
+});

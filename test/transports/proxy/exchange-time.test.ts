@@ -1,0 +1,147 @@
+import t, { type Test } from 'tap';
+import { createManualClock } from '../../fixtures/manual-clock.ts';
+import { connectRaw } from '../../fixtures/raw-client.ts';
+import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
+import { chunk, form, head, startGateway } from '../../fixtures/test-gateway.ts';
+
+/** At 3 kB/s, as compressed speech comes while it is spoken. */
+async function slowUpload(t: Test) {
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url } });
+  const client = await connectRaw(t, gateway.port);
+  client.send(head(undefined));
+  const body = form({ file: Buffer.alloc(37_000, 5) });
+  for (let at = 0; at < body.length; at += 600) {
+    client.send(chunk(body.subarray(at, at + 600)));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  client.send('0\r\n\r\n');
+  const request = await upstream.next();
+  t.ok((await request.whole()).equals(body));
+  request.reply(200, { 'content-type': 'application/json' }, '{"text":"slow"}');
+  await client.until('{"text":"slow"}');
+  t.match(await gateway.reported(1), [{ outcome: 'ok', bytesIn: body.length }]);
+}
+
+async function slowAnswer(t: Test) {
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url } });
+  const client = await connectRaw(t, gateway.port);
+  client.send(head(form().length));
+  client.send(form());
+  const request = await upstream.next();
+  await new Promise((resolve) => setTimeout(resolve, 12_500));
+  request.reply(200, { 'content-type': 'application/json' }, '{"text":"late"}');
+  await client.until('{"text":"late"}');
+  t.match(await gateway.reported(1), [{ outcome: 'ok' }]);
+}
+
+t.test('neither an upload of 3 kB/s nor an answer is ended by the ten seconds of uWebSockets.js', async (t) => {
+  await Promise.all([slowUpload(t), slowAnswer(t)]);
+});
+
+t.test('an upload that falls silent is ended with 408 and reported as a timeout', async (t) => {
+  const clock = createManualClock();
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+  const client = await connectRaw(t, gateway.port);
+  client.send(head(100_000));
+  client.send(form().subarray(0, 40));
+  const request = await upstream.next();
+  await request.received(40);
+  clock.advance(29_500);
+  t.equal(gateway.events.length, 0);
+  clock.advance(1_000);
+  t.match(await client.until('UPLOAD_TOO_SLOW'), /^HTTP\/1\.1 408 /);
+  await request.closed;
+  t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 408, bytesIn: 40 }]);
+});
+
+t.test('an upload that trickles is ended after the first minute', async (t) => {
+  const clock = createManualClock();
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+  const client = await connectRaw(t, gateway.port);
+  client.send(head(100_000));
+  client.send(form().subarray(0, 40));
+  const request = await upstream.next();
+  for (let seconds = 10; seconds <= 60; seconds += 10) {
+    clock.advance(10_000);
+    client.send('x');
+    await request.received(40 + seconds / 10);
+  }
+  t.equal(gateway.events.length, 0);
+  clock.advance(1_000);
+  await client.until('UPLOAD_TOO_SLOW');
+  t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 408 }]);
+});
+
+t.test('a provider that does not answer is given five minutes, then the client gets 504', async (t) => {
+  const clock = createManualClock();
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+  const client = await connectRaw(t, gateway.port);
+  client.send(head(form().length));
+  client.send(form());
+  const request = await upstream.next();
+  await request.whole();
+  clock.advance(299_000);
+  t.equal(gateway.events.length, 0);
+  clock.advance(2_000);
+  t.match(await client.until('UPSTREAM_TIMEOUT'), /^HTTP\/1\.1 504 /);
+  await request.closed;
+  t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 504 }]);
+});
+
+t.test('a provider that falls silent in the middle of its answer is cut off, and so is the client', async (t) => {
+  const clock = createManualClock();
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+  const client = await connectRaw(t, gateway.port);
+  client.send(head(form().length));
+  client.send(form());
+  const request = await upstream.next();
+  await request.whole();
+  request.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
+  request.send(chunk('data: {"type":"transcript.text.delta","delta":"a"}\n\n'));
+  await client.until('"a"');
+  clock.advance(119_000);
+  request.send(chunk(': still here\n\n'));
+  await client.until('still here');
+  clock.advance(119_000);
+  t.equal(gateway.events.length, 0);
+  clock.advance(2_000);
+  t.notMatch(await client.ended, /\r\n0\r\n\r\n$/);
+  await request.closed;
+  t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 200 }]);
+});
+
+t.test('at a stop what is under way may finish, and what does not is ended and reported as shutdown', async (t) => {
+  const clock = createManualClock();
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+  const [quick, slow] = [await connectRaw(t, gateway.port), await connectRaw(t, gateway.port)];
+  const requests = [];
+  for (const client of [quick, slow]) {
+    client.send(head(form().length));
+    client.send(form());
+    const request = await upstream.next();
+    await request.whole();
+    requests.push(request);
+  }
+  let drained = false;
+  const drain = gateway.relay.drain(5_000).then(() => (drained = true));
+  requests[0]!.reply(200, { 'content-type': 'application/json' }, '{"text":"in time"}');
+  await quick.until('in time');
+  clock.advance(4_000);
+  t.equal(drained, false);
+  clock.advance(1_000);
+  await drain;
+  t.match(await slow.until('SHUTTING_DOWN'), /HTTP\/1\.1 503 /);
+  await requests[1]!.closed;
+  t.match(await gateway.reported(2), [
+    { outcome: 'ok', status: 200 },
+    { outcome: 'shutdown', status: 503 },
+  ]);
+  t.equal(gateway.relay.activeCount, 0);
+});
