@@ -1,5 +1,6 @@
 /** An error as a response: `application/problem+json` (RFC 9457, contract §2), OpenAI's error shape on `/v1/*`. The only place where stacks and causes are dropped. */
 import { VelloError } from '../../config/errors.ts';
+import { isStoreOutage } from './store-outage.ts';
 
 export interface ProblemReply {
   readonly status: number;
@@ -7,9 +8,11 @@ export interface ProblemReply {
   readonly body: string;
 }
 
-/** What failed, as a `VelloError`; anything unforeseen becomes `INTERNAL` and keeps the original as its cause. */
+/** What failed, as a `VelloError`: a store that is away is `UNAVAILABLE`, anything unforeseen `INTERNAL`. Both keep the original as their cause. */
 export function toVelloError(error: unknown): VelloError {
-  return error instanceof VelloError ? error : new VelloError('INTERNAL', undefined, { cause: error });
+  if (error instanceof VelloError) return error;
+  if (isStoreOutage(error)) return new VelloError('UNAVAILABLE', undefined, { cause: error, retryAfterMs: 1000 });
+  return new VelloError('INTERNAL', undefined, { cause: error });
 }
 
 export function problemReply(error: VelloError, requestId: string, openai: boolean): ProblemReply {
