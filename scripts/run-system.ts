@@ -123,6 +123,7 @@ async function stayUp(run: SystemRun, ended: Promise<number>, stopper: Stopper):
     write: progress.write,
     signal,
   });
+  if (signal.aborted) return ended;
   if (demo === 'play') {
     progress.say('\n  Running. Ctrl-C ends everything.');
     return ended;
