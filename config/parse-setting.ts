@@ -43,6 +43,12 @@ export const listenAddress: Parser<ListenAddress> = (value) => {
   throw new TypeError('host:port, such as 127.0.0.1:8080');
 };
 
+/** How a process on the same machine reaches a listener: one that listens everywhere is reached by loopback. */
+export function localUrlOf({ host, port }: ListenAddress): string {
+  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}
+
 /** A URL with one of the given schemes (with the colon). Returned without a trailing slash. */
 export const url =
   (...schemes: readonly string[]): Parser<string> =>

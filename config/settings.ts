@@ -47,7 +47,11 @@ export const SETTINGS = {
   gatewayListen: address('VELLO_GATEWAY_LISTEN', '127.0.0.1:8081', 'Where the gateway listens.'),
   inferenceListen: address('VELLO_INFERENCE_LISTEN', '127.0.0.1:8082', 'Where the inference role listens.'),
   adminListen: address('VELLO_ADMIN_LISTEN', '127.0.0.1:8090', 'Where /metrics, /health and /actors are served.'),
-  apiUrl: required('VELLO_API_URL', url('http:', 'https:'), 'http://127.0.0.1:8080', 'Where other roles find the api.'),
+  apiUrl: optional(
+    'VELLO_API_URL',
+    url('http:', 'https:'),
+    'Where other roles find the api. Absent: where the api of this machine listens.',
+  ),
 
   databaseUrl: {
     ...optional(

@@ -2,7 +2,7 @@
 import { createActorSystem } from '../actors/kernel/actor-system.ts';
 import { deriveIdentitySecrets } from '../actors/identity/secrets.ts';
 import { VelloError } from '../config/errors.ts';
-import type { ListenAddress } from '../config/parse-setting.ts';
+import { localUrlOf } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
 import { COLLECTOR_SERVICE } from '../supervisors/collector-parts.ts';
 import { Drain } from '../supervisors/drain.ts';
@@ -116,8 +116,8 @@ async function stayUp(run: SystemRun, ended: Promise<number>, stopper: Stopper):
   progress.say(describeAddresses(run));
   if (demo === 'skip') return ended;
   const worked = await playDemo({
-    apiUrl: urlOf(settings.apiListen),
-    gatewayUrl: urlOf(settings.gatewayListen),
+    apiUrl: localUrlOf(settings.apiListen),
+    gatewayUrl: localUrlOf(settings.gatewayListen),
     model: demoModel(settings),
     folder: home.file('demo-desktop'),
     write: progress.write,
@@ -174,14 +174,12 @@ function createStopper(): Stopper {
   };
 }
 
-const urlOf = ({ host, port }: ListenAddress) => `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-
 function describeAddresses({ settings, roles, services, home, demo }: SystemRun): string {
   const rows: [string, string][] = [];
-  if (roles.includes('api')) rows.push(['api', urlOf(settings.apiListen)]);
-  if (roles.includes('gateway')) rows.push(['gateway', urlOf(settings.gatewayListen)]);
-  if (roles.includes('inference')) rows.push(['inference', urlOf(settings.inferenceListen)]);
-  rows.push(['admin', `${urlOf(settings.adminListen)}  (/metrics /health/ready /actors)`]);
+  if (roles.includes('api')) rows.push(['api', localUrlOf(settings.apiListen)]);
+  if (roles.includes('gateway')) rows.push(['gateway', localUrlOf(settings.gatewayListen)]);
+  if (roles.includes('inference')) rows.push(['inference', localUrlOf(settings.inferenceListen)]);
+  rows.push(['admin', `${localUrlOf(settings.adminListen)}  (/metrics /health/ready /actors)`]);
   for (const { name, port } of services.local) rows.push([name, `127.0.0.1:${port}`]);
   rows.push(['log', home.file('logs', 'vello.log')]);
   const lines = rows.map(([name, address]) => `    ${name.padEnd(11)} ${address}`);

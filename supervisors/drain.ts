@@ -3,18 +3,8 @@
  * here. Runs once. The tree itself is stopped afterwards, by the root.
  */
 import type { Clock } from '../actors/ports/clock.ts';
+import { DRAIN_PHASES, type DrainAction, type DrainPhase, type DrainPlan } from '../actors/ports/drain.ts';
 import type { Log } from '../actors/ports/log.ts';
-
-/**
- * `notReady`: readiness goes red, so that balancers look elsewhere. `stopAccepting`: listeners close. `finish`: requests and
- * jobs under way end. `flush`: events and acknowledgements go out. `handOff`: sessions move. `release`: leases are given up,
- * last, since everything before may need them.
- */
-export const DRAIN_PHASES = ['notReady', 'stopAccepting', 'finish', 'flush', 'handOff', 'release'] as const;
-export type DrainPhase = (typeof DRAIN_PHASES)[number];
-
-/** `signal` aborts at the deadline. A rejection is logged and counts as done: the end goes on. */
-export type DrainAction = (signal: AbortSignal) => void | Promise<void>;
 
 export interface DrainResult {
   /** Names of the actions that the deadline cut off, in order. */
@@ -27,7 +17,7 @@ interface Registered {
   readonly act: DrainAction;
 }
 
-export class Drain {
+export class Drain implements DrainPlan {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #registered = new Set<Registered>();
@@ -42,7 +32,6 @@ export class Drain {
     return this.#running !== undefined;
   }
 
-  /** Adds an action to a phase; those of one phase run together. Returns the way to take it out again. */
   on(phase: DrainPhase, name: string, act: DrainAction): () => void {
     const registered = { phase, name, act };
     this.#registered.add(registered);

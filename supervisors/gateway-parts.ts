@@ -2,12 +2,14 @@
 import { join } from 'node:path';
 import { v7 } from 'uuid';
 import type { Clock } from '../actors/ports/clock.ts';
+import type { DrainPlan } from '../actors/ports/drain.ts';
 import type { EventOutlet, EventSpool } from '../actors/ports/event-outlet.ts';
 import type { GrantSource } from '../actors/ports/grants.ts';
 import type { Log } from '../actors/ports/log.ts';
 import type { Metrics } from '../actors/ports/metrics.ts';
 import { singleProviderConfig, type GatewayConfig, type ProviderConfig } from '../actors/relay/gateway-config.ts';
 import { ProviderKey } from '../actors/relay/provider-key.ts';
+import { localUrlOf } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
 import { createFileSpool } from '../transports/process/file-spool.ts';
 import { connectRedis } from '../transports/redis/connect.ts';
@@ -22,6 +24,7 @@ export interface GatewayStores extends Closable {
 
 export interface GatewayParts {
   readonly clock: Clock;
+  readonly drain: DrainPlan;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly openStores: () => Promise<GatewayStores>;
@@ -38,14 +41,16 @@ export interface GatewayOptions {
   /** Of our own inference role, which answers where no other provider is set. */
   readonly inferenceKey: string;
   readonly clock: Clock;
+  readonly drain: DrainPlan;
   readonly log: Log;
   readonly metrics: Metrics;
 }
 
 export function createGatewayParts(options: GatewayOptions): GatewayParts {
-  const { settings, redisUrl, inferenceKey, clock, log, metrics } = options;
+  const { settings, redisUrl, inferenceKey, clock, drain, log, metrics } = options;
   return {
     clock,
+    drain,
     log,
     metrics,
     openStores: async () => {
@@ -72,8 +77,9 @@ export function providerOf(settings: GatewaySettings, inferenceKey: string): Pro
     return { name: 'provider', baseUrl: providerUrl.replace(/\/v1$/, ''), keys };
   }
   if (providerKey !== undefined) return { name: 'openai', baseUrl: 'https://api.openai.com', keys };
-  const { host, port } = inferenceListen;
-  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  const authority = reachable.includes(':') ? `[${reachable}]:${port}` : `${reachable}:${port}`;
-  return { name: 'inference', baseUrl: `http://${authority}`, keys: [new ProviderKey('inference', inferenceKey)] };
+  return {
+    name: 'inference',
+    baseUrl: localUrlOf(inferenceListen),
+    keys: [new ProviderKey('inference', inferenceKey)],
+  };
 }

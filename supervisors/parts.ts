@@ -3,6 +3,7 @@ import { deriveIdentitySecrets } from '../actors/identity/secrets.ts';
 import type { ActorSystem } from '../actors/kernel/actor-system.ts';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { Log } from '../actors/ports/log.ts';
+import { localUrlOf } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ServiceKey } from '../transports/process/service-key.ts';
 import type { PrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
@@ -66,7 +67,16 @@ const composeGateway = (foundation: Foundation): SupervisorSpec =>
   gatewayRole(createGatewayParts(foundation), foundation.settings);
 
 const composeCollector = ({ settings, redisUrl, collectorKey, clock, log, metrics }: Foundation): SupervisorSpec =>
-  collectorRole(createCollectorParts({ redisUrl, apiUrl: settings.apiUrl, key: collectorKey, clock, log, metrics }));
+  collectorRole(
+    createCollectorParts({
+      redisUrl,
+      apiUrl: settings.apiUrl ?? localUrlOf(settings.apiListen),
+      key: collectorKey,
+      clock,
+      log,
+      metrics,
+    }),
+  );
 
 const composeInference = ({ model, ...foundation }: Foundation): SupervisorSpec =>
   inferenceRole({ ...foundation, engine: createMoonshineEngine({ model }) }, foundation.settings);

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { RevocationScope } from '../../actors/ports/grants.ts';
+import type { DrainPlan } from '../../actors/ports/drain.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import { createDeviceFollowers } from '../../actors/sessions/device-followers.ts';
@@ -23,6 +24,7 @@ export interface ApiParts {
   /** `onRevoked` is told of each revocation, so that open sockets end. */
   readonly open: (onRevoked: (scope: RevocationScope) => void) => Promise<ApiStores>;
   readonly clock: Clock;
+  readonly drain: DrainPlan;
   readonly log: Log;
   readonly metrics: Metrics;
   /** From 0 to 1, for jitter. */
@@ -34,7 +36,7 @@ export interface ApiParts {
 export type ApiSettings = Pick<Settings, 'apiListen' | 'trustProxy' | 'drainMs'>;
 
 export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec {
-  const { clock, log, metrics, random, version } = parts;
+  const { clock, drain, log, metrics, random, version } = parts;
   let sockets: DesktopEndpoint | undefined;
   const stores = opened('api_stores', () => parts.open((scope) => sockets?.revoke(scope)));
   const sessions = desktopSessions();
@@ -49,7 +51,7 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
     address: settings.apiListen,
     trustProxy: settings.trustProxy,
     drainMs: settings.drainMs,
-    ...{ clock, log, metrics, surface },
+    ...{ drain, clock, log, metrics, surface },
   });
   return {
     strategy: 'restForOne',

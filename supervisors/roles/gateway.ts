@@ -18,7 +18,7 @@ import { opened } from '../opened.ts';
 type GatewaySettings = Pick<Settings, 'gatewayAdmission' | 'gatewayListen' | 'trustProxy' | 'drainMs'>;
 
 export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): SupervisorSpec {
-  const { clock, log, metrics, newId, spool } = parts;
+  const { clock, drain, log, metrics, newId, spool } = parts;
   const stores = opened('stores', parts.openStores);
   const config = createConfigHolder(parts.config);
   const providers: ProviderDirectory = new Map();
@@ -41,7 +41,7 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
     newId,
     trustProxy: settings.trustProxy,
   });
-  const listener = { relay, address: settings.gatewayListen, drainMs: settings.drainMs, clock, log, metrics };
+  const listener = { relay, address: settings.gatewayListen, drainMs: settings.drainMs, drain, clock, log, metrics };
   const perProvider = parts.config.providers.map((provider) =>
     worker(provider.name, providerActor({ provider, directory: providers, metrics })),
   );

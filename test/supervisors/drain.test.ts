@@ -1,5 +1,6 @@
 import t from 'tap';
-import { Drain, DRAIN_PHASES } from '../../supervisors/drain.ts';
+import { DRAIN_PHASES } from '../../actors/ports/drain.ts';
+import { Drain } from '../../supervisors/drain.ts';
 import { createManualClock } from '../fixtures/manual-clock.ts';
 import { pass, settled } from '../fixtures/settled.ts';
 import { createMemoryLog } from '../fixtures/silent.ts';

@@ -1,6 +1,7 @@
 /** The api's listener as an actor: open while it runs, last to open and first to close. Desktops are told before their sockets go. */
 import type { ActorDefinition } from '../../actors/kernel/actor.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
+import type { DrainPlan } from '../../actors/ports/drain.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { ListenAddress } from '../../config/parse-setting.ts';
@@ -21,6 +22,8 @@ export interface ApiListenerParts {
   readonly address: ListenAddress;
   readonly trustProxy: boolean;
   readonly drainMs: number;
+  /** Desktops are sent away here; the listener itself stays until the collector, which posts to it, has ended. */
+  readonly drain: DrainPlan;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -29,7 +32,7 @@ export interface ApiListenerParts {
 
 /** @throws VelloError `PORT_IN_USE` when started */
 export function apiListener(parts: ApiListenerParts): ActorDefinition<never> {
-  const { address, drainMs, clock } = parts;
+  const { address, drainMs, drain, clock } = parts;
   return {
     type: 'listener',
     start: async () => {
@@ -38,9 +41,11 @@ export function apiListener(parts: ApiListenerParts): ActorDefinition<never> {
       registerRoutes(server, routes, guards);
       sockets.register(server);
       const port = await server.listen();
+      const withdraw = drain.on('handOff', 'desktop sockets', () => sockets.drain(drainMs));
       return {
         receive: () => undefined,
         stop: async () => {
+          withdraw();
           const startedMs = clock.monotonicMs();
           server.stopAccepting();
           await sockets.drain(drainMs);

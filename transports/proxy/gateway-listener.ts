@@ -1,6 +1,7 @@
 /** The gateway's listener as an actor: open while it runs; at the end it finishes what is under way before its connections go. */
 import type { ActorDefinition } from '../../actors/kernel/actor.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
+import type { DrainPlan } from '../../actors/ports/drain.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { ListenAddress } from '../../config/parse-setting.ts';
@@ -12,6 +13,8 @@ export interface GatewayListenerParts {
   readonly address: ListenAddress;
   /** Longest wait for requests under way; the rest is ended and reported. */
   readonly drainMs: number;
+  /** Requests end here before the roles they need do: the provider may be our own inference role. */
+  readonly drain: DrainPlan;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -22,16 +25,21 @@ const GRACE_MS = 200;
 
 /** @throws VelloError `PORT_IN_USE` when started */
 export function gatewayListener(parts: GatewayListenerParts): ActorDefinition<never> {
-  const { relay, address, drainMs } = parts;
+  const { relay, address, drainMs, drain } = parts;
   return {
     type: 'listener',
     start: async () => {
       const server = createHttpServer({ ...parts, listener: 'gateway' });
       relay.attach(server);
       const port = await server.listen();
+      const withdraw = [
+        drain.on('stopAccepting', 'gateway listener', () => server.stopAccepting()),
+        drain.on('finish', 'gateway requests', () => relay.drain(drainMs)),
+      ];
       return {
         receive: () => undefined,
         stop: async () => {
+          for (const undo of withdraw) undo();
           server.stopAccepting();
           await relay.drain(drainMs);
           await server.close(GRACE_MS);
