@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { createActorSystem } from '../../../actors/kernel/actor-system.ts';
+import { Drain } from '../../../supervisors/drain.ts';
 import { createGatewayParts, providerOf } from '../../../supervisors/gateway-parts.ts';
 import { gatewayRole } from '../../../supervisors/roles/gateway.ts';
 import { supervisorDefinition } from '../../../supervisors/supervisor.ts';
@@ -42,7 +43,9 @@ async function setUp(t: Test, gatewayAdmission: 'grants' | 'open' = 'grants') {
     trustProxy: false,
     drainMs: 500,
   };
-  const parts = createGatewayParts({ settings, redisUrl: server.url, inferenceKey: 'unused', clock, log, metrics });
+  const drain = new Drain(clock, log);
+  const options = { settings, redisUrl: server.url, inferenceKey: 'unused', clock, drain, log, metrics };
+  const parts = createGatewayParts(options);
   const run = async () => {
     const system = createActorSystem({ clock, log, metrics });
     const before = log.lines.length;
