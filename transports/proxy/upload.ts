@@ -6,6 +6,9 @@
 import type { HttpResponse as UwsResponse } from 'uWebSockets.js';
 import { LIMITS } from '../../config/limits.ts';
 
+/** A client that is silent for this long needs its connection's timer restarted by us; one that sends restarts it itself. */
+const quietMs = 2_000;
+
 export interface Upload {
   readonly receivedBytes: number;
   /** The last byte has arrived. */
@@ -102,7 +105,13 @@ export function createUpload(
       unpause();
     },
     poll: (nowMs) => {
-      if (state.paused && nowMs - pausedAtMs >= uploadPollMs && state.queuedBytes < uploadPollBytes) unpause();
+      if (state.paused) {
+        if (nowMs - pausedAtMs >= uploadPollMs && state.queuedBytes < uploadPollBytes) unpause();
+      } else if (!state.complete && !released && nowMs - state.lastArrivalMs >= quietMs) {
+        // A speaker may pause for longer than the ten seconds of uWebSockets.js; how long is judged by the exchange.
+        response.pause();
+        response.resume();
+      }
     },
     release: () => {
       released = true;

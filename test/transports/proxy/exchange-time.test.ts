@@ -36,9 +36,29 @@ async function slowAnswer(t: Test) {
   t.match(await gateway.reported(1), [{ outcome: 'ok' }]);
 }
 
-t.test('neither an upload of 3 kB/s nor an answer is ended by the ten seconds of uWebSockets.js', async (t) => {
-  await Promise.all([slowUpload(t), slowAnswer(t)]);
-});
+/** A speaker who thinks for twelve seconds. */
+async function pausingUpload(t: Test) {
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url } });
+  const client = await connectRaw(t, gateway.port);
+  client.send(head(undefined));
+  client.send(chunk(form().subarray(0, 50)));
+  const request = await upstream.next();
+  await new Promise((resolve) => setTimeout(resolve, 12_000));
+  client.send(chunk(form().subarray(50)));
+  client.send('0\r\n\r\n');
+  await request.whole();
+  request.reply(200, { 'content-type': 'application/json' }, '{"text":"paused"}');
+  await client.until('{"text":"paused"}');
+  t.match(await gateway.reported(1), [{ outcome: 'ok' }]);
+}
+
+t.test(
+  'neither an upload of 3 kB/s, nor one with a pause, nor an answer is ended by the ten seconds of uWebSockets.js',
+  async (t) => {
+    await Promise.all([slowUpload(t), pausingUpload(t), slowAnswer(t)]);
+  },
+);
 
 t.test('an upload that falls silent is ended with 408 and reported as a timeout', async (t) => {
   const clock = createManualClock();
