@@ -1,0 +1,52 @@
+/** Our gateway for its benchmark: the relay as it runs, one grant in memory, events made and counted but not sent. A process of its own; sends its port. */
+import { v7 } from 'uuid';
+import { createHash } from 'node:crypto';
+import { createAdmission } from '../../../actors/admission/admission.ts';
+import { createGrantTable } from '../../../actors/admission/grant-table.ts';
+import { singleProviderConfig, type ProviderDirectory } from '../../../actors/relay/gateway-config.ts';
+import { createKeyRing, ProviderKey } from '../../../actors/relay/provider-key.ts';
+import { encodeUsageEvent, flattenUsageEvent } from '../../../actors/relay/usage-event.ts';
+import { createHttpServer } from '../../../transports/http/server.ts';
+import { systemClock } from '../../../transports/process/system-clock.ts';
+import { createRelay } from '../../../transports/proxy/relay.ts';
+import { createUndiciUpstream } from '../../../transports/proxy/undici-upstream.ts';
+import { createJsonLog } from '../../../transports/telemetry/json-log.ts';
+import { createPrometheusMetrics } from '../../../transports/telemetry/prometheus-metrics.ts';
+
+const [baseUrl = '', token = ''] = process.argv.slice(2);
+const clock = systemClock;
+const log = createJsonLog({ level: 'silent', write: () => undefined });
+const metrics = createPrometheusMetrics();
+const table = createGrantTable(() => clock.now());
+table.apply({
+  op: 'issue',
+  grant: {
+    tokenHash: createHash('sha256').update(token).digest('base64url'),
+    userId: v7(),
+    deviceId: v7(),
+    familyId: v7(),
+    expiresAtMs: clock.now() + 86_400_000,
+  },
+});
+const keys = [new ProviderKey('bench', 'sk-bench-0123456789')];
+const providers: ProviderDirectory = new Map([
+  ['mock', { name: 'mock', upstream: createUndiciUpstream(baseUrl), keys: createKeyRing(keys) }],
+]);
+const config = singleProviderConfig({ name: 'mock', baseUrl, keys });
+let eventBytes = 0;
+const relay = createRelay({
+  admission: createAdmission({ table, source: { find: async () => undefined }, clock, metrics }),
+  config: () => config,
+  providers,
+  events: { emit: (event) => (eventBytes += flattenUsageEvent(encodeUsageEvent(event)).length) },
+  clock,
+  log,
+  metrics,
+  newId: v7,
+  trustProxy: false,
+});
+const address = { host: '127.0.0.1', port: 0 };
+const server = createHttpServer({ listener: 'gateway', address, clock, log, metrics });
+relay.attach(server);
+process.send?.(await server.listen());
+process.on('disconnect', () => process.exit(eventBytes < 0 ? 1 : 0));
