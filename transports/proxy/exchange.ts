@@ -43,6 +43,8 @@ export interface ExchangeWorld {
   readonly newId: () => string;
   /** Exchanges admitted and not yet finished. */
   readonly active: Set<Exchange>;
+  /** One more is active: it wants to be ticked. */
+  readonly onActive: () => void;
   /** Answers that are read to their end for clients that left. */
   readonly orphans: { count: number };
 }
@@ -152,6 +154,7 @@ export class Exchange implements LegListener {
     this.#phase = 'routing';
     this.#config = this.#world.config();
     this.#world.active.add(this);
+    this.#world.onActive();
     for (const chunk of this.#upload.queued()) this.#meter.push(chunk);
     this.#route();
   }

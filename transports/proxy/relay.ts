@@ -16,7 +16,7 @@ export interface Relay {
   drain(withinMs: number): Promise<void>;
 }
 
-export interface RelayOptions extends Omit<ExchangeWorld, 'active' | 'orphans'> {
+export interface RelayOptions extends Omit<ExchangeWorld, 'active' | 'onActive' | 'orphans'> {
   readonly trustProxy: boolean;
 }
 
@@ -63,7 +63,6 @@ export function createRelay({ trustProxy, ...world }: RelayOptions): Relay {
   const { clock, metrics } = world;
   const active = new Set<Exchange>();
   const orphans = { count: 0 };
-  const complete: ExchangeWorld = { ...world, active, orphans };
   let ticker: Timer | undefined;
   let onIdle: (() => void) | undefined;
 
@@ -79,7 +78,10 @@ export function createRelay({ trustProxy, ...world }: RelayOptions): Relay {
     if (active.size === 0) onIdle?.();
     else keepTicking();
   };
-  const keepTicking = () => (ticker ??= clock.setTimer(LIMITS.relay.tickMs, tick));
+  const keepTicking = () => {
+    ticker ??= clock.setTimer(LIMITS.relay.tickMs, tick);
+  };
+  const complete: ExchangeWorld = { ...world, active, onActive: keepTicking, orphans };
 
   return {
     attach: (server) => {
@@ -87,7 +89,6 @@ export function createRelay({ trustProxy, ...world }: RelayOptions): Relay {
         server.raw(route.method, route.pattern, (response, request, requestId) => {
           try {
             new Exchange(complete, response, readRelayRequest(route, response, request, requestId, trustProxy)).start();
-            keepTicking();
           } catch (error) {
             // Where two readers could disagree about the end of this request, nothing that follows it can be trusted.
             const reply = problemReply(toVelloError(error), requestId, speaksOpenAi(route));

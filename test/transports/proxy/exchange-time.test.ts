@@ -2,7 +2,7 @@ import t, { type Test } from 'tap';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { connectRaw } from '../../fixtures/raw-client.ts';
 import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
-import { chunk, form, head, startGateway } from '../../fixtures/test-gateway.ts';
+import { chunk, form, grantOf, head, startGateway } from '../../fixtures/test-gateway.ts';
 
 /** At 3 kB/s, as compressed speech comes while it is spoken. */
 async function slowUpload(t: Test) {
@@ -135,6 +135,32 @@ t.test('a provider that falls silent in the middle of its answer is cut off, and
   await request.closed;
   t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 200 }]);
 });
+
+t.test(
+  'a request whose token had to be asked for is watched like any other, however long the answer took',
+  async (t) => {
+    const clock = createManualClock();
+    const upstream = await startScriptedUpstream(t);
+    let answer: () => void = () => undefined;
+    const asked = new Promise<void>((resolve) => (answer = resolve));
+    const find = async () => {
+      await asked;
+      return grantOf('late', clock.now() + 900_000);
+    };
+    const gateway = await startGateway(t, { providers: { main: upstream.url }, clock, find });
+    const client = await connectRaw(t, gateway.port);
+    client.send(head(form().length, ['Authorization: Bearer late']));
+    client.send(form());
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    clock.advance(5_000);
+    answer();
+    const request = await upstream.next();
+    await request.whole();
+    clock.advance(301_000);
+    await client.until('UPSTREAM_TIMEOUT');
+    t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 504 }]);
+  },
+);
 
 t.test('at a stop what is under way may finish, and what does not is ended and reported as shutdown', async (t) => {
   const clock = createManualClock();
