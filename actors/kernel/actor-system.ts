@@ -12,7 +12,7 @@ import { SHUTDOWN } from './exit-reason.ts';
 import type { Kernel, LiveActor, SpawnOptions } from './kernel.ts';
 import { checkMailbox } from './mailbox.ts';
 import { publishMetrics } from './publish-metrics.ts';
-import type { Ref } from './ref.ts';
+import type { Ref, TellResult } from './ref.ts';
 import { takeActorSnapshot, takeSnapshot, type ActorSnapshot, type SystemSnapshot } from './snapshot.ts';
 import { TypeStats } from './type-stats.ts';
 import { Watchdog } from './watchdog.ts';
@@ -30,6 +30,8 @@ export interface ActorSystem {
   spawn<M>(id: string, definition: ActorDefinition<M>): Ref<M>;
   /** The present incarnation at a path such as `vello/api/notifier`; the caller vouches for its message type. */
   resolve<M>(path: string): Ref<M> | undefined;
+  /** Tells whoever lives at a path now; a dead letter of reason `unknown` where nobody does. */
+  tell(path: string, message: unknown): TellResult;
   readonly deadLetters: DeadLetters;
   /** The tree as plain data; siblings of one type beyond two dozen as one line. */
   snapshot(): SystemSnapshot;
@@ -121,6 +123,13 @@ class System implements ActorSystem, Kernel {
 
   resolve<M>(path: string): Ref<M> | undefined {
     return this.#find(path);
+  }
+
+  tell(path: string, message: unknown): TellResult {
+    const actor = this.#find(path);
+    if (actor !== undefined) return actor.tell(message);
+    this.deadLetters.record('unknown', path, this.statsOf('unknown'), message);
+    return 'dead';
   }
 
   #find(path: string): LiveActor | undefined {

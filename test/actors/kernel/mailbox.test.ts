@@ -98,6 +98,23 @@ t.test('a capacity that is none is refused before anything starts', async (t) =>
   await system.stop();
 });
 
+t.test('a message to a path where nobody lives is a dead letter of its own kind', async (t) => {
+  const { system, metrics } = createTestSystem();
+  const seen: unknown[] = [];
+  system.spawn<string>(
+    'a',
+    actor((message) => void seen.push(message)),
+  );
+  t.equal(system.tell('a', 'hello'), 'delivered');
+  t.equal(system.tell('nobody/here', { type: 'lost' }), 'dead');
+  await settled();
+  t.strictSame(seen, ['hello']);
+  t.match(system.deadLetters.recent(), [{ reason: 'unknown', path: 'nobody/here', messageType: 'lost' }]);
+  metrics.scrape();
+  t.equal(metrics.value('vello_actor_dead_letters_total', { type: 'unknown', reason: 'unknown' }), 1);
+  await system.stop();
+});
+
 t.test('the last two hundred dead letters are kept, all are counted', async (t) => {
   const { system } = createTestSystem();
   const ref = system.spawn<{ type: string }>(
