@@ -13,6 +13,7 @@ import { Mailbox } from './mailbox.ts';
 import { WITHDRAWN, type Notice } from './notice.ts';
 import type { Reply, TellResult } from './ref.ts';
 import { Ring } from './ring.ts';
+import { QUICK, QUICK_MS } from './type-stats.ts';
 
 /** A turn ends after this many messages, or after this long: neither a chatty nor a slow actor holds the others up. */
 const TURN_MESSAGES = 128;
@@ -132,7 +133,7 @@ export class Cell extends Incarnation implements LiveActor {
     else handled = this.#handleControl() + this.#handlePresent(startMs);
     const endMs = this.kernel.clock.monotonicMs();
     this.#lastActiveMs = endMs;
-    if (handled > 0 && this.kernel.measures) this.#measure(handled, readySinceMs, startMs, endMs);
+    if (handled > 0 && this.kernel.measures) this.#measure(handled, startMs - readySinceMs, endMs - startMs);
     this.scheduleIfNeeded();
     return endMs;
   }
@@ -141,14 +142,22 @@ export class Cell extends Incarnation implements LiveActor {
     this.kill(`the kernel failed: ${toError(error).message}`);
   }
 
-  /** A turn is measured as a whole: two additions, whatever the number of messages. */
-  #measure(handled: number, readySinceMs: number, startMs: number, endMs: number): void {
+  /** A turn is measured as a whole, whatever the number of messages. */
+  #measure(handled: number, waitMs: number, elapsedMs: number): void {
     const { stats } = this;
+    const { quick } = stats;
     stats.messages += handled;
-    stats.wait.add(Math.max(0, startMs - readySinceMs), 1);
     // An asynchronous handler still in flight is measured when it settles.
     const finished = this.isSuspended ? handled - 1 : handled;
-    if (finished > 0) stats.handler.add(Math.max(0, endMs - startMs), finished);
+    if (waitMs <= QUICK_MS && elapsedMs <= QUICK_MS) {
+      quick[QUICK.turns] = (quick[QUICK.turns] as number) + 1;
+      quick[QUICK.messages] = (quick[QUICK.messages] as number) + finished;
+      quick[QUICK.handlerMs] = (quick[QUICK.handlerMs] as number) + elapsedMs;
+      quick[QUICK.waitMs] = (quick[QUICK.waitMs] as number) + waitMs;
+      return;
+    }
+    stats.wait.add(waitMs, 1);
+    if (finished > 0) stats.handler.add(elapsedMs, finished);
   }
 
   /** Empties the control lane, which is short by nature: at most one notice per timer, watch and retried message. */

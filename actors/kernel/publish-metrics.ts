@@ -8,6 +8,7 @@ export function publishMetrics(kernel: Kernel, metrics: Metrics): void {
   metrics.onScrape(() => {
     const depths = depthsByType(kernel.roots.values());
     for (const stats of kernel.allStats()) {
+      stats.settle();
       let before = sent.get(stats);
       if (before === undefined) sent.set(stats, (before = new Sent()));
       publishType(stats, before, depths.get(stats.type) ?? { max: 0, sum: 0 }, metrics);

@@ -180,6 +180,7 @@ class Camera {
   #busyLimitMs(actor: LiveActor): number {
     let limitMs = this.#busyMs.get(actor.type);
     if (limitMs === undefined) {
+      actor.stats.settle();
       limitMs = Math.max(BUSY_MS, 3 * actor.stats.handler.quantileMs(0.99));
       this.#busyMs.set(actor.type, limitMs);
     }

@@ -12,9 +12,14 @@ export class DurationHistogram {
   /** Adds `times` observations that took `totalMs` together, as equals: one turn of an actor is measured as a whole. */
   add(totalMs: number, times: number): void {
     const eachMs = totalMs / times;
+    this.sumMs += totalMs;
     let bucket = 0;
     while (bucket < BUCKETS_MS.length && eachMs > (BUCKETS_MS[bucket] as number)) bucket += 1;
     this.counts[bucket] = (this.counts[bucket] as number) + times;
+  }
+
+  addToFirst(totalMs: number, times: number): void {
+    this.counts[0] = (this.counts[0] ?? 0) + times;
     this.sumMs += totalMs;
   }
 
@@ -29,6 +34,11 @@ export class DurationHistogram {
     return total > 0 ? Infinity : 0;
   }
 }
+
+/** Where `TypeStats.quick` keeps what. */
+export const QUICK = { turns: 0, messages: 1, handlerMs: 2, waitMs: 3 } as const;
+/** What fits the first bucket of both histograms. */
+export const QUICK_MS = BUCKETS_MS[0];
 
 export type AskOutcome = 'ok' | 'failed' | 'timeout' | 'target_stopped' | 'mailbox_full';
 
@@ -48,8 +58,19 @@ export class TypeStats {
   readonly handler = new DurationHistogram();
   readonly wait = new DurationHistogram();
   readonly askTime = new DurationHistogram();
+  /** Turns too short for a second bucket, nearly all there are: only added up here, since a search would cost as much as a message. */
+  readonly quick = new Float64Array(4);
 
   constructor(type: string) {
     this.type = type;
+  }
+
+  /** Adds the quick turns to the histograms; before these are read. */
+  settle(): void {
+    const { quick } = this;
+    if (quick[QUICK.turns] === 0) return;
+    this.wait.addToFirst(quick[QUICK.waitMs] ?? 0, quick[QUICK.turns] ?? 0);
+    this.handler.addToFirst(quick[QUICK.handlerMs] ?? 0, quick[QUICK.messages] ?? 0);
+    quick.fill(0);
   }
 }
