@@ -8,6 +8,7 @@ interface Benchmark {
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   actors: () => import('./bench/actors.ts'),
+  auth: () => import('./bench/auth.ts'),
   gateway: () => import('./bench/gateway.ts'),
   speech: () => import('./bench/speech.ts'),
   streams: () => import('./bench/streams.ts'),
