@@ -1,4 +1,5 @@
 /** Opens what one api process stands on: pools of PostgreSQL, connections to Redis, and the implementations behind the api's ports. */
+import { gatherSettlements } from '../actors/credits/gathered-settlement.ts';
 import type { IdentitySecrets } from '../actors/identity/secrets.ts';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { DeviceAuth } from '../actors/ports/device-auth.ts';
@@ -99,7 +100,7 @@ export async function openApiStores(options: ApiStoresOptions): Promise<ApiStore
       ...jobTranscriptionRoutes(createConfirmedTexts(tenants)),
       ...ownedDeviceRoutes({ records, devices: createDeviceControl(tenants), grants: publisher }),
       ...jobRoutes({
-        settlement: createSettlement(system),
+        settlement: gatherSettlements(createSettlement(system)),
         costs: createModelCosts(system),
         abandoned: createAbandonedEvents(system),
         notifier: createRedisNotifier(commands),

@@ -50,6 +50,8 @@ export async function settleEvents(
     const verdict = next.next().value;
     if (verdict === undefined) throw new Error('the store returned fewer verdicts than it was given events');
     if (verdict.outcome === 'unknown_user') return new VelloError('USER_UNKNOWN');
+    if (verdict.outcome === 'refused')
+      return new VelloError('EVENT_MALFORMED', 'The event holds a value that cannot be stored.');
     const { jobId, creditsDeducted, balance, duplicate, userId } = verdict;
     // The event is settled, but asked for again: its repetition suspends the user, and changes nothing else.
     if (unsuspended.has(userId)) return new VelloError('UNAVAILABLE', 'The gateway could not be told.');

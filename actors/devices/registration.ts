@@ -1,5 +1,6 @@
 /** Validate and register: what a proven key and its hardware amount to, and the account that comes of it (contract §3.3, §3.4). */
 import { VelloError } from '../../config/errors.ts';
+import { vetPublicKey } from '../identity/public-key.ts';
 import { IDENTITY_LIMITS, takeOrRefuse } from '../identity/rate-limits.ts';
 import { newFamily } from '../identity/refresh.ts';
 import type { TokenPair, TokenPairs } from '../identity/token-pairs.ts';
@@ -59,17 +60,18 @@ export interface RegisterAnswer extends TokenPair {
   readonly credits: { readonly granted: number; readonly balance: number };
 }
 
-/** @throws VelloError `DEVICE_BLOCKED`, `AUTH_DEVICE_REVOKED`, `INVALID_FIELDS`, `RATE_LIMITED` */
+/** @throws VelloError `AUTH_KEY_INVALID`, `DEVICE_BLOCKED`, `AUTH_DEVICE_REVOKED`, `INVALID_FIELDS`, `RATE_LIMITED` */
 export async function registerDevice(
   request: RegisterRequest,
   deps: RegistrationDependencies,
 ): Promise<{ readonly created: boolean; readonly answer: RegisterAnswer }> {
   await takeOrRefuse(deps.limiter, `register:address:${request.address}`, IDENTITY_LIMITS.registerPerAddress);
+  const publicKey = vetPublicKey(request.publicKey);
   const fingerprints = hashFingerprints(request.fingerprints, deps.peppers);
   const nowMs = deps.clock.now();
   const { family, refreshToken } = newFamily(nowMs);
   const outcome = await deps.registry.register(
-    { publicKey: Buffer.from(request.publicKey, 'base64url'), fingerprints, device: request.device, family },
+    { publicKey, fingerprints, device: request.device, family },
     (evidence) => judgeHardware(evidence, deps.devicesPerHardware),
   );
   if (outcome.outcome === 'blocked') throw new VelloError('DEVICE_BLOCKED');

@@ -8,7 +8,7 @@ import type { DeviceRegistry } from '../ports/device-registry.ts';
 import type { RateLimiter } from '../ports/rate-limiter.ts';
 import type { SequenceWindows } from '../ports/sequence-windows.ts';
 import { decodeBase64url } from './base64url.ts';
-import { vetPublicKey } from './public-key.ts';
+import { screenPublicKey } from './public-key.ts';
 import { IDENTITY_LIMITS, takeOrRefuse } from './rate-limits.ts';
 import type { SignatureVerifier } from './signature.ts';
 import { deviceAuthText } from './signed-texts.ts';
@@ -41,9 +41,11 @@ export async function issueChallenge(
   request: { readonly publicKey: string; readonly address: string },
   deps: DeviceAuthDependencies,
 ): Promise<ChallengeAnswer> {
-  await takeOrRefuse(deps.limiter, `challenge:address:${request.address}`, IDENTITY_LIMITS.challengePerAddress);
-  vetPublicKey(request.publicKey);
-  await takeOrRefuse(deps.limiter, `challenge:key:${request.publicKey}`, IDENTITY_LIMITS.challengePerKey);
+  screenPublicKey(request.publicKey);
+  await Promise.all([
+    takeOrRefuse(deps.limiter, `challenge:address:${request.address}`, IDENTITY_LIMITS.challengePerAddress),
+    takeOrRefuse(deps.limiter, `challenge:key:${request.publicKey}`, IDENTITY_LIMITS.challengePerKey),
+  ]);
   const challengeId = uuidv7();
   const nonce = randomBytes(32).toString('base64url');
   const nowMs = deps.clock.now();
@@ -78,10 +80,13 @@ export async function answerChallenge(
   const signature = decodeBase64url(answer.signature, 64);
   const publicKey = Buffer.from(challenge.publicKey, 'base64url');
   const text = deviceAuthText({ challengeId: answer.challengeId, ...challenge });
-  if (signature === undefined || !(await deps.signatures.verify(publicKey, text, signature))) {
-    throw new VelloError('AUTH_SIGNATURE_INVALID');
-  }
-  const device = await deps.registry.findByKey(publicKey);
+  if (signature === undefined) throw new VelloError('AUTH_SIGNATURE_INVALID');
+  // Looked up meanwhile: the challenge is used up, so that a wrong signature costs one look-up and no more.
+  const [holds, device] = await Promise.all([
+    deps.signatures.verify(publicKey, text, signature),
+    deps.registry.findByKey(publicKey),
+  ]);
+  if (!holds) throw new VelloError('AUTH_SIGNATURE_INVALID');
   if (device?.revoked === true) throw new VelloError('AUTH_DEVICE_REVOKED');
   const nextSequence = device === undefined ? 1 : await deps.sequences.resume(device.deviceId, device.sequenceHigh);
   if (device !== undefined) await deps.registry.authenticated(device, nextSequence - 1);

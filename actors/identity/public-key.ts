@@ -1,15 +1,29 @@
-/** Decides which 32 bytes are a public key we accept. Done once, before a key is stored; verification afterwards trusts the stored key. */
+/** Decides which 32 bytes are a public key we accept: screened when a challenge is asked for, vetted before it is stored; then trusted. */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { VelloError } from '../../config/errors.ts';
 import { decodeBase64url } from './base64url.ts';
 
 /**
- * Returns the 32 bytes of a canonical Ed25519 point that generates the prime-order group.
- * OpenSSL accepts small-order and non-canonical keys, and for such a key one signature verifies every message
- * (RFC 8032 §5.1.7 leaves the check to the caller).
+ * Returns the 32 bytes of a canonical Ed25519 point that is not of small order. OpenSSL accepts small-order and non-canonical keys,
+ * and for such a key one signature verifies every message (RFC 8032 §5.1.7 leaves the check to the caller).
+ * @throws VelloError `AUTH_KEY_INVALID`
+ */
+export function screenPublicKey(encoded: string): Buffer {
+  return decode(encoded).bytes;
+}
+
+/**
+ * The same, and the point must lie in the prime-order group: a mixed-order key verifies differently in different libraries, and no
+ * honest key generator makes one. Ten times the price of the screening; paid once per key, before it is stored.
  * @throws VelloError `AUTH_KEY_INVALID`
  */
 export function vetPublicKey(encoded: string): Buffer {
+  const { bytes, point } = decode(encoded);
+  if (!point.isTorsionFree()) throw refused('It is not in the prime-order group.');
+  return bytes;
+}
+
+function decode(encoded: string) {
   const bytes = decodeBase64url(encoded, 32);
   if (bytes === undefined) throw refused('It must be 32 bytes, base64url without padding.');
   let point;
@@ -20,9 +34,7 @@ export function vetPublicKey(encoded: string): Buffer {
     throw refused('It is not the canonical encoding of a point on the curve.');
   }
   if (point.isSmallOrder()) throw refused('It is a point of small order.');
-  // A mixed-order key verifies differently in different libraries; no honest key generator makes one.
-  if (!point.isTorsionFree()) throw refused('It is not in the prime-order group.');
-  return bytes;
+  return { bytes, point };
 }
 
 const refused = (why: string): VelloError => new VelloError('AUTH_KEY_INVALID', `The public key is refused. ${why}`);

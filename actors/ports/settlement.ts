@@ -26,9 +26,11 @@ export type SettlementVerdict =
       readonly messageSeq: number | undefined;
     }
   /** No such user, or no such device of that user: nothing was recorded. */
-  | { readonly outcome: 'unknown_user'; readonly eventId: string };
+  | { readonly outcome: 'unknown_user'; readonly eventId: string }
+  /** The event holds a value that cannot be stored: nothing was recorded of it, and the others are not affected. */
+  | { readonly outcome: 'refused'; readonly eventId: string };
 
 export interface Settlement {
-  /** One transaction for 1..500 events; verdicts in the order of the events. Repeats, inside one call too, change nothing. */
+  /** One transaction for 1..500 events, several where one of them is refused; verdicts in the order of the events. Repeats, inside one call too, change nothing. */
   settle(events: readonly PricedEvent[]): Promise<readonly SettlementVerdict[]>;
 }

@@ -1,37 +1,55 @@
 /** Jobs, ledger, event ids and device messages for a batch of events in one statement, which is one transaction (contract §5). */
+import postgres from 'postgres';
 import { v7 as uuidv7 } from 'uuid';
 import type { PricedEvent, Settlement, SettlementVerdict } from '../../actors/ports/settlement.ts';
 import type { SystemSql } from './system.ts';
 
 export function createSettlement(sql: SystemSql): Settlement {
-  return {
-    async settle(events) {
-      const fresh = await settleFresh(sql, events);
-      const rest = events.filter((event) => !fresh.has(event.eventId));
-      // A second statement, because what a concurrent duplicate has just committed is invisible to the first one's snapshot.
-      const known = await findSettled(sql, events.length === fresh.size ? rest : events);
-      const answered = new Set<string>();
-      return events.map((event): SettlementVerdict => {
-        const first = answered.has(event.eventId) ? undefined : fresh.get(event.eventId);
-        answered.add(event.eventId);
-        const row = first ?? known.get(event.eventId);
-        if (row === undefined) return { outcome: 'unknown_user', eventId: event.eventId };
-        return {
-          outcome: 'settled',
-          eventId: event.eventId,
-          jobId: row.job_id,
-          userId: row.user_id,
-          deviceId: row.device_id,
-          creditsDeducted: row.credits,
-          balance: row.balance,
-          duplicate: first === undefined,
-          exhausted: row.exhausted,
-          messageSeq: first?.message_seq ?? undefined,
-        };
-      });
-    },
+  const settle = async (events: readonly PricedEvent[]): Promise<readonly SettlementVerdict[]> => {
+    try {
+      return await settleTogether(sql, events);
+    } catch (error) {
+      if (!isRefusedValue(error)) throw error;
+      const [only] = events;
+      if (only === undefined || events.length === 1)
+        return events.map(({ eventId }) => ({ outcome: 'refused', eventId }));
+      // The statement was undone as a whole; halving finds the event that it failed for, and settles all others.
+      const half = Math.ceil(events.length / 2);
+      return [...(await settle(events.slice(0, half))), ...(await settle(events.slice(half)))];
+    }
   };
+  return { settle };
 }
+
+async function settleTogether(sql: SystemSql, events: readonly PricedEvent[]): Promise<readonly SettlementVerdict[]> {
+  const fresh = await settleFresh(sql, events);
+  const rest = events.filter((event) => !fresh.has(event.eventId));
+  // A second statement, because what a concurrent duplicate has just committed is invisible to the first one's snapshot.
+  const known = await findSettled(sql, events.length === fresh.size ? rest : events);
+  const answered = new Set<string>();
+  return events.map((event): SettlementVerdict => {
+    const first = answered.has(event.eventId) ? undefined : fresh.get(event.eventId);
+    answered.add(event.eventId);
+    const row = first ?? known.get(event.eventId);
+    if (row === undefined) return { outcome: 'unknown_user', eventId: event.eventId };
+    return {
+      outcome: 'settled',
+      eventId: event.eventId,
+      jobId: row.job_id,
+      userId: row.user_id,
+      deviceId: row.device_id,
+      creditsDeducted: row.credits,
+      balance: row.balance,
+      duplicate: first === undefined,
+      exhausted: row.exhausted,
+      messageSeq: first?.message_seq ?? undefined,
+    };
+  });
+}
+
+/** SQLSTATE classes 22 (data exception) and 23 (integrity constraint): the values are at fault, not the server. */
+const isRefusedValue = (error: unknown): boolean =>
+  error instanceof postgres.PostgresError && /^2[23]/.test(error.code);
 
 interface SettledRow {
   readonly event_id: string;

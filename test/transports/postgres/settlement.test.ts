@@ -91,3 +91,18 @@ t.test('two hundred parallel charges lose no update, and repeats of them change 
     t.strictSame({ ...row }, { balance: 4700, entries: 101, sum: 4700, rows: 101, seq: 100 });
   }
 });
+
+t.test('an event that cannot be stored is refused alone, wherever it stands in a batch', async (t) => {
+  const { admin, system } = await createMigratedDatabase(t);
+  const account = await insertAccount(admin, { balance: 1000 });
+  const good = () => event(account, 1);
+  const poisons = [event(account, 1, { result: 'a\0b' }), event(account, 1, { status: 10 ** 12 })];
+  const batch = [good(), poisons[0] ?? good(), good(), good(), poisons[1] ?? good()];
+  const verdicts = await createSettlement(system).settle(batch);
+  t.strictSame(
+    verdicts.map((verdict) => verdict.outcome),
+    ['settled', 'refused', 'settled', 'settled', 'refused'],
+  );
+  const [row] = await admin`select balance::int, (select count(*)::int from jobs) as jobs from users_credits`;
+  t.strictSame({ ...row }, { balance: 997, jobs: 3 });
+});

@@ -41,7 +41,7 @@ export function registrationRoutes(deps: RegistrationDependencies): readonly Api
         201: { description: 'A new account.', schema: REGISTERED },
         200: { description: 'The account of this key.', schema: REGISTERED },
       },
-      errors: ['DEVICE_BLOCKED', 'AUTH_DEVICE_REVOKED', 'RATE_LIMITED'],
+      errors: ['AUTH_KEY_INVALID', 'DEVICE_BLOCKED', 'AUTH_DEVICE_REVOKED', 'RATE_LIMITED'],
       handle: async ({ caller, body, request }) => {
         const { created, answer } = await registerDevice(
           {
