@@ -198,9 +198,9 @@ async function startPeer(servers: Servers, ends: (() => Promise<unknown>)[]): Pr
   const needed = 'import fastapi, uvicorn, asyncpg, redis.asyncio, cryptography';
   if (spawnSync(PYTHON, ['-c', needed]).status !== 0) return undefined;
   const port = await findFreePort();
-  const folder = join(projectRoot, 'scripts', 'bench');
+  const folder = join(projectRoot, 'scripts', 'bench', 'auth');
   const options = ['--host', '127.0.0.1', '--port', String(port), '--no-access-log', '--log-level', 'warning'];
-  const child = spawn(PYTHON, ['-m', 'uvicorn', 'auth_peer:app', '--app-dir', folder, ...options], {
+  const child = spawn(PYTHON, ['-m', 'uvicorn', 'peer:app', '--app-dir', folder, ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
