@@ -56,3 +56,18 @@ export const url =
     if (URL.canParse(value) && schemes.includes(new URL(value).protocol)) return value.replace(/\/+$/, '');
     throw new TypeError(`a URL starting with ${schemes.join(' or ')}//`);
   };
+
+/** `2:<secret>,3:<secret>`: secrets of at least 32 characters by their version, from 2. The empty text is none. */
+export const versionedSecrets: Parser<ReadonlyMap<number, string>> = (value) => {
+  const secrets = new Map<number, string>();
+  for (const part of value === '' ? [] : value.split(',')) {
+    const match = /^([2-9]|[1-9]\d{1,3}):(\S{32,})$/.exec(part.trim());
+    const version = Number(match?.[1]);
+    const secret = match?.[2];
+    if (secret === undefined || secrets.has(version)) {
+      throw new TypeError('version:secret pairs, each version from 2 once, each secret of 32 characters or more');
+    }
+    secrets.set(version, secret);
+  }
+  return secrets;
+};

@@ -1,5 +1,5 @@
 /** Every setting, once: its variable, parser, default and one line of explanation. `load-settings.ts` reads them from an environment. */
-import { flag, integer, listenAddress, oneOf, text, url, type Parser } from './parse-setting.ts';
+import { flag, integer, listenAddress, oneOf, text, url, versionedSecrets, type Parser } from './parse-setting.ts';
 
 export interface Setting<T> {
   readonly variable: string;
@@ -103,6 +103,15 @@ export const SETTINGS = {
     '5',
     'Accounts that one piece of hardware may hold before registration is refused.',
   ),
+  fingerprintPeppers: {
+    ...required(
+      'VELLO_FINGERPRINT_PEPPERS',
+      versionedSecrets,
+      '',
+      'Peppers of fingerprint hashes beyond the derived one (version 1): 2:<secret>,3:<secret>. The highest is stored, all are looked up.',
+    ),
+    secret: true,
+  },
   trustProxy: required(
     'VELLO_TRUST_PROXY',
     flag,

@@ -1,5 +1,6 @@
 /** Opens what one api process stands on: pools of PostgreSQL, connections to Redis, and the implementations behind the api's ports. */
 import { gatherSettlements } from '../actors/credits/gathered-settlement.ts';
+import type { Peppers } from '../actors/devices/fingerprints.ts';
 import type { IdentitySecrets } from '../actors/identity/secrets.ts';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { DeviceAuth } from '../actors/ports/device-auth.ts';
@@ -42,6 +43,8 @@ export interface ApiStoresOptions {
   readonly redisUrl: string;
   readonly secrets: IdentitySecrets;
   readonly devicesPerHardware: number;
+  /** Peppers of fingerprint hashes beyond the derived one. */
+  readonly laterPeppers: Peppers;
   /** Called for each revocation, so that open sessions end. */
   readonly onRevoked: (scope: RevocationScope) => void;
   readonly clock: Clock;

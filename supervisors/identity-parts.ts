@@ -9,10 +9,11 @@ import { openKeyRing, type KeyRing } from '../actors/identity/key-ring.ts';
 import { revocationFollower } from '../actors/identity/revocation-follower.ts';
 import { createRevocations } from '../actors/identity/revocations.ts';
 import type { IdentitySecrets } from '../actors/identity/secrets.ts';
+import { createKeyScreen } from '../actors/identity/public-key.ts';
 import { createSignatureVerifier } from '../actors/identity/signature.ts';
 import { tokenJanitor } from '../actors/identity/token-janitor.ts';
 import { createTokenPairs } from '../actors/identity/token-pairs.ts';
-import { createTokens } from '../actors/identity/tokens.ts';
+import { createTokens, type Tokens } from '../actors/identity/tokens.ts';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { DeviceAuth } from '../actors/ports/device-auth.ts';
 import type { GrantPublisher, GrantSource, RevocationScope } from '../actors/ports/grants.ts';
@@ -57,6 +58,7 @@ export interface Identity {
   /** For the WebSocket. */
   readonly deviceAuth: DeviceAuth;
   readonly keys: KeyRing;
+  readonly tokens: Tokens;
   /** Actors of the api role, to be started before its listener. */
   readonly children: readonly ChildSpec[];
 }
@@ -89,7 +91,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   return {
     routes: [
       ...authRoutes({
-        deviceAuth: { challenges, registry, sequences, signatures, tokens, limiter, clock },
+        deviceAuth: { screen: createKeyScreen(), challenges, registry, sequences, signatures, tokens, limiter, clock },
         refreshing: { families, pairs, grants, clock, refreshKey: secrets.refreshKey },
         keys,
       }),
@@ -99,6 +101,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     authenticator,
     deviceAuth: createDeviceAuth({ authenticator, registry, sequences, signatures, grants, clock, log }),
     keys,
+    tokens,
     children: [
       worker('revocations', () => revocationFollower(revocations, options.grantSource)),
       worker('keys', () => keyFollower({ changes: createAnnouncedChanges(system), keys, services })),

@@ -59,7 +59,8 @@ export function composeRoles(foundation: Foundation, chosen: readonly string[]):
 function composeApi(foundation: Foundation): SupervisorSpec {
   const { settings, secretKey } = foundation;
   const secrets = deriveIdentitySecrets(secretKey);
-  const options = { ...foundation, secrets, devicesPerHardware: settings.devicesPerHardware };
+  const laterPeppers = new Map([...settings.fingerprintPeppers].map(([version, text]) => [version, Buffer.from(text)]));
+  const options = { ...foundation, secrets, devicesPerHardware: settings.devicesPerHardware, laterPeppers };
   return apiRole({ ...foundation, open: (onRevoked) => openApiStores({ ...options, onRevoked }) }, settings);
 }
 

@@ -8,7 +8,7 @@ import type { DeviceRegistry } from '../ports/device-registry.ts';
 import type { RateLimiter } from '../ports/rate-limiter.ts';
 import type { SequenceWindows } from '../ports/sequence-windows.ts';
 import { decodeBase64url } from './base64url.ts';
-import { screenPublicKey } from './public-key.ts';
+import type { KeyScreen } from './public-key.ts';
 import { IDENTITY_LIMITS, takeOrRefuse } from './rate-limits.ts';
 import type { SignatureVerifier } from './signature.ts';
 import { deviceAuthText } from './signed-texts.ts';
@@ -17,6 +17,7 @@ import { BOOTSTRAP_TOKEN_SECONDS, type Tokens } from './tokens.ts';
 export const CHALLENGE_LIFETIME_MS = 300_000;
 
 export interface DeviceAuthDependencies {
+  readonly screen: KeyScreen;
   readonly challenges: Challenges;
   readonly registry: DeviceRegistry;
   readonly sequences: SequenceWindows;
@@ -41,7 +42,7 @@ export async function issueChallenge(
   request: { readonly publicKey: string; readonly address: string },
   deps: DeviceAuthDependencies,
 ): Promise<ChallengeAnswer> {
-  screenPublicKey(request.publicKey);
+  deps.screen.pass(request.publicKey);
   await Promise.all([
     takeOrRefuse(deps.limiter, `challenge:address:${request.address}`, IDENTITY_LIMITS.challengePerAddress),
     takeOrRefuse(deps.limiter, `challenge:key:${request.publicKey}`, IDENTITY_LIMITS.challengePerKey),

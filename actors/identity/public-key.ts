@@ -3,18 +3,32 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import { VelloError } from '../../config/errors.ts';
 import { decodeBase64url } from './base64url.ts';
 
-/**
- * Returns the 32 bytes of a canonical Ed25519 point that is not of small order. OpenSSL accepts small-order and non-canonical keys,
- * and for such a key one signature verifies every message (RFC 8032 §5.1.7 leaves the check to the caller).
- * @throws VelloError `AUTH_KEY_INVALID`
- */
-export function screenPublicKey(encoded: string): Buffer {
-  return decode(encoded).bytes;
+export interface KeyScreen {
+  /**
+   * Returns where `encoded` is a canonical Ed25519 point that is not of small order. OpenSSL accepts small-order and non-canonical
+   * keys, and for such a key one signature verifies every message (RFC 8032 §5.1.7 leaves the check to the caller).
+   * @throws VelloError `AUTH_KEY_INVALID`
+   */
+  pass(encoded: string): void;
+}
+
+/** Remembers up to `capacity` encodings that passed: a desktop signs in with one key again and again. */
+export function createKeyScreen(capacity = 10_000): KeyScreen {
+  const passed = new Set<string>();
+  return {
+    pass(encoded) {
+      if (passed.has(encoded)) return;
+      decode(encoded);
+      passed.add(encoded);
+      const oldest = passed.size > capacity ? passed.values().next() : undefined;
+      if (oldest?.done === false) passed.delete(oldest.value);
+    },
+  };
 }
 
 /**
- * The same, and the point must lie in the prime-order group: a mixed-order key verifies differently in different libraries, and no
- * honest key generator makes one. Ten times the price of the screening; paid once per key, before it is stored.
+ * Returns the 32 bytes of a key that passes the screen and lies in the prime-order group: a mixed-order key verifies differently in
+ * different libraries, and no honest key generator makes one. Ten times the price of the screen; paid once, before a key is stored.
  * @throws VelloError `AUTH_KEY_INVALID`
  */
 export function vetPublicKey(encoded: string): Buffer {

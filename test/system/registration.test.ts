@@ -1,4 +1,5 @@
 import t from 'tap';
+import { ed25519 } from '@noble/curves/ed25519.js';
 import {
   DEVICE,
   makeDesktop,
@@ -108,4 +109,31 @@ t.test('placeholders of careless firmware identify nobody, and raw values are st
   const secret = desktop.fingerprints['machine_id'] ?? '';
   t.notMatch(String(row?.['stored']), secret);
   t.notMatch(String(row?.['stored']), Buffer.from(secret).toString('hex'));
+});
+
+t.test(
+  'hardware is recognised across a rotation of the pepper, and is stored under the new one as it comes back',
+  async (t) => {
+    const server = await startIdentityServer(t);
+    const owner = makeDesktop();
+    await register(server, owner);
+    const rotated = await startIdentityServer(t, { beside: server, laterPeppers: new Map([[2, Buffer.alloc(32, 9)]]) });
+    const twin = makeDesktop(strong(owner, 'machine_id', 'disk_serial'));
+    t.match((await register(rotated, twin)).body.credits, { granted: 1000 });
+    t.equal((await register(rotated, owner)).status, 200);
+    const versions = await server.database.admin`
+    select distinct pepper_version as version from device_fingerprints f join device_keys k using (device_id)
+    where k.public_key = ${Buffer.from(owner.publicKey, 'base64url')} order by 1`;
+    t.strictSame([...versions], [{ version: 1 }, { version: 2 }]);
+  },
+);
+
+t.test('a mixed-order key gets no account, although its owner can sign', async (t) => {
+  const server = await startIdentityServer(t);
+  const torsion = Buffer.from('c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a', 'hex');
+  const mixed = ed25519.Point.BASE.multiply(7n).add(ed25519.Point.fromBytes(torsion, true)).toBytes();
+  const bootstrap = await server.identity.tokens.issueBootstrap(Buffer.from(mixed).toString('base64url'), undefined);
+  const body = { fingerprints: makeDesktop().fingerprints, device: DEVICE };
+  const reply = await server.call('POST', '/api/devices/register', { token: bootstrap, body });
+  t.match(reply, { status: 422, body: { code: 'AUTH_KEY_INVALID' } });
 });
