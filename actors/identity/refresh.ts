@@ -42,6 +42,8 @@ export async function refresh(refreshToken: string, deps: RefreshDependencies): 
     await deps.grants.revoke({ familyId: token.familyId });
     throw new VelloError('AUTH_REFRESH_REUSED');
   }
+  // Said again with each refresh, in case the announcement or its store was lost since the credits ran out.
+  if (token.creditsSuspended) await deps.grants.suspend(token.userId);
   const successor = successorOf(token.tokenId, deps.refreshKey).toString('base64url');
   const expiresAtMs = Math.min(nowMs + REFRESH_TOKEN_MS, token.familyExpiresAtMs);
   return deps.pairs.issue(token, successor, expiresAtMs - nowMs);

@@ -27,6 +27,8 @@ export interface PresentedToken {
   readonly deviceRevoked: boolean;
   readonly mustReauthenticate: boolean;
   readonly hardwareBlocked: boolean;
+  /** The user has nothing left; no reason to refuse a refresh, but the gateway must know. */
+  readonly creditsSuspended: boolean;
 }
 
 export type RotationDecision =

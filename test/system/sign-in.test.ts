@@ -2,6 +2,7 @@ import t from 'tap';
 import { generateKeyPairSync } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { deviceAuthText } from '../../actors/identity/signed-texts.ts';
+import { GRANT_KEYS } from '../../transports/redis/grant-keys.ts';
 import {
   DEVICE,
   makeDesktop,
@@ -151,4 +152,14 @@ t.test('a key nobody may use is refused before a challenge is made for it', asyn
   const last = replies.at(-1);
   t.match(last, { status: 429, body: { code: 'RATE_LIMITED' } });
   t.ok(Number(last?.headers.get('retry-after')) >= 1);
+});
+
+t.test('a refresh tells the gateway again that a user has nothing left, should Redis have forgotten it', async (t) => {
+  const server = await startIdentityServer(t);
+  const first = (await register(server, makeDesktop())).body;
+  await server.database.admin`update users_credits set suspended_at = now() where user_id = ${first.user_id}`;
+  await server.redisCommand('FLUSHALL');
+  const { status } = await server.call('POST', '/api/auth/refresh', { body: { refresh_token: first.refresh_token } });
+  t.equal(status, 200, 'the owner may still sign in, read and top up');
+  t.equal(await server.redisCommand('SISMEMBER', GRANT_KEYS.suspended, first.user_id), 1);
 });

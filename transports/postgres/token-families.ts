@@ -19,7 +19,8 @@ export function createTokenFamilies(sql: SystemSql): TokenFamilies {
             f.expires_at as family_expires_at, f.revoked_at is not null as family_revoked,
             d.revoked_at is not null as device_revoked, d.must_reauthenticate,
             exists (select from device_blocks b where b.hardware_id = d.hardware_id and b.source = 'operator'
-              and b.lifted_at is null) as hardware_blocked
+              and b.lifted_at is null) as hardware_blocked,
+            exists (select from users_credits c where c.user_id = f.user_id and c.suspended_at is not null) as credits_suspended
           from refresh_tokens t
           join refresh_token_families f on f.id = t.family_id
           join devices d on d.id = f.device_id
@@ -86,6 +87,7 @@ interface PresentedRow {
   readonly device_revoked: boolean;
   readonly must_reauthenticate: boolean;
   readonly hardware_blocked: boolean;
+  readonly credits_suspended: boolean;
 }
 
 interface Use {
@@ -114,6 +116,7 @@ const toPresented = (row: PresentedRow, use: Use): PresentedToken => ({
   deviceRevoked: row.device_revoked,
   mustReauthenticate: row.must_reauthenticate,
   hardwareBlocked: row.hardware_blocked,
+  creditsSuspended: row.credits_suspended,
 });
 
 async function carryOut(tx: TransactionSql, row: PresentedRow, decision: RotationDecision): Promise<void> {

@@ -16,6 +16,7 @@ const token = (more: Partial<PresentedToken> = {}): PresentedToken => ({
   deviceRevoked: false,
   mustReauthenticate: false,
   hardwareBlocked: false,
+  creditsSuspended: false,
   ...more,
 });
 const decide = (more: Partial<PresentedToken>) => decideRotation(token(more), NOW, () => Buffer.alloc(32));
