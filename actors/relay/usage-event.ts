@@ -3,6 +3,7 @@
  * every field is a string. Pure; who sends, stores or bills it is decided elsewhere.
  */
 import { VelloError, type FieldProblem } from '../../config/errors.ts';
+import { isStorable, storableText } from './storable-text.ts';
 
 export const USAGE_EVENT_TYPES = ['transcribe', 'process'] as const;
 export type UsageEventType = (typeof USAGE_EVENT_TYPES)[number];
@@ -88,7 +89,7 @@ export function encodeUsageEvent(event: UsageEvent): UsageEventFields {
     user_id: event.userId ?? '',
     device_id: event.deviceId ?? '',
     provider: event.provider,
-    model: storable(event.model),
+    model: storableText(event.model),
     key_id: event.keyId,
     outcome: event.outcome,
     status: String(event.status),
@@ -102,8 +103,8 @@ export function encodeUsageEvent(event: UsageEvent): UsageEventFields {
     usage:
       event.usage === undefined
         ? ''
-        : JSON.stringify(event.usage, (_, value: unknown) => (typeof value === 'string' ? storable(value) : value)),
-    result: storable(event.result ?? ''),
+        : JSON.stringify(event.usage, (_, value: unknown) => (typeof value === 'string' ? storableText(value) : value)),
+    result: storableText(event.result ?? ''),
     attempts: String(event.attempts),
     traceparent: event.traceparent ?? '',
   };
@@ -167,8 +168,8 @@ function createFieldReader(fields: Readonly<Record<string, unknown>>) {
   const refuse = (name: FieldName, problem: string) => void problems.push({ field: `/${name}`, problem });
   const text = (name: FieldName): string => {
     const value = fields[name] ?? '';
-    if (typeof value === 'string') return value;
-    refuse(name, 'must be a string');
+    if (typeof value === 'string' && isStorable(value)) return value;
+    refuse(name, typeof value === 'string' ? 'must hold no U+0000 and no unpaired surrogate' : 'must be a string');
     return '';
   };
   const optional = <T>(name: FieldName, parse: FieldParser<T>): T | undefined => {
@@ -245,6 +246,3 @@ function isDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1));
 }
-
-/** What no database would keep is replaced, so that work done is recorded all the same. */
-const storable = (text: string): string => text.replace(/[\0\p{Surrogate}]/gu, '\ufffd');

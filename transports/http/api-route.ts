@@ -60,6 +60,8 @@ interface Declaration<A extends AuthKind, P extends TObject, Q extends TObject, 
   readonly query?: Q;
   readonly headers?: TObject;
   readonly body?: B;
+  /** The handler itself judges texts that a database could not keep; otherwise such a body is refused whole. */
+  readonly anyText?: boolean;
   readonly handle: (call: Call<A, P, Q, B>) => HttpReply | Promise<HttpReply>;
 }
 
@@ -85,7 +87,7 @@ export function apiRoute<
   Q extends TObject = TObject,
   B extends TSchema = TUndefined,
 >(declaration: Declaration<A, P, Q, B>): ApiRoute {
-  const { handle, ...facts } = declaration;
+  const { handle, anyText, ...facts } = declaration;
   const checkParams = compileCheck(declaration.params ?? NOTHING, 'Some parts of the path are invalid.') as Check<P>;
   const querySchema = declaration.query ?? NOTHING;
   const checkQuery = compileCheck(querySchema, 'Some query parameters are invalid.') as Check<Q>;
@@ -98,7 +100,7 @@ export function apiRoute<
     let body: unknown;
     if (checkBody !== undefined) {
       requireJson(request.header('content-type'));
-      body = checkBody(parseJson(bytes ?? (await request.readBody())));
+      body = checkBody(parseJson(bytes ?? (await request.readBody()), anyText));
     }
     const reply = await handle({ caller: caller as Callers[A], params, query, body: body, request });
     return { ...reply, headers: { ...DEFAULT_HEADERS, ...reply.headers } };

@@ -4,6 +4,7 @@
  */
 import { FormatRegistry, type Static, type TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { isStorable } from '../../actors/relay/storable-text.ts';
 import { VelloError, type FieldProblem } from '../../config/errors.ts';
 
 /** Returns the value as the schema's type. @throws VelloError `INVALID_FIELDS`, with a JSON pointer for each field */
@@ -42,15 +43,15 @@ export function requireJson(contentType: string): void {
 
 /**
  * Returns the JSON value of a body. Text that a database could not keep (U+0000, half of a surrogate pair) is refused here, so
- * that no handler meets it.
+ * that no handler meets it, unless the handler takes `anyText` and sees to it itself.
  * @throws VelloError `BAD_REQUEST` for what is not JSON in UTF-8 or is nested too deep, `INVALID_FIELDS` for unusable text
  */
-export function parseJson(body: Buffer): unknown {
+export function parseJson(body: Buffer, anyText = false): unknown {
   const text = decodeUtf8(body);
   const value = parse(text);
   const problems = new Map<string, string>();
   // Only an escape can smuggle such characters in: raw ones already failed as UTF-8 or as JSON.
-  inspect(value, '', 0, text.includes('\\u') ? problems : undefined);
+  inspect(value, '', 0, !anyText && text.includes('\\u') ? problems : undefined);
   if (problems.size > 0) throw invalidFields('Some texts hold characters that cannot be stored.', problems);
   return value;
 }
@@ -72,11 +73,9 @@ function parse(text: string): unknown {
   }
 }
 
-const UNSTORABLE = /[\0\p{Surrogate}]/u;
-
 function inspect(value: unknown, pointer: string, depth: number, problems: Map<string, string> | undefined): void {
   if (typeof value === 'string') {
-    if (problems !== undefined && problems.size < MAX_PROBLEMS && UNSTORABLE.test(value)) {
+    if (problems !== undefined && problems.size < MAX_PROBLEMS && !isStorable(value)) {
       problems.set(pointer, 'Expected text without U+0000 and unpaired surrogates');
     }
   } else if (typeof value === 'object' && value !== null) {

@@ -1,6 +1,7 @@
 /** Keeps abandoned events in `dead_letters`. */
 import { v7 as uuidv7 } from 'uuid';
 import type { AbandonedEvents } from '../../actors/ports/abandoned-events.ts';
+import { storableText } from '../../actors/relay/storable-text.ts';
 import type { SystemSql } from './system.ts';
 
 export function createAbandonedEvents(sql: SystemSql): AbandonedEvents {
@@ -12,7 +13,9 @@ export function createAbandonedEvents(sql: SystemSql): AbandonedEvents {
         user_id: uuidOrNull(fields['user_id']),
         stream,
         entry_id: entryId,
-        fields: { ...fields },
+        fields: Object.fromEntries(
+          Object.entries(fields).map(([name, value]) => [storableText(name), storableText(value)]),
+        ),
         attempts: attempts.map((attempt) => ({ ...attempt })),
         error_code: errorCode,
       }));
@@ -26,6 +29,6 @@ export function createAbandonedEvents(sql: SystemSql): AbandonedEvents {
   };
 }
 
-/** A malformed event may hold anything where an id belongs; its fields are kept as they came. */
+/** A malformed event may hold anything where an id belongs; its fields are kept as they came, but for what no database keeps. */
 const uuidOrNull = (text: string | undefined): string | null =>
   text !== undefined && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) ? text : null;

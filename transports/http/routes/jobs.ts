@@ -59,6 +59,8 @@ function addJobs(parts: JobRoutesParts): ApiRoute {
     },
     errors: ['EVENT_MALFORMED', 'USER_UNKNOWN', 'UNAVAILABLE'],
     maxBodyBytes: MAX_BODY_BYTES,
+    // One event's text must not take its neighbours down.
+    anyText: true,
     handle: async ({ body: { event, events } }) => {
       if ((event === undefined) === (events === undefined)) {
         const fields = [{ field: '', problem: 'Expected either event or events' }];
@@ -118,6 +120,8 @@ function addDeadLetters({ abandoned }: JobRoutesParts): ApiRoute {
     ),
     answers: { 200: { description: 'Recorded.', schema: Type.Object({ recorded: Type.Integer() }) } },
     maxBodyBytes: MAX_BODY_BYTES,
+    // What was given up because of its text is recorded with that text repaired.
+    anyText: true,
     handle: async ({ body }) => {
       const recorded = await abandoned.record(
         body.dead_letters.map(({ stream, entry_id, fields, attempts, error_code }) => ({
