@@ -1,7 +1,9 @@
-/** docs/architecture.md shows the tree as it is: GET /actors of a whole running Vello is compared with it. */
+/** docs/architecture.md shows the tree as it is: GET /actors of a whole running Vello, and what `vello actors` draws of it, are compared with it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { SystemSnapshot } from '../../actors/kernel/snapshot.ts';
+import { drawTree } from '../../scripts/actors-tree.ts';
 import { runVello } from '../fixtures/running-vello.ts';
 import { projectFolder } from '../fixtures/source-files.ts';
 
@@ -68,13 +70,15 @@ t.test('the tree in docs/architecture.md is the tree that runs', async (t) => {
   const desktop = vello.desktop();
   const { deviceId } = await desktop.register();
   const connection = await desktop.connect({});
-  const { tree } = (await (await fetch(`${vello.adminUrl}/actors`)).json()) as { readonly tree: readonly Live[] };
-  const [root] = tree;
+  const snapshot = (await (await fetch(`${vello.adminUrl}/actors`)).json()) as SystemSnapshot;
+  const root: Live | undefined = snapshot.tree[0];
   if (root === undefined) throw new Error('no tree');
   t.match(JSON.stringify(root), `"id":"device-${deviceId}"`, 'the session of a connected desktop is part of it');
   const { children, ...rest } = readDocumentedTree();
   // Tests bring their own PostgreSQL and Redis.
   const documented = { ...rest, children: children.filter(({ id }) => id !== 'services') };
   t.strictSame(differences(documented, root), []);
+  const drawn = drawTree(snapshot);
+  for (const { id } of documented.children) t.match(drawn, new RegExp(`[├└]─ ● ${id} `));
   await connection.close();
 });
