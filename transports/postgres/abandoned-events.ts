@@ -11,13 +11,13 @@ export function createAbandonedEvents(sql: SystemSql): AbandonedEvents {
         id: uuidv7(),
         event_id: uuidOrNull(fields['event_id']),
         user_id: uuidOrNull(fields['user_id']),
-        stream,
-        entry_id: entryId,
+        stream: storableText(stream),
+        entry_id: storableText(entryId),
         fields: Object.fromEntries(
           Object.entries(fields).map(([name, value]) => [storableText(name), storableText(value)]),
         ),
-        attempts: attempts.map((attempt) => ({ ...attempt })),
-        error_code: errorCode,
+        attempts: attempts.map((attempt) => ({ ...attempt, error: storableText(attempt.error) })),
+        error_code: storableText(errorCode),
       }));
       const added = await sql`
         insert into dead_letters (id, event_id, user_id, stream, entry_id, fields, attempts, error_code)
