@@ -1,6 +1,7 @@
 /** The jobs api over HTTP: `POST /api/jobs/add` and `POST /api/jobs/dead-letters`, and what their answers say. */
 import { failureOfStatus } from '../../actors/intake/event-verdict.ts';
 import type { AddedJob, JobsApi } from '../../actors/ports/jobs-api.ts';
+import { storableText } from '../../actors/relay/storable-text.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { ServiceClient, ServiceReply } from './service-client.ts';
 
@@ -16,7 +17,10 @@ export function createJobsClient(client: ServiceClient): JobsApi {
       const letters = events.map(({ stream, entryId, fields, attempts, errorCode }) => ({
         stream,
         entry_id: entryId,
-        fields,
+        // The api refuses text that it could not keep: what was given up because of its text is recorded with that text repaired.
+        fields: Object.fromEntries(
+          Object.entries(fields).map(([name, value]) => [storableText(name), storableText(value)]),
+        ),
         attempts,
         error_code: errorCode,
       }));

@@ -1,7 +1,6 @@
 /** Keeps abandoned events in `dead_letters`. */
 import { v7 as uuidv7 } from 'uuid';
 import type { AbandonedEvents } from '../../actors/ports/abandoned-events.ts';
-import { storableText } from '../../actors/relay/storable-text.ts';
 import type { SystemSql } from './system.ts';
 
 export function createAbandonedEvents(sql: SystemSql): AbandonedEvents {
@@ -11,13 +10,11 @@ export function createAbandonedEvents(sql: SystemSql): AbandonedEvents {
         id: uuidv7(),
         event_id: uuidOrNull(fields['event_id']),
         user_id: uuidOrNull(fields['user_id']),
-        stream: storableText(stream),
-        entry_id: storableText(entryId),
-        fields: Object.fromEntries(
-          Object.entries(fields).map(([name, value]) => [storableText(name), storableText(value)]),
-        ),
-        attempts: attempts.map((attempt) => ({ ...attempt, error: storableText(attempt.error) })),
-        error_code: storableText(errorCode),
+        stream,
+        entry_id: entryId,
+        fields: { ...fields },
+        attempts: attempts.map((attempt) => ({ ...attempt })),
+        error_code: errorCode,
       }));
       const added = await sql`
         insert into dead_letters (id, event_id, user_id, stream, entry_id, fields, attempts, error_code)
@@ -29,6 +26,6 @@ export function createAbandonedEvents(sql: SystemSql): AbandonedEvents {
   };
 }
 
-/** A malformed event may hold anything where an id belongs; its fields are kept as they came, but for what no database keeps. */
+/** A malformed event may hold anything where an id belongs; its fields are kept as they came. */
 const uuidOrNull = (text: string | undefined): string | null =>
   text !== undefined && /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text) ? text : null;

@@ -120,8 +120,6 @@ function addDeadLetters({ abandoned }: JobRoutesParts): ApiRoute {
     ),
     answers: { 200: { description: 'Recorded.', schema: Type.Object({ recorded: Type.Integer() }) } },
     maxBodyBytes: MAX_BODY_BYTES,
-    // What was given up because of its text is recorded with that text repaired.
-    anyText: true,
     handle: async ({ body }) => {
       const recorded = await abandoned.record(
         body.dead_letters.map(({ stream, entry_id, fields, attempts, error_code }) => ({

@@ -176,18 +176,4 @@ t.test('an abandoned event is recorded once, whatever its fields hold', async (t
       },
     ],
   );
-
-  const unstorable = { ...letter, entry_id: '1-3', fields: { model: 'a\u0000b\ud800' } };
-  t.match(await post('/api/jobs/dead-letters', { dead_letters: [unstorable] }), { status: 200, body: { recorded: 1 } });
-  const named = {
-    ...unstorable,
-    stream: '\0',
-    entry_id: '\0',
-    error_code: '\ud800',
-    attempts: [{ attempt: 1, at: 1, error: '\0' }],
-  };
-  t.match(await post('/api/jobs/dead-letters', { dead_letters: [named] }), { status: 200, body: { recorded: 1 } });
-  t.match(await admin`select fields from dead_letters where entry_id = '1-3'`, [
-    { fields: { model: 'a\ufffdb\ufffd' } },
-  ]);
 });
