@@ -11,26 +11,18 @@ const PING_WITHIN_MS = 1000;
  * @throws VelloError `REDIS_UNAVAILABLE` where the connection is down or broke on the way, so that an answer may have been lost.
  */
 export async function blockingRead<T>(redis: Redis, waitMs: number, read: () => Promise<T>): Promise<T> {
-  if (redis.status !== 'ready') throw lost('the connection is down');
-  let onClose: (() => void) | undefined;
-  const closed = new Promise<never>((_, reject) => {
-    onClose = () => reject(lost('the connection broke'));
-    redis.once('close', onClose);
-  });
-  // Both may lose the race below and reject later, unheard.
-  closed.catch(() => undefined);
+  if (!isReady(redis)) throw lost('the connection is down');
   const startedMs = performance.now();
-  const answer = read();
-  answer.catch(() => undefined);
+  let reply: T;
   try {
-    const reply = await Promise.race([answer, closed]);
-    // Our own timer ends a block on a dead socket with the same null that means "nothing came", only later.
-    const late = performance.now() - startedMs >= waitMs + BLOCKING_GRACE_MS * 0.9;
-    if (reply === null && late) await Promise.race([proveAlive(redis), closed]);
-    return reply;
-  } finally {
-    if (onClose !== undefined) redis.off('close', onClose);
+    reply = await read();
+  } catch (error) {
+    throw isReady(redis) ? error : lost('the connection broke');
   }
+  // Our own timer ends a block on a dead socket with the same null that means "nothing came", only later.
+  const late = performance.now() - startedMs >= waitMs + BLOCKING_GRACE_MS * 0.9;
+  if (reply === null && late) await proveAlive(redis);
+  return reply;
 }
 
 async function proveAlive(redis: Redis): Promise<void> {
@@ -48,5 +40,8 @@ async function proveAlive(redis: Redis): Promise<void> {
   redis.disconnect(true);
   throw lost('the socket is dead');
 }
+
+/** Asked through a call: the compiler cannot know that the status changes while a read waits. */
+const isReady = (redis: Redis): boolean => redis.status === 'ready';
 
 const lost = (why: string) => new VelloError('REDIS_UNAVAILABLE', `Redis: ${why} while a read waited.`);

@@ -59,33 +59,36 @@ export function reconnectDelayMs(attempt: number, random: () => number = Math.ra
 /** How much later than its BLOCK a blocked read ends on our side when Redis does not answer. */
 export const BLOCKING_GRACE_MS = 500;
 
-const COMMON: RedisOptions = {
+const COMMON = {
+  // Answers have one shape for every server that Vello may be given.
+  protocol: 2,
   connectTimeout: 5000,
   keepAlive: 10_000,
-  retryStrategy: (attempt) => reconnectDelayMs(attempt),
+  retryStrategy: (attempt: number) => reconnectDelayMs(attempt),
   // After a failover the old master answers READONLY: reconnecting finds the new one, and the refused command changed nothing.
-  reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
-};
+  reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? 2 : false),
+} satisfies RedisOptions;
 
-const BY_USE: Readonly<Record<RedisUse, RedisOptions>> = {
+/** Commands that wait when their connection breaks reject at once. They may have run: only their caller knows whether to send them again. */
+const NEVER_SEND_AGAIN = { enableOfflineQueue: false, maxRetriesPerRequest: 0 } satisfies RedisOptions;
+
+const BY_USE = {
   command: {
-    enableOfflineQueue: false,
-    // A command whose answer was lost may have run. Only its caller knows whether it can be sent again.
-    maxRetriesPerRequest: 0,
-    // A socket that swallows commands is destroyed after this long without a byte.
+    ...NEVER_SEND_AGAIN,
+    // A socket that swallows commands is destroyed after this long without a byte. Before ioredis 6 the timer outlived its socket and
+    // destroyed the next one: redis/ioredis#2147.
     socketTimeout: 5000,
   },
   blocking: {
-    maxRetriesPerRequest: null,
-    // A blocked read that is sent again after a reconnect would take entries for a reader that has long given up on it.
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
+    ...NEVER_SEND_AGAIN,
     // Ends a block whose answer never comes (BLOCK + the grace); the reader then tests the socket and drops it.
     blockingTimeout: 6000,
     blockingTimeoutGrace: BLOCKING_GRACE_MS,
+    // For what does not block on the same connection. Longer than any block.
+    socketTimeout: 8000,
   },
   subscriber: { maxRetriesPerRequest: null, autoResubscribe: true },
-};
+} satisfies Readonly<Record<RedisUse, RedisOptions>>;
 
 /** Logs each outage once and its end once; ioredis repeats the error at every attempt. Returns a reader of the last error. */
 function reportOutages(redis: Redis, log: Log): () => Error | undefined {

@@ -49,6 +49,8 @@ export function createReaderConnection(options: ReaderConnectionOptions): Reader
       if (state.current?.redis.status === 'ready') return state.current.redis;
       drop();
       const redis = await connect();
+      // The client would reconnect by itself, under an id that nobody knows.
+      redis.once('close', () => redis.disconnect());
       const id = await redis.client('ID');
       known.add(id);
       // It may have been closed while the connection was being made.
@@ -57,8 +59,6 @@ export function createReaderConnection(options: ReaderConnectionOptions): Reader
         throw closed();
       }
       state.current = { redis, id };
-      // The client would reconnect by itself, under an id that nobody knows.
-      redis.once('close', () => redis.disconnect());
       return redis;
     },
     endOthers: async () => {

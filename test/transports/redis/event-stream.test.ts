@@ -69,7 +69,7 @@ t.test('with a server', async (t) => {
     const reading = stream.read('a', 1, 5000);
     await blocked(commands);
     const killed = t.rejects(reading, UNAVAILABLE);
-    await commands.client('KILL', 'SKIPME', 'yes');
+    await commands.client('KILL', 'SKIPME', 'YES');
     await killed;
     const id = await commands.xadd(key, '*', 'n', '1');
     const again = await createRedisEventStreams({
@@ -179,6 +179,24 @@ t.test('a reader that the server does not know to be gone', async (t) => {
   });
 });
 
+t.test('a reader whose connection breaks while it is being made leaves nothing behind', async (t) => {
+  const server = await startRedis(t);
+  const proxy = await startCutProxy(t, server.port);
+  const url = new URL(server.url);
+  url.port = String(proxy.port);
+  const { commands } = await setUp(t, server);
+  const streams = createRedisEventStreams({ url: url.href, log: createMemoryLog(), metrics: createMemoryMetrics() });
+  const stream = await streams.open('transcribe');
+  t.teardown(() => stream.close());
+  proxy.breakOn('\r\nID\r\n');
+  await t.rejects(stream.read('a', 1, 10), UNAVAILABLE);
+  t.same(await stream.read('a', 1, 10), []);
+  // Longer than a client waits before it reconnects for the first time.
+  await new Promise((resolve) => setTimeout(resolve, 2 * reconnectDelayMs(1, () => 1)));
+  const readers = String(await commands.client('LIST')).match(/ name=vello-collector-transcribe /g);
+  t.equal(readers?.length, 1);
+});
+
 t.test('a killed server fails commands and reads at once, and both work after its restart', async (t) => {
   const server = await startRedis(t, { fsync: 'always' });
   const { commands, stream } = await setUp(t, server);
@@ -194,6 +212,22 @@ t.test('a killed server fails commands and reads at once, and both work after it
   t.match(await untilAnswered(() => stream.held('a')), [{ id }]);
   t.same(await stream.settle('a', [id]), []);
 });
+
+t.test(
+  'what waits for an answer when its connection breaks rejects at once, on either kind of connection',
+  async (t) => {
+    const server = await startRedis(t);
+    const options = { url: server.url, name: 'test', log: createMemoryLog() };
+    const connections = await Promise.all(
+      (['command', 'blocking'] as const).map((use) => connectRedis({ ...options, use })),
+    );
+    for (const connection of connections) t.teardown(() => connection.disconnect());
+    server.freeze();
+    const rejected = connections.map((connection) => t.rejects(connection.client('ID')));
+    await server.kill();
+    await Promise.all(rejected);
+  },
+);
 
 t.test('a server that is not there is one clear error, and nothing stays open', async (t) => {
   const log = createMemoryLog();

@@ -176,6 +176,6 @@ t.test('a device that refreshes for weeks leaves no trail of its former tokens',
   const { redis, publisher } = await setUp(t);
   await redis.zadd('vello:grants:device_id:device-1', Date.now() - 5, 'hash-old');
   await publisher.issue(grant('new'));
-  t.same(await redis.zrange('vello:grants:device_id:device-1', 0, -1), ['hash-new']);
+  t.same(await redis.zrange('vello:grants:device_id:device-1', '0', '-1'), ['hash-new']);
   t.ok((await redis.pttl('vello:grants:device_id:device-1')) > 0);
 });
