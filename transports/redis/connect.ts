@@ -75,6 +75,8 @@ const NEVER_SEND_AGAIN = { enableOfflineQueue: false, maxRetriesPerRequest: 0 } 
 const BY_USE = {
   command: {
     ...NEVER_SEND_AGAIN,
+    // What is sent in one turn of the event loop leaves in one write: the system call costs more than the command.
+    enableAutoPipelining: true,
     // A socket that swallows commands is destroyed after this long without a byte. Before ioredis 6 the timer outlived its socket and
     // destroyed the next one: redis/ioredis#2147.
     socketTimeout: 5000,
