@@ -73,7 +73,11 @@ export async function openApiStores(options: ApiStoresOptions): Promise<ApiStore
   };
   const pool = async (role: RuntimeRole & keyof typeof POOL) => {
     const name = role.replace('_', '-');
-    const sql = connectPostgres(runtimeUrl(databaseUrl, role, secrets.rolePasswords), { max: POOL[role], name });
+    const sql = connectPostgres(runtimeUrl(databaseUrl, role, secrets.rolePasswords), {
+      max: POOL[role],
+      name,
+      looksUpOnly: true,
+    });
     undo.push(() => sql.end({ timeout: 5 }));
     await checkRuntimeRole(sql, role);
     return sql;

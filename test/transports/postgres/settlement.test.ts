@@ -1,6 +1,7 @@
 import t from 'tap';
 import { v7 as uuidv7 } from 'uuid';
 import { createSettlement } from '../../../transports/postgres/settlement.ts';
+import { createSystemDatabase } from '../../../transports/postgres/system.ts';
 import { createMigratedDatabase } from '../../fixtures/migrated-database.ts';
 import { insertAccount } from '../../fixtures/account.ts';
 import { pricedEvent as event } from '../../fixtures/priced-event.ts';
@@ -105,4 +106,20 @@ t.test('an event that cannot be stored is refused alone, wherever it stands in a
   );
   const [row] = await admin`select balance::int, (select count(*)::int from jobs) as jobs from users_credits`;
   t.strictSame({ ...row }, { balance: 997, jobs: 3 });
+});
+
+t.test('connections that knew the tables small look rows up by an index when they have grown', async (t) => {
+  const { admin, pool } = await createMigratedDatabase(t);
+  const sql = pool('vello_service', 1);
+  const settlement = createSettlement(createSystemDatabase(sql));
+  const account = await insertAccount(admin, { balance: 100_000 });
+  // Now the planner knows how small they are, as it does a minute after an installation began to work.
+  await admin`analyze`;
+  for (let batch = 0; batch < 10; batch += 1) {
+    await settlement.settle(Array.from({ length: 20 }, () => event(account, 1)));
+  }
+  await sql`select pg_stat_force_next_flush()`;
+  const scanned = await admin`
+    select relname, seq_scan::int from pg_stat_user_tables where relname in ('jobs', 'devices', 'users_credits') and seq_scan > 0`;
+  t.same(scanned, []);
 });
