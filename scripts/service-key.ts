@@ -1,7 +1,8 @@
 /** `vello service-key`: issues, rotates, revokes and lists the keys by which services call the api. */
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { type KeyObject } from 'node:crypto';
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { generateKeyPair } from '../actors/identity/key-pair.ts';
 import { vetPublicKey } from '../actors/identity/public-key.ts';
 import {
   issueServiceKey,
@@ -62,8 +63,8 @@ async function add(
   const hours = Number(invocation.text('overlap') ?? 24);
   if (!(hours >= 0 && hours <= 24 * 365)) throw new UsageError('--overlap takes hours, from 0 to a year');
   const given = invocation.text('public-key');
-  const pair = given === undefined ? generateKeyPairSync('ed25519') : undefined;
-  const publicKey = vetPublicKey(given ?? pair?.publicKey.export({ format: 'jwk' }).x ?? '');
+  const pair = given === undefined ? generateKeyPair() : undefined;
+  const publicKey = vetPublicKey(given ?? pair?.publicKey.toString('base64url') ?? '');
   const key = {
     serviceId,
     description: invocation.text('description') ?? serviceId,

@@ -37,7 +37,7 @@ async function rotate({ sql, secrets, name }: Operator, force: boolean): Promise
     );
     return 1;
   }
-  const kid = await rotateSigningKeys(sql, await generateSigningKey(secrets.sealingKey), name);
+  const kid = await rotateSigningKeys(sql, generateSigningKey(secrets.sealingKey), name);
   console.log(`Key ${kid} signs from now on.`);
   return 0;
 }

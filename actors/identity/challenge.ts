@@ -92,7 +92,7 @@ export async function answerChallenge(
   const nextSequence = device === undefined ? 1 : await deps.sequences.resume(device.deviceId, device.sequenceHigh);
   if (device !== undefined) await deps.registry.authenticated(device, nextSequence - 1);
   return {
-    bootstrap_token: await deps.tokens.issueBootstrap(challenge.publicKey, device?.deviceId),
+    bootstrap_token: deps.tokens.issueBootstrap(challenge.publicKey, device?.deviceId),
     expires_in: BOOTSTRAP_TOKEN_SECONDS,
     device_registered: device !== undefined,
     next_sequence: nextSequence,

@@ -2,16 +2,17 @@
  * The keys that sign tokens, as one process knows them: one signs, the next one is already published, retired ones verify until
  * the last token they signed has expired. A key is found by the `kid` of this ring and by nothing else in a token.
  */
-import { exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
-import { randomBytes } from 'node:crypto';
+import { importJWK, type CryptoKey, type JWK } from 'jose';
+import { createPrivateKey, randomBytes, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { NewSigningKey, SigningKeyStore, StoredSigningKey } from '../ports/signing-key-store.ts';
+import { generateKeyPair } from './key-pair.ts';
 import { seal, unseal } from './sealed-box.ts';
 
 export interface KeyRing {
   /** The key that signs now. */
-  current(): { readonly kid: string; readonly privateKey: CryptoKey };
+  current(): { readonly kid: string; readonly privateKey: KeyObject };
   publicKey(kid: string): CryptoKey | undefined;
   /** The public halves (RFC 7517), current first. */
   jwks(): { readonly keys: readonly JWK[] };
@@ -32,7 +33,7 @@ export async function openKeyRing(options: {
   const load = () => store.load(clock.now() - RETIRED_KEY_GRACE_MS);
   let stored = await load();
   if (!stored.some((key) => key.state === 'current')) {
-    await store.provide(await generateSigningKey(sealingKey), await generateSigningKey(sealingKey));
+    await store.provide(generateSigningKey(sealingKey), generateSigningKey(sealingKey));
     stored = await load();
   }
   let ring = await unsealRing(stored, sealingKey);
@@ -47,12 +48,15 @@ export async function openKeyRing(options: {
 }
 
 /** A new key pair, its private half sealed. */
-export async function generateSigningKey(sealingKey: Buffer): Promise<NewSigningKey> {
-  const { publicKey, privateKey } = await generateKeyPair('Ed25519', { extractable: true });
+export function generateSigningKey(sealingKey: Buffer): NewSigningKey {
+  const { d, ...publicJwk } = generateKeyPair().privateKey.export({ format: 'jwk' });
   const kid = randomBytes(12).toString('base64url');
-  const secret = Buffer.from(JSON.stringify(await exportJWK(privateKey)));
-  const publicJwk = { ...(await exportJWK(publicKey)), kid, alg: 'Ed25519', use: 'sig' };
-  return { kid, publicJwk, sealed: seal(sealingKey, sealPurpose(kid), secret) };
+  const secret = Buffer.from(JSON.stringify({ ...publicJwk, d }));
+  return {
+    kid,
+    publicJwk: { ...publicJwk, kid, alg: 'Ed25519', use: 'sig' },
+    sealed: seal(sealingKey, sealPurpose(kid), secret),
+  };
 }
 
 const sealPurpose = (kid: string): string => `signing key ${kid}`;
@@ -62,11 +66,11 @@ async function unsealRing(stored: readonly StoredSigningKey[], sealingKey: Buffe
   const sorted = stored.toSorted((a, b) => ORDER[a.state] - ORDER[b.state]);
   const first = sorted[0];
   if (first?.state !== 'current') throw new VelloError('UNAVAILABLE', 'There is no current signing key.');
-  const privateJwk = JSON.parse(unseal(sealingKey, sealPurpose(first.kid), first.sealed).toString()) as JWK;
+  const privateJwk = JSON.parse(unseal(sealingKey, sealPurpose(first.kid), first.sealed).toString()) as JsonWebKey;
   const publicKeys = new Map<string, CryptoKey>();
   for (const key of sorted) publicKeys.set(key.kid, (await importJWK(key.publicJwk, 'Ed25519')) as CryptoKey);
   return {
-    current: { kid: first.kid, privateKey: (await importJWK(privateJwk, 'Ed25519')) as CryptoKey },
+    current: { kid: first.kid, privateKey: createPrivateKey({ key: privateJwk, format: 'jwk' }) },
     publicKeys,
     jwks: { keys: sorted.map((key) => key.publicJwk) },
   };

@@ -31,7 +31,7 @@ export function createTokenPairs(options: {
   const { tokens, grants, families } = options;
   return {
     async issue({ userId, deviceId, familyId }, refreshToken, refreshExpiresInMs) {
-      const { token, expiresAtMs } = await tokens.issueAccess({ userId, deviceId, familyId });
+      const { token, expiresAtMs } = tokens.issueAccess({ userId, deviceId, familyId });
       await grants.issue({ tokenHash: hashToken(token), userId, deviceId, familyId, expiresAtMs });
       // A revocation that was published before this grant has not closed it; one that comes later will.
       if (!(await families.isOpen(familyId))) {

@@ -1,11 +1,11 @@
 /** Benchmark of sign-in and settlement: one api process beside the same routes in Python (FastAPI, asyncpg, uvicorn), over the same servers. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { v7 as uuidv7 } from 'uuid';
+import { generateKeyPair } from '../../actors/identity/key-pair.ts';
 import { deriveIdentitySecrets } from '../../actors/identity/secrets.ts';
 import { connectPostgres, type Sql } from '../../transports/postgres/connect.ts';
 import { migrate } from '../../transports/postgres/migrate.ts';
@@ -142,10 +142,9 @@ async function startServers(folder: string, ends: (() => Promise<unknown>)[]): P
 
 async function fill(databaseUrl: string) {
   await migrate({ adminUrl: databaseUrl, passwords: deriveIdentitySecrets(SECRET_KEY).rolePasswords });
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
+  const { publicKey, privateKey } = generateKeyPair();
   const sql = connectPostgres(databaseUrl, { max: 1, name: 'vello bench' });
-  await registerService(sql, { serviceId: SERVICE, description: 'benchmark', publicKey: raw });
+  await registerService(sql, { serviceId: SERVICE, description: 'benchmark', publicKey });
   const owners = Array.from({ length: OWNERS }, (): Owner => ({ userId: uuidv7(), deviceId: uuidv7() }));
   await insertOwners(sql, owners);
   await sql.end();

@@ -132,7 +132,7 @@ t.test('a mixed-order key gets no account, although its owner can sign', async (
   const server = await startIdentityServer(t);
   const torsion = Buffer.from('c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a', 'hex');
   const mixed = ed25519.Point.BASE.multiply(7n).add(ed25519.Point.fromBytes(torsion, true)).toBytes();
-  const bootstrap = await server.identity.tokens.issueBootstrap(Buffer.from(mixed).toString('base64url'), undefined);
+  const bootstrap = server.identity.tokens.issueBootstrap(Buffer.from(mixed).toString('base64url'), undefined);
   const body = { fingerprints: makeDesktop().fingerprints, device: DEVICE };
   const reply = await server.call('POST', '/api/devices/register', { token: bootstrap, body });
   t.match(reply, { status: 422, body: { code: 'AUTH_KEY_INVALID' } });

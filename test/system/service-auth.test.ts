@@ -1,6 +1,7 @@
 import t from 'tap';
-import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { createHash, sign, type KeyObject } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
+import { generateKeyPair } from '../../actors/identity/key-pair.ts';
 import { serviceRequestText } from '../../actors/identity/signed-texts.ts';
 import { startIdentityServer, type IdentityServer } from '../fixtures/identity-server.ts';
 
@@ -36,11 +37,10 @@ async function present(at: IdentityServer, headers: Record<string, string>, sign
 }
 
 async function makeService(serviceId: string) {
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url');
+  const { publicKey, privateKey } = generateKeyPair();
   const keyId = uuidv7();
   await operator`insert into service_accounts (id, description) values (${serviceId}, 'test') on conflict do nothing`;
-  await operator`insert into service_keys (id, service_id, public_key) values (${keyId}, ${serviceId}, ${raw})`;
+  await operator`insert into service_keys (id, service_id, public_key) values (${keyId}, ${serviceId}, ${publicKey})`;
   return { serviceId, privateKey, keyId };
 }
 

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { generateKeyPairSync } from 'node:crypto';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { generateKeyPair } from '../../actors/identity/key-pair.ts';
 import { deviceAuthText } from '../../actors/identity/signed-texts.ts';
 import { GRANT_KEYS } from '../../transports/redis/grant-keys.ts';
 import {
@@ -146,7 +146,7 @@ t.test('a key nobody may use is refused before a challenge is made for it', asyn
     status: 422,
     body: { code: 'INVALID_FIELDS', errors: [{ field: '/public_key' }] },
   });
-  const key = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' }).x;
+  const key = generateKeyPair().publicKey.toString('base64url');
   const replies = [];
   for (let i = 0; i < 12; i += 1) replies.push(await challenge(key));
   const last = replies.at(-1);

@@ -1,7 +1,8 @@
 /** Who a desktop is: its Ed25519 key pair and the sequence of its signed requests. On disk, readable by its owner alone, or in memory. */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
+import { createPrivateKey, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { chmod, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { generateKeyPair, keyPairOf, type KeyPair } from '../../actors/identity/key-pair.ts';
 import { localError } from './client-error.ts';
 
 export interface DeviceIdentity {
@@ -29,17 +30,19 @@ export async function openDeviceIdentity(folder: string): Promise<DeviceIdentity
   }
   const stored = Number((await readIfThere(sequenceFile)) ?? '1');
   if (!Number.isSafeInteger(stored)) throw localError('KEY_FILE', `${sequenceFile} does not hold a number.`);
-  return fromKey(readKey(pem, keyFile), stored, (next) => replaceFile(sequenceFile, String(next)));
+  return fromKey(keyPairOf(readKey(pem, keyFile)), stored, (next) => replaceFile(sequenceFile, String(next)));
 }
 
 /** An identity that ends with the process: for tests and load generators. */
 export function createMemoryIdentity(): DeviceIdentity {
-  return fromKey(generateKeyPairSync('ed25519').privateKey, 1, async () => undefined);
+  return fromKey(generateKeyPair(), 1, async () => undefined);
 }
 
-function fromKey(key: KeyObject, first: number, store: (next: number) => Promise<void>): DeviceIdentity {
-  const publicKey = createPublicKey(key).export({ format: 'jwk' }).x;
-  if (publicKey === undefined) throw localError('KEY_FILE', 'The key is not an Ed25519 key.');
+function fromKey(
+  { publicKey, privateKey }: KeyPair,
+  first: number,
+  store: (next: number) => Promise<void>,
+): DeviceIdentity {
   let next = first;
   // Writes are chained: an older number must never replace a newer one on disk.
   let stored = Promise.resolve();
@@ -49,8 +52,8 @@ function fromKey(key: KeyObject, first: number, store: (next: number) => Promise
     return stored;
   };
   return {
-    publicKey,
-    sign: (text) => sign(null, text, key).toString('base64url'),
+    publicKey: publicKey.toString('base64url'),
+    sign: (text) => sign(null, text, privateKey).toString('base64url'),
     nextSequence: async () => {
       const mine = next;
       await moveTo(mine + 1);
@@ -75,10 +78,7 @@ function readKey(pem: string, file: string): KeyObject {
 /** Creates the file whole or not at all, and yields to whoever was first: `link` refuses an existing name, `rename` would replace it. */
 async function createKeyFile(file: string): Promise<string> {
   const draft = draftOf(file);
-  await writeDurably(
-    draft,
-    generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
-  );
+  await writeDurably(draft, generateKeyPair().privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
   try {
     await link(draft, file);
   } catch (error) {

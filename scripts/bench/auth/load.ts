@@ -1,8 +1,9 @@
 /** The desktops and the collector of `vello bench auth`: real signatures, one request under way on each of a number of connections. */
-import { createHash, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { createHash, sign, type KeyObject } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { Client } from 'undici';
 import { v7 as uuidv7 } from 'uuid';
+import { generateKeyPair } from '../../../actors/identity/key-pair.ts';
 import { deviceAuthText, serviceRequestText } from '../../../actors/identity/signed-texts.ts';
 import { encodeUsageEvent } from '../../../actors/relay/usage-event.ts';
 
@@ -57,8 +58,8 @@ const nextIteration = (): number => (iterations += 1);
 /** Every iteration is another desktop behind another address, so that the limits per key and address are paid for and never met. */
 export function challengeToVerify(keyPairs: number): Scenario {
   const desktops = Array.from({ length: keyPairs }, () => {
-    const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-    return { privateKey, publicKey: publicKey.export({ format: 'jwk' }).x ?? '' };
+    const { publicKey, privateKey } = generateKeyPair();
+    return { privateKey, publicKey: publicKey.toString('base64url') };
   });
   return async (client, iteration) => {
     const desktop = desktops[iteration % desktops.length];
