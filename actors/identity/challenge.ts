@@ -1,7 +1,7 @@
 /** Challenge and answer: how a desktop proves that it holds its key (contract §3.1, §3.2). Freshness comes from our nonce, not from its clock. */
 import { randomBytes } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
 import { VelloError } from '../../config/errors.ts';
+import { newId } from '../../config/new-id.ts';
 import type { Challenges } from '../ports/challenges.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DeviceRegistry } from '../ports/device-registry.ts';
@@ -47,7 +47,7 @@ export async function issueChallenge(
     takeOrRefuse(deps.limiter, `challenge:address:${request.address}`, IDENTITY_LIMITS.challengePerAddress),
     takeOrRefuse(deps.limiter, `challenge:key:${request.publicKey}`, IDENTITY_LIMITS.challengePerKey),
   ]);
-  const challengeId = uuidv7();
+  const challengeId = newId();
   const nonce = randomBytes(32).toString('base64url');
   const nowMs = deps.clock.now();
   await deps.challenges.put(challengeId, { publicKey: request.publicKey, nonce }, CHALLENGE_LIFETIME_MS);

@@ -3,8 +3,8 @@
  * lost answer can be given again within ten seconds without a second branch; any other reuse ends the family.
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { v7 as uuidv7 } from 'uuid';
 import { VelloError } from '../../config/errors.ts';
+import { newId } from '../../config/new-id.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
 import type { NewFamily, PresentedToken, RotationDecision, TokenFamilies } from '../ports/token-families.ts';
@@ -53,9 +53,9 @@ export async function refresh(refreshToken: string, deps: RefreshDependencies): 
 export function newFamily(nowMs: number): { readonly family: NewFamily; readonly refreshToken: string } {
   const secret = randomBytes(32);
   const family = {
-    familyId: uuidv7(),
-    sessionId: uuidv7(),
-    tokenId: uuidv7(),
+    familyId: newId(),
+    sessionId: newId(),
+    tokenId: newId(),
     tokenHash: sha256(secret),
     tokenExpiresAtMs: nowMs + REFRESH_TOKEN_MS,
     familyExpiresAtMs: nowMs + FAMILY_MS,
@@ -75,7 +75,7 @@ export function decideRotation(token: PresentedToken, nowMs: number, successorHa
   if (token.hardwareBlocked) return { kind: 'refuse', code: 'DEVICE_BLOCKED' };
   if (token.usedAtMs !== undefined) return { kind: 'repeat' };
   const expiresAtMs = Math.min(nowMs + REFRESH_TOKEN_MS, token.familyExpiresAtMs);
-  return { kind: 'rotate', atMs: nowMs, successor: { tokenId: uuidv7(), hash: successorHash(), expiresAtMs } };
+  return { kind: 'rotate', atMs: nowMs, successor: { tokenId: newId(), hash: successorHash(), expiresAtMs } };
 }
 
 const successorOf = (tokenId: string, key: Buffer): Buffer => createHmac('sha256', key).update(tokenId).digest();

@@ -4,8 +4,8 @@
  */
 import { createHash, sign, type KeyObject } from 'node:crypto';
 import { errors, jwtVerify, type JWTPayload } from 'jose';
-import { v7 as uuidv7 } from 'uuid';
 import { VelloError } from '../../config/errors.ts';
+import { newId } from '../../config/new-id.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { KeyRing } from './key-ring.ts';
 
@@ -49,7 +49,7 @@ export function createTokens(options: { readonly keys: KeyRing; readonly clock: 
     const issuedAt = Math.floor(clock.now() / 1000);
     const expiresAt = issuedAt + kind.seconds;
     const times = { iat: issuedAt, exp: expiresAt };
-    const payload = { ...claims, iss: ISSUER, aud: kind.audience, jti: uuidv7(), ...times };
+    const payload = { ...claims, iss: ISSUER, aud: kind.audience, jti: newId(), ...times };
     const token = signCompact({ alg: 'Ed25519', typ: kind.typ, kid }, payload, privateKey);
     return { token, expiresAtMs: expiresAt * 1000 };
   };

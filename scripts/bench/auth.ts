@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { v7 as uuidv7 } from 'uuid';
 import { generateKeyPair } from '../../actors/identity/key-pair.ts';
 import { deriveIdentitySecrets } from '../../actors/identity/secrets.ts';
+import { newId } from '../../config/new-id.ts';
 import { connectPostgres, type Sql } from '../../transports/postgres/connect.ts';
 import { migrate } from '../../transports/postgres/migrate.ts';
 import { registerService } from '../../transports/postgres/register-service.ts';
@@ -145,7 +145,7 @@ async function fill(databaseUrl: string) {
   const { publicKey, privateKey } = generateKeyPair();
   const sql = connectPostgres(databaseUrl, { max: 1, name: 'vello bench' });
   await registerService(sql, { serviceId: SERVICE, description: 'benchmark', publicKey });
-  const owners = Array.from({ length: OWNERS }, (): Owner => ({ userId: uuidv7(), deviceId: uuidv7() }));
+  const owners = Array.from({ length: OWNERS }, (): Owner => ({ userId: newId(), deviceId: newId() }));
   await insertOwners(sql, owners);
   await sql.end();
   return { owners, service: { id: SERVICE, key: privateKey } };
@@ -165,7 +165,7 @@ async function insertOwners(sql: Sql, owners: readonly Owner[]): Promise<void> {
   const balance = 1_000_000_000;
   await sql`insert into users_credits ${sql(owners.map(({ userId }) => ({ user_id: userId, balance, entries: 1 })))}`;
   const first = { entry: 1, delta: balance, balance_after: balance, kind: 'grant', idempotency_key: 'bench' };
-  await sql`insert into credit_transactions ${sql(owners.map(({ userId }) => ({ user_id: userId, id: uuidv7(), ...first })))}`;
+  await sql`insert into credit_transactions ${sql(owners.map(({ userId }) => ({ user_id: userId, id: newId(), ...first })))}`;
   await sql`analyze`;
 }
 

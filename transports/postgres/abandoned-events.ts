@@ -1,5 +1,5 @@
 /** Keeps abandoned events in `dead_letters`. */
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../config/new-id.ts';
 import type { AbandonedEvents } from '../../actors/ports/abandoned-events.ts';
 import type { SystemSql } from './system.ts';
 
@@ -7,7 +7,7 @@ export function createAbandonedEvents(sql: SystemSql): AbandonedEvents {
   return {
     record: async (events) => {
       const rows = events.map(({ stream, entryId, fields, attempts, errorCode }) => ({
-        id: uuidv7(),
+        id: newId(),
         event_id: uuidOrNull(fields['event_id']),
         user_id: uuidOrNull(fields['user_id']),
         stream,

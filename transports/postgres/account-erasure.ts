@@ -1,5 +1,5 @@
 /** Erases accounts. What is removed, scrubbed and kept is listed here and explained in docs/decisions/account-deletion.md. */
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../config/new-id.ts';
 import type { AccountErasure } from '../../actors/ports/account-erasure.ts';
 import type { TransactionSql } from './connect.ts';
 import { moveCredits } from './ledger.ts';
@@ -56,7 +56,7 @@ async function close(tx: TransactionSql, userId: string): Promise<void> {
     where user_id = ${userId}`;
   await tx`update refresh_token_families set revoked_at = now() where user_id = ${userId} and revoked_at is null`;
   await tx`delete from auth_events where user_id = ${userId}`;
-  await tx`insert into auth_events (id, user_id, kind) values (${uuidv7()}, ${userId}, 'account_deleted')`;
+  await tx`insert into auth_events (id, user_id, kind) values (${newId()}, ${userId}, 'account_deleted')`;
 }
 
 /** Few enough rows for no statement to run long, however much an account holds. */

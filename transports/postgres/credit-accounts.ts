@@ -1,6 +1,6 @@
 /** Credits as an operator handles them: gives some, looks at an account, proves that every balance is the sum of its ledger. */
-import { v7 as uuidv7 } from 'uuid';
 import { VelloError } from '../../config/errors.ts';
+import { newId } from '../../config/new-id.ts';
 import type { Sql, TransactionSql } from './connect.ts';
 import { moveCredits } from './ledger.ts';
 import { recordDeed } from './operator-log.ts';
@@ -37,7 +37,7 @@ export async function giveCredits(sql: Sql, gift: CreditGift): Promise<CreditGiv
     const [used] = await tx`
       select from credit_transactions where user_id = ${userId} and idempotency_key = ${idempotencyKey}`;
     if (used !== undefined) return { ...(await moveCredits(tx, movement)), told: [] };
-    const grantId = uuidv7();
+    const grantId = newId();
     await tx`insert into credit_grants (id, user_id, kind, amount, granted_by, reason)
       values (${grantId}, ${userId}, 'operator', ${amount}, ${operator}, ${reason})`;
     const moved = await moveCredits(tx, { ...movement, grantId });

@@ -1,5 +1,5 @@
 /** Renames and revokes devices on behalf of their owner. */
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../config/new-id.ts';
 import type { DeviceControl } from '../../actors/ports/device-control.ts';
 import type { TenantDatabase } from './tenant.ts';
 
@@ -24,7 +24,7 @@ export function createDeviceControl(tenants: TenantDatabase): DeviceControl {
         await tx`update sessions set ended_at = now(), end_reason = 'device_revoked'
           where device_id = ${deviceId} and ended_at is null`;
         await tx`insert into auth_events (id, user_id, device_id, kind)
-          values (${uuidv7()}, ${userId}, ${deviceId}, 'device_revoked')`;
+          values (${newId()}, ${userId}, ${deviceId}, 'device_revoked')`;
         return true;
       }),
   };

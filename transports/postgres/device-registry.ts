@@ -1,5 +1,5 @@
 /** Devices in PostgreSQL, and the transaction that registers one. What the evidence means is decided by the caller. */
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../config/new-id.ts';
 import { COMPONENTS } from '../../actors/devices/fingerprints.ts';
 import type { HashedComponent } from '../../actors/devices/fingerprints.ts';
 import type { HardwareVerdict } from '../../actors/devices/hardware-verdict.ts';
@@ -51,7 +51,7 @@ export function createDeviceRegistry(sql: SystemSql): DeviceRegistry {
           update devices set last_seen_at = now(), must_reauthenticate = false,
             sequence_high = greatest(sequence_high, ${sequenceHigh})
           where id = ${deviceId})
-        insert into auth_events (id, user_id, device_id, kind) values (${uuidv7()}, ${userId}, ${deviceId}, 'authenticated')`;
+        insert into auth_events (id, user_id, device_id, kind) values (${newId()}, ${userId}, ${deviceId}, 'authenticated')`;
     },
     async requestAccepted(deviceId, sequence, clockSkewMs) {
       await sql`
@@ -64,7 +64,7 @@ export function createDeviceRegistry(sql: SystemSql): DeviceRegistry {
         await tx`update devices set must_reauthenticate = true where id = ${deviceId}`;
         const ended = await endFamiliesOfDevice(tx, deviceId, 'clone_suspected');
         await tx`insert into auth_events (id, user_id, device_id, kind, detail)
-          values (${uuidv7()}, ${userId}, ${deviceId}, 'clone_suspected', ${tx.json({ sequence })})`;
+          values (${newId()}, ${userId}, ${deviceId}, 'clone_suspected', ${tx.json({ sequence })})`;
         return ended;
       }),
   };
@@ -107,7 +107,7 @@ async function carryOut(
   if (verdict.verdict === 'blocked') {
     if (verdict.blockedBy === 'rule' && verdict.hardwareId !== undefined) {
       await tx`insert into device_blocks (id, hardware_id, source, reason, blocked_by)
-        values (${uuidv7()}, ${verdict.hardwareId}, 'rule', 'More accounts than one piece of hardware may hold', 'vello')
+        values (${newId()}, ${verdict.hardwareId}, 'rule', 'More accounts than one piece of hardware may hold', 'vello')
         on conflict do nothing`;
     }
     return { outcome: 'blocked', blockedBy: verdict.blockedBy ?? 'rule' };
@@ -120,8 +120,8 @@ async function create(
   candidate: RegistrationCandidate,
   verdict: HardwareVerdict,
 ): Promise<RegistrationOutcome> {
-  const [userId, deviceId, grantId] = [uuidv7(), uuidv7(), uuidv7()];
-  const hardwareId = verdict.hardwareId ?? uuidv7();
+  const [userId, deviceId, grantId] = [newId(), newId(), newId()];
+  const hardwareId = verdict.hardwareId ?? newId();
   const { device, publicKey } = candidate;
   await tx`
     with owner as (insert into users (id) values (${userId}))
@@ -134,10 +134,10 @@ async function create(
   if (verdict.matches.length > 0) {
     const names = verdict.matches.map(({ component }) => component);
     await tx`insert into fingerprint_collisions (id, user_id, device_id, hardware_id, components, outcome)
-      values (${uuidv7()}, ${userId}, ${deviceId}, ${hardwareId}, ${names}, ${strongest})`;
+      values (${newId()}, ${userId}, ${deviceId}, ${hardwareId}, ${names}, ${strongest})`;
   }
   await tx`insert into auth_events (id, user_id, device_id, kind, detail)
-    values (${uuidv7()}, ${userId}, ${deviceId}, 'registered', ${tx.json({ verdict: verdict.verdict })})`;
+    values (${newId()}, ${userId}, ${deviceId}, 'registered', ${tx.json({ verdict: verdict.verdict })})`;
   await tx`insert into credit_grants (id, user_id, kind, hardware_id, ordinal, amount, granted_by, reason)
     values (${grantId}, ${userId}, 'registration', ${hardwareId}, ${verdict.grantOrdinal ?? 1}, ${verdict.creditsOffer},
       'vello', 'Registration of a device')`;

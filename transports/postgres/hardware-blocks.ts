@@ -1,5 +1,5 @@
 /** Hardware blocks as an operator handles them. A block stops registrations, refreshes and, through its families, open sessions. */
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../config/new-id.ts';
 import type { Sql } from './connect.ts';
 import { recordDeed } from './operator-log.ts';
 
@@ -19,7 +19,7 @@ export async function blockHardware(
     if (device === undefined) return undefined;
     const hardwareId = device.hardware_id;
     await tx`insert into device_blocks (id, hardware_id, source, reason, blocked_by)
-      values (${uuidv7()}, ${hardwareId}, 'operator', ${reason}, ${operator}) on conflict do nothing`;
+      values (${newId()}, ${hardwareId}, 'operator', ${reason}, ${operator}) on conflict do nothing`;
     const ended = await tx<{ id: string }[]>`
       with affected as (select id from devices where hardware_id = ${hardwareId}),
         closed as (update sessions set ended_at = now(), end_reason = 'blocked'

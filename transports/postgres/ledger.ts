@@ -1,6 +1,6 @@
 /** Moves credits of one user, once per idempotency key: the balance first, then the ledger entry from what it became (contract §5). */
-import { v7 as uuidv7 } from 'uuid';
 import { VelloError } from '../../config/errors.ts';
+import { newId } from '../../config/new-id.ts';
 import type { TransactionSql } from './connect.ts';
 
 export interface CreditMovement {
@@ -43,7 +43,7 @@ export async function moveCredits(tx: TransactionSql, movement: CreditMovement):
       returning c.user_id, c.balance, c.entries, before.suspended_at is not null and c.balance > 0 as reinstated
     ), entry as (
       insert into credit_transactions (user_id, entry, id, delta, balance_after, kind, idempotency_key, grant_id)
-      select user_id, entries, ${uuidv7()}, ${delta}, balance, ${kind}, ${idempotencyKey}, ${movement.grantId ?? null} from moved
+      select user_id, entries, ${newId()}, ${delta}, balance, ${kind}, ${idempotencyKey}, ${movement.grantId ?? null} from moved
     )
     select balance, reinstated from moved`;
   const [, [row]] = await Promise.all([locked, moving]);

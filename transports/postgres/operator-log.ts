@@ -1,5 +1,5 @@
 /** The record of what operators did (`audit_log`): written in the transaction of the deed, never changed. */
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../config/new-id.ts';
 import type { Sql, TransactionSql } from './connect.ts';
 
 export interface OperatorDeed {
@@ -15,7 +15,7 @@ export interface OperatorDeed {
 
 export async function recordDeed(tx: TransactionSql, deed: OperatorDeed): Promise<void> {
   await tx`insert into audit_log (id, operator, action, target, detail)
-    values (${uuidv7()}, ${deed.operator}, ${deed.action}, ${deed.target}, ${tx.json(deed.detail)})`;
+    values (${newId()}, ${deed.operator}, ${deed.action}, ${deed.target}, ${tx.json(deed.detail)})`;
 }
 
 export interface RecordedDeed extends OperatorDeed {

@@ -1,5 +1,5 @@
 /** Makes a service of this installation known to the api. An operator's decision is never undone: a disabled account or revoked key stays so. */
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../config/new-id.ts';
 import type { AdminSql } from './connect.ts';
 
 export interface ServiceRegistration {
@@ -13,7 +13,7 @@ export async function registerService(sql: AdminSql, service: ServiceRegistratio
   const { serviceId, description, publicKey } = service;
   await sql.begin(async (tx) => {
     await tx`insert into service_accounts (id, description) values (${serviceId}, ${description}) on conflict do nothing`;
-    await tx`insert into service_keys (id, service_id, public_key) values (${uuidv7()}, ${serviceId}, ${publicKey})
+    await tx`insert into service_keys (id, service_id, public_key) values (${newId()}, ${serviceId}, ${publicKey})
       on conflict do nothing`;
   });
 }

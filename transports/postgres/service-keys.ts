@@ -1,6 +1,6 @@
 /** Service accounts and their keys as an operator handles them. Every api process hears of each change with its commit. */
-import { v7 as uuidv7 } from 'uuid';
 import { VelloError } from '../../config/errors.ts';
+import { newId } from '../../config/new-id.ts';
 import type { Sql } from './connect.ts';
 import { recordDeed } from './operator-log.ts';
 
@@ -16,7 +16,7 @@ export interface NewServiceKey {
 export async function issueServiceKey(sql: Sql, key: NewServiceKey): Promise<string> {
   return sql.begin(async (tx) => {
     const { serviceId, operator } = key;
-    const id = uuidv7();
+    const id = newId();
     await tx`insert into service_accounts (id, description) values (${serviceId}, ${key.description}) on conflict do nothing`;
     await tx`insert into service_keys (id, service_id, public_key) values (${id}, ${serviceId}, ${key.publicKey})`;
     await recordDeed(tx, { operator, action: 'service-key issue', target: serviceId, detail: { key: id } });
@@ -32,7 +32,7 @@ export async function rotateServiceKey(sql: Sql, key: NewServiceKey, overlapMs: 
     if (account === undefined) throw new VelloError('SERVICE_UNKNOWN');
     await tx`update service_keys set expires_at = least(expires_at, now() + ${overlapMs} * interval '1 millisecond')
       where service_id = ${serviceId} and revoked_at is null`;
-    const id = uuidv7();
+    const id = newId();
     await tx`insert into service_keys (id, service_id, public_key) values (${id}, ${serviceId}, ${key.publicKey})`;
     await recordDeed(tx, { operator, action: 'service-key rotate', target: serviceId, detail: { key: id, overlapMs } });
     return id;

@@ -1,6 +1,6 @@
 /** Jobs, ledger, event ids and device messages for a batch of events in one statement, which is one transaction (contract §5). */
 import postgres from 'postgres';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '../../config/new-id.ts';
 import type { PricedEvent, Settlement, SettlementVerdict } from '../../actors/ports/settlement.ts';
 import type { SystemSql } from './system.ts';
 
@@ -166,8 +166,8 @@ function toInput(event: PricedEvent, ord: number) {
   return {
     ord,
     event_id: event.eventId,
-    job_id: uuidv7(),
-    entry_id: uuidv7(),
+    job_id: newId(),
+    entry_id: newId(),
     type: event.type,
     request_id: event.requestId,
     session_id: event.sessionId,

@@ -1,5 +1,4 @@
 /** Refresh token families in PostgreSQL. Every step on a family holds its row, so that two refreshes of one family follow each other. */
-import { v7 as uuidv7 } from 'uuid';
 import type {
   EndReason,
   NewFamily,
@@ -7,6 +6,7 @@ import type {
   RotationDecision,
   TokenFamilies,
 } from '../../actors/ports/token-families.ts';
+import { newId } from '../../config/new-id.ts';
 import type { TransactionSql } from './connect.ts';
 import type { SystemSql } from './system.ts';
 
@@ -145,6 +145,6 @@ async function endFamily(
   await tx`
     with ended as (update sessions set ended_at = now(), end_reason = ${reason} where id = ${ended.session_id} and ended_at is null)
     insert into auth_events (id, user_id, device_id, kind, detail)
-    values (${uuidv7()}, ${family.userId}, ${ended.device_id}, ${reason}, ${tx.json({ family: family.familyId })})`;
+    values (${newId()}, ${family.userId}, ${ended.device_id}, ${reason}, ${tx.json({ family: family.familyId })})`;
   return true;
 }

@@ -2,10 +2,10 @@
 import { createHash, sign, type KeyObject } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { Client } from 'undici';
-import { v7 as uuidv7 } from 'uuid';
 import { generateKeyPair } from '../../../actors/identity/key-pair.ts';
 import { deviceAuthText, serviceRequestText } from '../../../actors/identity/signed-texts.ts';
 import { encodeUsageEvent } from '../../../actors/relay/usage-event.ts';
+import { newId } from '../../../config/new-id.ts';
 
 export interface Owner {
   readonly userId: string;
@@ -101,10 +101,10 @@ export function addJobs(
 function event(owner: Owner | undefined) {
   if (owner === undefined) throw new Error('no owners');
   return encodeUsageEvent({
-    eventId: uuidv7(),
+    eventId: newId(),
     type: 'transcribe',
-    requestId: uuidv7(),
-    sessionId: uuidv7(),
+    requestId: newId(),
+    sessionId: newId(),
     ...owner,
     provider: 'openai',
     model: 'whisper-1',

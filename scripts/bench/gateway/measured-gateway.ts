@@ -1,5 +1,5 @@
 /** Our gateway for its benchmark: the relay as it runs, one grant in memory, events made and counted but not sent. A process of its own; sends its port. */
-import { v7 } from 'uuid';
+import { newId } from '../../../config/new-id.ts';
 import { createHash } from 'node:crypto';
 import { createAdmission } from '../../../actors/admission/admission.ts';
 import { createGrantTable } from '../../../actors/admission/grant-table.ts';
@@ -22,9 +22,9 @@ table.apply({
   op: 'issue',
   grant: {
     tokenHash: createHash('sha256').update(token).digest('base64url'),
-    userId: v7(),
-    deviceId: v7(),
-    familyId: v7(),
+    userId: newId(),
+    deviceId: newId(),
+    familyId: newId(),
     expiresAtMs: clock.now() + 86_400_000,
   },
 });
@@ -42,7 +42,7 @@ const relay = createRelay({
   clock,
   log,
   metrics,
-  newId: v7,
+  newId,
   trustProxy: false,
 });
 const address = { host: '127.0.0.1', port: 0 };
