@@ -13,6 +13,8 @@ export interface Owner {
 }
 
 export interface Measured {
+  /** With those of the warm-up. */
+  readonly iterations: number;
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -32,6 +34,7 @@ export async function measure(
 ): Promise<Measured> {
   const clients = Array.from({ length: connections }, () => new Client(origin));
   const times: number[] = [];
+  let iterations = 0;
   const fromMs = performance.now() + WARM_UP_MS;
   const untilMs = fromMs + forMs;
   try {
@@ -39,6 +42,7 @@ export async function measure(
       clients.map(async (client) => {
         for (let startedMs = performance.now(); startedMs < untilMs; startedMs = performance.now()) {
           await scenario(client, nextIteration());
+          iterations += 1;
           const endedMs = performance.now();
           if (startedMs >= fromMs && endedMs <= untilMs) times.push(endedMs - startedMs);
         }
@@ -49,11 +53,11 @@ export async function measure(
   }
   times.sort((a, b) => a - b);
   const at = (part: number) => times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? NaN;
-  return { perSecond: (times.length * 1000) / forMs, p50Ms: at(0.5), p99Ms: at(0.99) };
+  return { iterations, perSecond: (times.length * 1000) / forMs, p50Ms: at(0.5), p99Ms: at(0.99) };
 }
 
-let iterations = 0;
-const nextIteration = (): number => (iterations += 1);
+let everyIteration = 0;
+const nextIteration = (): number => (everyIteration += 1);
 
 /** Every iteration is another desktop behind another address, so that the limits per key and address are paid for and never met. */
 export function challengeToVerify(keyPairs: number): Scenario {

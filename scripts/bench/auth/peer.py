@@ -18,7 +18,7 @@ import redis.asyncio as redis
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from fastapi import FastAPI, HTTPException, Request
-from pydantic import BaseModel, Extra
+from pydantic import BaseModel, Extra, conlist
 
 app = FastAPI(openapi_url=None)
 signing_key = Ed25519PrivateKey.generate()
@@ -104,7 +104,8 @@ async def verify(body: VerifyBody):
 
 
 class JobsBody(BaseModel, extra=Extra.forbid):
-    event: dict[str, str]
+    event: dict[str, str] | None = None
+    events: conlist(dict[str, str], max_items=500) | None = None
 
 
 async def check_service(request: Request) -> None:
@@ -132,81 +133,95 @@ async def check_service(request: Request) -> None:
 
 
 @app.post("/api/jobs/add")
-async def add_job(body: JobsBody, request: Request):
+async def add_jobs(body: JobsBody, request: Request):
     await check_service(request)
-    event = body.event
+    events = body.events or [body.event]
+    # One order for all requests, or two of them could wait for each other's rows.
+    order = sorted(range(len(events)), key=lambda n: events[n]["user_id"])
+    results = [None] * len(events)
+    async with app.state.pool.acquire() as connection, connection.transaction():
+        for n in order:
+            results[n] = await settle(connection, events[n])
+    for event, result in zip(events, results, strict=True):
+        if not result["duplicate"]:
+            message = json.dumps({"type": "job_created", **result["message"]})
+            await app.state.redis.publish(f"peer:device:{event['device_id']}", message)
+    answers = [{name: value for name, value in result.items() if name != "message"} for result in results]
+    return answers[0] if body.events is None else {"results": answers}
+
+
+async def settle(connection, event):
     event_id, user_id, device_id = (uuid.UUID(event[name]) for name in ("event_id", "user_id", "device_id"))
     credits = max(1, int(float(event["audio_seconds"]) * 5.555556 + 0.5))
     job_id = uuid.uuid4()
-    async with app.state.pool.acquire() as connection, connection.transaction():
-        fresh = await connection.fetchval(
-            "insert into processed_events (event_id, user_id, job_id) values ($1, $2, $3)"
-            " on conflict do nothing returning event_id",
-            event_id,
-            user_id,
-            job_id,
-        )
-        if fresh is None:
-            job = await connection.fetchrow("select id, credits_deducted from jobs where event_id = $1", event_id)
-            return {"job_id": job["id"], "credits_deducted": job["credits_deducted"], "balance": 0, "duplicate": True}
-        account = await connection.fetchrow(
-            "update users_credits set balance = balance - $2, entries = entries + 1, updated_at = now()"
-            " where user_id = $1 returning balance, entries",
-            user_id,
-            credits,
-        )
-        await connection.execute(
-            "insert into jobs (id, user_id, device_id, session_id, event_id, request_id, type, provider, model, outcome,"
-            " status, audio_seconds, audio_source, bytes_in, bytes_out, ttfb_ms, duration_ms, credits_deducted, started_at)"
-            " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
-            job_id,
-            user_id,
-            device_id,
-            uuid.UUID(event["session_id"]),
-            event_id,
-            event["request_id"],
-            event["type"],
-            event["provider"],
-            event["model"],
-            event["outcome"],
-            int(event["status"]),
-            float(event["audio_seconds"]),
-            event["audio_source"],
-            int(event["bytes_in"]),
-            int(event["bytes_out"]),
-            int(event["ttfb_ms"]),
-            int(event["duration_ms"]),
-            credits,
-            datetime.fromtimestamp(int(event["started_at"]) / 1000, timezone.utc),
-        )
-        await connection.execute("insert into job_events (job_id, user_id, kind) values ($1, $2, 'created')", job_id, user_id)
-        await connection.execute(
-            "insert into credit_transactions (user_id, entry, id, delta, balance_after, kind, idempotency_key, job_id)"
-            " values ($1, $2, $3, $4, $5, 'charge', $6, $7)",
-            user_id,
-            account["entries"],
-            uuid.uuid4(),
-            -credits,
-            account["balance"],
-            f"event:{event_id}",
-            job_id,
-        )
-        seq = await connection.fetchval(
-            "update devices set last_message_seq = last_message_seq + 1 where id = $1 returning last_message_seq", device_id
-        )
-        message = {
-            "job_id": str(job_id),
-            "event_id": str(event_id),
-            "session_id": event["session_id"],
-            "credits_deducted": credits,
-            "balance": account["balance"],
-        }
-        await connection.execute(
-            "insert into device_messages (device_id, seq, user_id, type, body) values ($1, $2, $3, 'job_created', $4)",
-            device_id,
-            seq,
-            user_id,
-            message,
-        )
-    await app.state.redis.publish(f"peer:device:{device_id}", json.dumps({"type": "job_created", "seq": seq, **message}))
-    return {"job_id": job_id, "credits_deducted": credits, "balance": account["balance"], "duplicate": False}
+    fresh = await connection.fetchval(
+        "insert into processed_events (event_id, user_id, job_id) values ($1, $2, $3)"
+        " on conflict do nothing returning event_id",
+        event_id,
+        user_id,
+        job_id,
+    )
+    if fresh is None:
+        job = await connection.fetchrow("select id, credits_deducted from jobs where event_id = $1", event_id)
+        return {"job_id": job["id"], "credits_deducted": job["credits_deducted"], "balance": 0, "duplicate": True}
+    account = await connection.fetchrow(
+        "update users_credits set balance = balance - $2, entries = entries + 1, updated_at = now()"
+        " where user_id = $1 returning balance, entries",
+        user_id,
+        credits,
+    )
+    await connection.execute(
+        "insert into jobs (id, user_id, device_id, session_id, event_id, request_id, type, provider, model, outcome,"
+        " status, audio_seconds, audio_source, bytes_in, bytes_out, ttfb_ms, duration_ms, credits_deducted, started_at)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+        job_id,
+        user_id,
+        device_id,
+        uuid.UUID(event["session_id"]),
+        event_id,
+        event["request_id"],
+        event["type"],
+        event["provider"],
+        event["model"],
+        event["outcome"],
+        int(event["status"]),
+        float(event["audio_seconds"]),
+        event["audio_source"],
+        int(event["bytes_in"]),
+        int(event["bytes_out"]),
+        int(event["ttfb_ms"]),
+        int(event["duration_ms"]),
+        credits,
+        datetime.fromtimestamp(int(event["started_at"]) / 1000, timezone.utc),
+    )
+    await connection.execute("insert into job_events (job_id, user_id, kind) values ($1, $2, 'created')", job_id, user_id)
+    await connection.execute(
+        "insert into credit_transactions (user_id, entry, id, delta, balance_after, kind, idempotency_key, job_id)"
+        " values ($1, $2, $3, $4, $5, 'charge', $6, $7)",
+        user_id,
+        account["entries"],
+        uuid.uuid4(),
+        -credits,
+        account["balance"],
+        f"event:{event_id}",
+        job_id,
+    )
+    seq = await connection.fetchval(
+        "update devices set last_message_seq = last_message_seq + 1 where id = $1 returning last_message_seq", device_id
+    )
+    message = {
+        "job_id": str(job_id),
+        "event_id": str(event_id),
+        "session_id": event["session_id"],
+        "credits_deducted": credits,
+        "balance": account["balance"],
+    }
+    await connection.execute(
+        "insert into device_messages (device_id, seq, user_id, type, body) values ($1, $2, $3, 'job_created', $4)",
+        device_id,
+        seq,
+        user_id,
+        message,
+    )
+    message = {"seq": seq, **message}
+    return {"job_id": job_id, "credits_deducted": credits, "balance": account["balance"], "duplicate": False, "message": message}
