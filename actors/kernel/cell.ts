@@ -133,31 +133,34 @@ export class Cell extends Incarnation implements LiveActor {
     else handled = this.#handleControl() + this.#handlePresent(startMs);
     const endMs = this.kernel.clock.monotonicMs();
     this.#lastActiveMs = endMs;
-    if (handled > 0 && this.kernel.measures) this.#measure(handled, startMs - readySinceMs, endMs - startMs);
+    // A turn is measured as a whole, whatever the number of messages.
+    if (handled > 0 && this.kernel.measures) {
+      const { stats } = this;
+      const waitMs = startMs - readySinceMs;
+      const elapsedMs = endMs - startMs;
+      stats.messages += handled;
+      // An asynchronous handler still in flight is measured when it settles.
+      const finished = this.#isInFlight() ? handled - 1 : handled;
+      // Written out here: as a call, whose numbers are boxed, it takes a fifth of the time of an empty message.
+      if (waitMs <= QUICK_MS && elapsedMs <= QUICK_MS) {
+        const { quick } = stats;
+        quick[QUICK.turns] = (quick[QUICK.turns] as number) + 1;
+        quick[QUICK.messages] = (quick[QUICK.messages] as number) + finished;
+        quick[QUICK.handlerMs] = (quick[QUICK.handlerMs] as number) + elapsedMs;
+        quick[QUICK.waitMs] = (quick[QUICK.waitMs] as number) + waitMs;
+      } else stats.addTurn(finished, waitMs, elapsedMs);
+    }
     this.scheduleIfNeeded();
     return endMs;
   }
 
-  turnFailed(error: unknown): void {
-    this.kill(`the kernel failed: ${toError(error).message}`);
+  /** Read through a call: the compiler cannot know that a handler suspends its actor. */
+  #isInFlight(): boolean {
+    return this.isSuspended;
   }
 
-  /** A turn is measured as a whole, whatever the number of messages. */
-  #measure(handled: number, waitMs: number, elapsedMs: number): void {
-    const { stats } = this;
-    const { quick } = stats;
-    stats.messages += handled;
-    // An asynchronous handler still in flight is measured when it settles.
-    const finished = this.isSuspended ? handled - 1 : handled;
-    if (waitMs <= QUICK_MS && elapsedMs <= QUICK_MS) {
-      quick[QUICK.turns] = (quick[QUICK.turns] as number) + 1;
-      quick[QUICK.messages] = (quick[QUICK.messages] as number) + finished;
-      quick[QUICK.handlerMs] = (quick[QUICK.handlerMs] as number) + elapsedMs;
-      quick[QUICK.waitMs] = (quick[QUICK.waitMs] as number) + waitMs;
-      return;
-    }
-    stats.wait.add(waitMs, 1);
-    if (finished > 0) stats.handler.add(elapsedMs, finished);
+  turnFailed(error: unknown): void {
+    this.kill(`the kernel failed: ${toError(error).message}`);
   }
 
   /** Empties the control lane, which is short by nature: at most one notice per timer, watch and retried message. */

@@ -65,6 +65,12 @@ export class TypeStats {
     this.type = type;
   }
 
+  /** A turn that handled `finished` messages after it had waited for its turn. */
+  addTurn(finished: number, waitMs: number, elapsedMs: number): void {
+    this.wait.add(waitMs, 1);
+    if (finished > 0) this.handler.add(elapsedMs, finished);
+  }
+
   /** Adds the quick turns to the histograms; before these are read. */
   settle(): void {
     const { quick } = this;
