@@ -60,10 +60,16 @@ export function describeExchange(facts: ExchangeFacts): UsageEvent {
   };
 }
 
-/** The header is what the audio itself says; the provider's count comes next, a guess from the size last (contract §4). */
+/** Providers count in whole seconds. */
+const ROUNDING_SECONDS = 1;
+
+/**
+ * The header is what the audio itself says; the provider's count comes next, a guess from the size last (contract §4). A header that
+ * says less than the provider heard is a forgery, or names only the first part of what follows.
+ */
 function audioOf(facts: ExchangeFacts): { readonly audioSeconds: number; readonly source: AudioSource } {
   if (facts.type !== 'transcribe' || !facts.uploadComplete) return { audioSeconds: 0, source: 'none' };
-  if (facts.audio.source === 'header') return facts.audio;
-  const counted = facts.answer?.audioSeconds;
-  return counted !== undefined && counted > 0 ? { audioSeconds: counted, source: 'usage' } : facts.audio;
+  const counted = facts.answer?.audioSeconds ?? 0;
+  const believed = facts.audio.source === 'header' ? facts.audio.audioSeconds + ROUNDING_SECONDS : 0;
+  return counted > believed ? { audioSeconds: counted, source: 'usage' } : facts.audio;
 }

@@ -1,0 +1,49 @@
+import t from 'tap';
+import { describeExchange, type ExchangeFacts } from '../../../actors/relay/describe-exchange.ts';
+
+const facts: ExchangeFacts = {
+  eventId: 'event',
+  type: 'transcribe',
+  requestId: 'request',
+  sessionId: 'session',
+  caller: { userId: 'user', deviceId: 'device' },
+  provider: 'openai',
+  model: 'whisper-1',
+  keyId: 'k1',
+  outcome: 'ok',
+  status: 200,
+  startedAtMs: 1,
+  ttfbMs: 120.4,
+  durationMs: 900.6,
+  bytesIn: 64_000,
+  bytesOut: 180,
+  uploadComplete: true,
+  audio: { audioSeconds: 7.2, source: 'header' },
+  answer: { finished: true },
+  clientLeft: false,
+  attempts: 1,
+  traceparent: '',
+};
+
+t.test('the length is what the audio says, then what the provider counted, then a guess', async (t) => {
+  const lengthOf = (changes: Partial<ExchangeFacts>) => {
+    const { audioSeconds, audioSource } = describeExchange({ ...facts, ...changes });
+    return [audioSource, audioSeconds];
+  };
+  const counted = (audioSeconds: number) => ({ answer: { finished: true, audioSeconds } });
+  const guess = { audio: { audioSeconds: 4, source: 'estimate' } } as const;
+  t.same(lengthOf({}), ['header', 7.2]);
+  t.same(lengthOf(counted(8)), ['header', 7.2], 'the provider counts begun seconds');
+  t.same(lengthOf(counted(60)), ['usage', 60], 'a header that says less than was heard is not believed');
+  t.same(lengthOf({ ...guess, ...counted(6) }), ['usage', 6]);
+  t.same(lengthOf(guess), ['estimate', 4]);
+  t.same(lengthOf({ uploadComplete: false, ...counted(6) }), ['none', 0], 'nobody heard it');
+  t.same(lengthOf({ type: 'process', ...counted(6) }), ['none', 0]);
+});
+
+t.test('the text is kept only where its desktop did not get it', async (t) => {
+  const answer = { finished: true, text: 'words' };
+  t.notOk('result' in describeExchange({ ...facts, answer }));
+  t.match(describeExchange({ ...facts, answer, clientLeft: true }), { result: 'words' });
+  t.notOk('result' in describeExchange({ ...facts, answer, clientLeft: true, type: 'process' }));
+});
