@@ -19,12 +19,11 @@ import { createAccountErasure } from '../transports/postgres/account-erasure.ts'
 import { createAccountExport } from '../transports/postgres/account-export.ts';
 import { createAccountRecords } from '../transports/postgres/account-records.ts';
 import { createConfirmedTexts } from '../transports/postgres/confirmed-texts.ts';
-import { connectPostgres } from '../transports/postgres/connect.ts';
-import { runtimeUrl, type RuntimeRole } from '../transports/postgres/database-roles.ts';
+import type { RuntimeRole } from '../transports/postgres/database-roles.ts';
 import { createDeviceControl } from '../transports/postgres/device-control.ts';
 import { createDeviceMessages } from '../transports/postgres/device-messages.ts';
 import { createModelCosts } from '../transports/postgres/model-costs.ts';
-import { checkRuntimeRole } from '../transports/postgres/runtime-role.ts';
+import { checkRuntimeRole, connectRuntime } from '../transports/postgres/runtime-role.ts';
 import { createSettlement } from '../transports/postgres/settlement.ts';
 import { createSystemDatabase } from '../transports/postgres/system.ts';
 import { createTenantDatabase } from '../transports/postgres/tenant.ts';
@@ -73,11 +72,7 @@ export async function openApiStores(options: ApiStoresOptions): Promise<ApiStore
   };
   const pool = async (role: RuntimeRole & keyof typeof POOL) => {
     const name = role.replace('_', '-');
-    const sql = connectPostgres(runtimeUrl(databaseUrl, role, secrets.rolePasswords), {
-      max: POOL[role],
-      name,
-      looksUpOnly: true,
-    });
+    const sql = connectRuntime(databaseUrl, role, { passwords: secrets.rolePasswords, max: POOL[role], name });
     undo.push(() => sql.end({ timeout: 5 }));
     await checkRuntimeRole(sql, role);
     return sql;

@@ -1,4 +1,4 @@
-/** Guesses how long a recording is whose container we do not read, from its size: better than billing an hour as nothing. */
+/** Guesses how long a recording is that does not say so in a way we read, from its size: better than billing an hour as nothing. */
 
 /** Usual bit rates of speech in the containers that clients send, in bytes per second. */
 const RATES: readonly {
@@ -13,6 +13,8 @@ const RATES: readonly {
   // Ogg and WebM carry Opus: 32 kbit/s
   { signature: [0x4f, 0x67, 0x67, 0x53], at: 0, bytesPerSecond: 4_000 },
   { signature: [0x1a, 0x45, 0xdf, 0xa3], at: 0, bytesPerSecond: 4_000 },
+  // FLAC whose writer did not state its length: half of 16-bit mono at 16 kHz
+  { signature: [0x66, 0x4c, 0x61, 0x43], at: 0, bytesPerSecond: 16_000 },
   // MP4/M4A carry AAC: 96 kbit/s
   { signature: [0x66, 0x74, 0x79, 0x70], at: 4, bytesPerSecond: 12_000 },
 ];

@@ -13,6 +13,8 @@ export interface AudioLength {
   readonly audioSeconds: number;
   /** `none` when the bytes are no FLAC or WAV, end too early, or do not say; `audioSeconds` is 0 then. */
   readonly source: 'header' | 'none';
+  /** The bytes that followed do not bear it out: FLAC says how many samples it holds, and nothing else does short of decoding it. */
+  readonly isClaim?: true;
 }
 
 export interface AudioHeaderReader {
@@ -181,7 +183,8 @@ export function createAudioHeaderReader(): AudioHeaderReader {
   function end(totalBytes: number): AudioLength {
     if (header === undefined) return none;
     if (header.container === 'flac') {
-      return header.durationSeconds === undefined ? none : { audioSeconds: header.durationSeconds, source: 'header' };
+      const audioSeconds = header.durationSeconds;
+      return audioSeconds === undefined ? none : { audioSeconds, source: 'header', isClaim: true };
     }
     if (wav === undefined) return none;
     const arrivedBytes = Math.max(0, totalBytes - dataStartsAt);

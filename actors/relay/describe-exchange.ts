@@ -2,7 +2,7 @@
 import type { Caller } from '../admission/admission.ts';
 import type { AnswerSummary } from './answer-reader.ts';
 import type { MeteredAudio } from './upload-meter.ts';
-import type { AudioSource, Outcome, UsageEvent, UsageEventType } from './usage-event.ts';
+import { MOST_AUDIO_SECONDS, type Outcome, type UsageEvent, type UsageEventType } from './usage-event.ts';
 
 export interface ExchangeFacts {
   readonly eventId: string;
@@ -32,7 +32,6 @@ export interface ExchangeFacts {
 
 export function describeExchange(facts: ExchangeFacts): UsageEvent {
   const { caller, answer, ttfbMs, traceparent } = facts;
-  const audio = audioOf(facts);
   const isRecoverable = facts.clientLeft && facts.type === 'transcribe' && answer?.text !== undefined;
   return {
     eventId: facts.eventId,
@@ -51,8 +50,7 @@ export function describeExchange(facts: ExchangeFacts): UsageEvent {
     durationMs: Math.round(facts.durationMs),
     bytesIn: facts.bytesIn,
     bytesOut: facts.bytesOut,
-    audioSeconds: audio.audioSeconds,
-    audioSource: audio.source,
+    ...audioOf(facts),
     ...(answer?.usage === undefined ? {} : { usage: answer.usage }),
     ...(isRecoverable ? { result: answer.text } : {}),
     attempts: facts.attempts,
@@ -60,16 +58,24 @@ export function describeExchange(facts: ExchangeFacts): UsageEvent {
   };
 }
 
-/** Providers count in whole seconds. */
+/** Providers count begun seconds. */
 const ROUNDING_SECONDS = 1;
 
 /**
- * The header is what the audio itself says; the provider's count comes next, a guess from the size last (contract §4). A header that
- * says less than the provider heard is a forgery, or names only the first part of what follows.
+ * What the audio itself says comes first, the provider's count next, a guess from the size last (contract §4). A claim of the header
+ * that is below what the provider heard is not what the audio says: docs/decisions/audio-length.md.
  */
-function audioOf(facts: ExchangeFacts): { readonly audioSeconds: number; readonly source: AudioSource } {
-  if (facts.type !== 'transcribe' || !facts.uploadComplete) return { audioSeconds: 0, source: 'none' };
-  const counted = facts.answer?.audioSeconds ?? 0;
-  const believed = facts.audio.source === 'header' ? facts.audio.audioSeconds + ROUNDING_SECONDS : 0;
-  return counted > believed ? { audioSeconds: counted, source: 'usage' } : facts.audio;
+function audioOf({
+  type,
+  uploadComplete,
+  audio,
+  answer,
+}: ExchangeFacts): Pick<UsageEvent, 'audioSeconds' | 'audioSource'> {
+  if (type !== 'transcribe' || !uploadComplete) return { audioSeconds: 0, audioSource: 'none' };
+  const { audioSeconds, source, isClaim = false } = audio;
+  const counted = answer?.audioSeconds ?? 0;
+  const isCounted = counted > 0 && counted <= MOST_AUDIO_SECONDS;
+  const isBelied = isClaim && counted > audioSeconds + ROUNDING_SECONDS;
+  if (isCounted && (source !== 'header' || isBelied)) return { audioSeconds: counted, audioSource: 'usage' };
+  return { audioSeconds, audioSource: source };
 }

@@ -4,18 +4,20 @@ import { estimateAudioSeconds, estimateSignatureBytes } from './audio-estimate.t
 import { createAudioHeaderReader } from './audio-header.ts';
 import { createJsonModelScanner } from './json-model-scanner.ts';
 import { createMultipartScanner } from './multipart-scanner.ts';
-import type { AudioSource } from './usage-event.ts';
+import { MOST_AUDIO_SECONDS, type AudioSource } from './usage-event.ts';
 
 export interface MeteredAudio {
   readonly audioSeconds: number;
   readonly source: Exclude<AudioSource, 'usage'>;
+  /** Stated by the header, and borne out by nothing else. */
+  readonly isClaim?: true;
 }
 
 export interface UploadMeter {
   push(chunk: Uint8Array): void;
   /** The `model` field, once it has been seen whole. */
   model(): string | undefined;
-  /** The length of the part `file`: from its header, else estimated from its size. */
+  /** The length of the part `file`: from its header where that can be true, else estimated from its size. */
   audio(): MeteredAudio;
 }
 
@@ -34,7 +36,7 @@ export function createMultipartMeter(boundary: string): UploadMeter {
 
   const measure = (): MeteredAudio => {
     const read = reader.end(fileBytes);
-    if (read.source === 'header') return { audioSeconds: read.audioSeconds, source: 'header' };
+    if (read.source !== 'none' && read.audioSeconds <= MOST_AUDIO_SECONDS) return { ...read, source: read.source };
     const estimated = estimateAudioSeconds(firstBytes, fileBytes);
     return estimated === undefined ? noAudio : { audioSeconds: estimated, source: 'estimate' };
   };

@@ -204,7 +204,7 @@ const MOST = 1e15;
 /** The last moment of the year 9999: later ones have no four-digit year, and no place in ISO 8601 as we write it. */
 const LATEST_MS = 253_402_300_799_999;
 /** Four months of sound. Whatever claims more is broken, and would cost its owner everything. */
-const MOST_AUDIO_SECONDS = 10_000_000;
+export const MOST_AUDIO_SECONDS = 10_000_000;
 
 const wholeUpTo =
   (most: number): FieldParser<number> =>

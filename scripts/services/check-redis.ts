@@ -16,6 +16,7 @@ export async function checkRedis(url: string): Promise<RedisFacts> {
   const where = `${hostname || 'localhost'}:${port || '6379'}`;
   const client = new Redis(url, {
     lazyConnect: true,
+    protocol: 2,
     connectTimeout: 5_000,
     commandTimeout: 5_000,
     retryStrategy: () => null,

@@ -44,7 +44,10 @@ t.test('a hundred actors die one after another, at random', async (t) => {
   const speaking = (async () => {
     while (!load.signal.aborted) {
       try {
-        const transcription = desktop.transcribe(bytes, { model: 'moonshine-tiny', fileName: 'fox-8k.wav' });
+        const transcription = desktop.transcribe(bytes, {
+          ...{ model: 'moonshine-tiny', fileName: 'fox-8k.wav' },
+          signal: AbortSignal.timeout(60_000),
+        });
         for await (const _ of transcription);
         heard.push(transcription.sessionId);
       } catch {

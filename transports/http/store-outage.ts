@@ -33,4 +33,4 @@ const OUTAGE_CODES: ReadonlySet<string> = new Set([
 
 /** ioredis has no codes: a connection that is down, was closed or fell silent, and a server that loads, or has lost its master or cluster. */
 const REDIS_OUTAGE =
-  /^(Stream isn't writeable|Connection is closed|Socket timeout|Command timed out|Reached the max retries|LOADING |MASTERDOWN |CLUSTERDOWN |READONLY |OOM )/;
+  /^(Stream isn't writeable|Connection is closed|Command aborted due to connection close|Socket timeout|Command timed out|Reached the max retries|LOADING |MASTERDOWN |CLUSTERDOWN |READONLY |OOM )/;

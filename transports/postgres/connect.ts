@@ -24,11 +24,8 @@ export interface PoolOptions {
   readonly connectTimeoutMs?: number;
   /** A statement that runs longer is cancelled by the server. Absent: 15 000. 0: never. */
   readonly statementTimeoutMs?: number;
-  /**
-   * Statements of this pool look rows up by an index, always. The server keeps the plan of a foreign key's check for as long as a
-   * connection lives: one made while a table was small reads the whole table for each row that is added later.
-   */
-  readonly looksUpOnly?: boolean;
+  /** Settings of the sessions, over those that all pools share. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Hears the server's notices. Absent: they are dropped, being chatter of `if not exists`; failures arrive as errors. */
   readonly onNotice?: (message: string) => void;
 }
@@ -45,7 +42,7 @@ export function connectPostgres(url: string, options: PoolOptions): Sql {
       statement_timeout: options.statementTimeoutMs ?? 15_000,
       // A transaction that was forgotten must not hold its locks for ever.
       idle_in_transaction_session_timeout: 30_000,
-      ...(options.looksUpOnly === true ? { enable_seqscan: 'off' } : {}),
+      ...options.settings,
     },
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
   });

@@ -1,8 +1,25 @@
-/** Decides at start whether a pool's role is harmless enough to serve with, and whether the tables it will reach are guarded. */
+/** Opens the pools that serve. Decides at start whether their role is harmless enough, and whether the tables it will reach are guarded. */
+import type { RolePasswords } from '../../actors/ports/role-passwords.ts';
 import { VelloError } from '../../config/errors.ts';
 import { readMigrations } from './migrate.ts';
-import { OWNER_ROLE, type RuntimeRole } from './database-roles.ts';
-import type { Sql } from './connect.ts';
+import { connectPostgres, type Sql } from './connect.ts';
+import { OWNER_ROLE, runtimeUrl, type RuntimeRole } from './database-roles.ts';
+
+/**
+ * Returns a lazy pool that is logged in as `role`, whose statements look rows up by an index. The server keeps the plan of a foreign
+ * key's check until the table is next analysed: one made while the table was small would read all of it for each row that is added
+ * meanwhile, and hammered from its first minute on an installation would come to a standstill (docs/decisions/settlement.md).
+ */
+export function connectRuntime(
+  databaseUrl: string,
+  role: RuntimeRole,
+  options: { readonly passwords: RolePasswords; readonly max: number; readonly name: string },
+): Sql {
+  const { passwords, ...pool } = options;
+  // Statements that find no index look so dear without table scans that the server would compile them at every call.
+  const settings = { enable_seqscan: 'off', jit: 'off' };
+  return connectPostgres(runtimeUrl(databaseUrl, role, passwords), { ...pool, settings });
+}
 
 /**
  * Resolves when `sql` is logged in as `role`, which owns nothing and bypasses nothing, every table with a user's data has

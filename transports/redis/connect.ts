@@ -75,7 +75,8 @@ const NEVER_SEND_AGAIN = { enableOfflineQueue: false, maxRetriesPerRequest: 0 } 
 const BY_USE = {
   command: {
     ...NEVER_SEND_AGAIN,
-    // What is sent in one turn of the event loop leaves in one write: the system call costs more than the command.
+    // What is sent in one turn of the event loop leaves in one write: the system call costs more than the command. The next batch
+    // waits for the answers of the one before.
     enableAutoPipelining: true,
     // A socket that swallows commands is destroyed after this long without a byte. Before ioredis 6 the timer outlived its socket and
     // destroyed the next one: redis/ioredis#2147.

@@ -51,7 +51,7 @@ export function createReaderConnection(options: ReaderConnectionOptions): Reader
       const redis = await connect();
       // The client would reconnect by itself, under an id that nobody knows.
       redis.once('close', () => redis.disconnect());
-      const id = await redis.client('ID');
+      const id = await idOf(redis);
       known.add(id);
       // It may have been closed while the connection was being made.
       if (isClosed(state)) {
@@ -75,6 +75,16 @@ export function createReaderConnection(options: ReaderConnectionOptions): Reader
       drop();
     },
   };
+}
+
+/** A connection that does not tell its id is of no use, and is closed. */
+async function idOf(redis: Redis): Promise<number> {
+  try {
+    return await redis.client('ID');
+  } catch (error) {
+    redis.disconnect();
+    throw error;
+  }
 }
 
 /** Read through a call: the compiler cannot know that the flag changes while a connection is made. */

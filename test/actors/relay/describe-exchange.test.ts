@@ -33,8 +33,11 @@ t.test('the length is what the audio says, then what the provider counted, then 
   const counted = (audioSeconds: number) => ({ answer: { finished: true, audioSeconds } });
   const guess = { audio: { audioSeconds: 4, source: 'estimate' } } as const;
   t.same(lengthOf({}), ['header', 7.2]);
-  t.same(lengthOf(counted(8)), ['header', 7.2], 'the provider counts begun seconds');
-  t.same(lengthOf(counted(60)), ['usage', 60], 'a header that says less than was heard is not believed');
+  t.same(lengthOf(counted(60)), ['header', 7.2], 'bytes that bear the header out are believed before the provider');
+  const claim = { audio: { audioSeconds: 7.2, source: 'header', isClaim: true } } as const;
+  t.same(lengthOf({ ...claim, ...counted(8) }), ['header', 7.2], 'the provider counts begun seconds');
+  t.same(lengthOf({ ...claim, ...counted(60) }), ['usage', 60], 'a claim below what was heard is not believed');
+  t.same(lengthOf({ ...claim, ...counted(1e9) }), ['header', 7.2], 'nor is a count that no recording reaches');
   t.same(lengthOf({ ...guess, ...counted(6) }), ['usage', 6]);
   t.same(lengthOf(guess), ['estimate', 4]);
   t.same(lengthOf({ uploadComplete: false, ...counted(6) }), ['none', 0], 'nobody heard it');

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { createJsonMeter, createMultipartMeter } from '../../../actors/relay/upload-meter.ts';
-import { wavFile } from '../../fixtures/audio-bytes.ts';
+import { flacHeader, wavFile } from '../../fixtures/audio-bytes.ts';
 
 /** 16-bit mono at 8 kHz. */
 const recording = (seconds: number) =>
@@ -31,6 +31,16 @@ t.test('model and audio length are read in any order of fields and any size of p
       t.same(meter.audio(), { audioSeconds: 2, source: 'header' });
     }
   }
+});
+
+t.test('a FLAC header is a claim, and one that no recording reaches is no length', async (t) => {
+  const lengthOf = (samples: number, rate: number) => {
+    const meter = createMultipartMeter('b');
+    meter.push(Buffer.concat([file(Buffer.concat([flacHeader(rate, 1, samples), Buffer.alloc(5000)])), closing]));
+    return meter.audio();
+  };
+  t.same(lengthOf(32_000, 16_000), { audioSeconds: 2, source: 'header', isClaim: true });
+  t.match(lengthOf(2 ** 36 - 1, 1), { source: 'estimate' }, 'its event could not be billed');
 });
 
 t.test('a form without a file, or whose file is no FLAC or WAV, has no audio length', async (t) => {

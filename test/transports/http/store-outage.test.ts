@@ -1,8 +1,11 @@
 import t from 'tap';
+import { createServer, type AddressInfo } from 'node:net';
 import { Redis } from 'ioredis';
 import { connectPostgres } from '../../../transports/postgres/connect.ts';
 import { problemReply, toVelloError } from '../../../transports/http/problem.ts';
+import { connectRedis } from '../../../transports/redis/connect.ts';
 import { freePort } from '../../fixtures/free-port.ts';
+import { createMemoryLog } from '../../fixtures/silent.ts';
 
 const failureOf = (work: PromiseLike<unknown>): Promise<unknown> =>
   Promise.resolve(work).then(
@@ -24,6 +27,28 @@ t.test('a store that is away is answered with 503 and a time to come back, whate
     t.match(reply, { status: 503, headers: { 'Retry-After': '1' } }, String(failure));
     t.notMatch(reply.body, String(port), 'no address of ours leaves');
   }
+});
+
+t.test('a Redis that goes away in the middle of its answers is away, for all that waited', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => {
+      const commands = bytes.toString().split(/(?=^\*)/m);
+      if (!bytes.includes('get')) for (const _ of commands) socket.write('$9\r\nloading:0\r\n');
+      else socket.end('$-1\r\n');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const log = createMemoryLog();
+  const redis = await connectRedis({ url: `redis://127.0.0.1:${port}`, use: 'command', name: 'test', log });
+  t.teardown(() => redis.disconnect());
+  const [answered, ...failures] = await Promise.all(['a', 'b', 'c'].map((key) => failureOf(redis.get(key))));
+  t.equal(answered, undefined, 'the first was answered');
+  t.equal(failures.length, 2);
+  for (const failure of failures)
+    t.match(problemReply(toVelloError(failure), 'id', false), { status: 503 }, String(failure));
 });
 
 t.test('a fault of ours stays a 500, and says nothing of itself', async (t) => {
