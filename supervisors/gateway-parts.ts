@@ -1,5 +1,6 @@
 /** Chooses what stands behind the gateway's ports: Redis for grants and events, a file for events that wait, and one provider from the settings. */
 import { join } from 'node:path';
+import { newId } from '../actors/identity/new-id.ts';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { DrainPlan } from '../actors/ports/drain.ts';
 import type { EventOutlet, EventSpool } from '../actors/ports/event-outlet.ts';
@@ -10,7 +11,6 @@ import { singleProviderConfig, type GatewayConfig, type ProviderConfig } from '.
 import { ProviderKey } from '../actors/relay/provider-key.ts';
 import { localUrlOf } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
-import { newId } from '../config/new-id.ts';
 import { createFileSpool } from '../transports/process/file-spool.ts';
 import { connectRedis } from '../transports/redis/connect.ts';
 import { createEventOutlet } from '../transports/redis/event-outlet.ts';

@@ -1,13 +1,13 @@
 /** Challenge and answer: how a desktop proves that it holds its key (contract §3.1, §3.2). Freshness comes from our nonce, not from its clock. */
 import { randomBytes } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
-import { newId } from '../../config/new-id.ts';
 import type { Challenges } from '../ports/challenges.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DeviceRegistry } from '../ports/device-registry.ts';
 import type { RateLimiter } from '../ports/rate-limiter.ts';
 import type { SequenceWindows } from '../ports/sequence-windows.ts';
 import { decodeBase64url } from './base64url.ts';
+import { newId } from './new-id.ts';
 import type { KeyScreen } from './public-key.ts';
 import { IDENTITY_LIMITS, takeOrRefuse } from './rate-limits.ts';
 import type { SignatureVerifier } from './signature.ts';

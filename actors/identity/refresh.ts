@@ -4,11 +4,11 @@
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
-import { newId } from '../../config/new-id.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
 import type { NewFamily, PresentedToken, RotationDecision, TokenFamilies } from '../ports/token-families.ts';
 import { decodeBase64url } from './base64url.ts';
+import { newId } from './new-id.ts';
 import type { TokenPair, TokenPairs } from './token-pairs.ts';
 
 /** Life of one refresh token. */

@@ -5,9 +5,9 @@
 import { createHash, sign, type KeyObject } from 'node:crypto';
 import { errors, jwtVerify, type JWTPayload } from 'jose';
 import { VelloError } from '../../config/errors.ts';
-import { newId } from '../../config/new-id.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { KeyRing } from './key-ring.ts';
+import { newId } from './new-id.ts';
 
 export const ACCESS_TOKEN_SECONDS = 900;
 export const BOOTSTRAP_TOKEN_SECONDS = 300;

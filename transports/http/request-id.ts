@@ -1,5 +1,5 @@
 /** Ids of requests: UUIDv7 (RFC 9562), so that they sort by time in logs. */
-import { newId } from '../../config/new-id.ts';
+import { newId } from '../../actors/identity/new-id.ts';
 
 export const HEADER = 'X-Request-Id';
 

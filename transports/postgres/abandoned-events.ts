@@ -1,5 +1,5 @@
 /** Keeps abandoned events in `dead_letters`. */
-import { newId } from '../../config/new-id.ts';
+import { newId } from '../../actors/identity/new-id.ts';
 import type { AbandonedEvents } from '../../actors/ports/abandoned-events.ts';
 import type { SystemSql } from './system.ts';
 

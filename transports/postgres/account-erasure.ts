@@ -1,5 +1,5 @@
 /** Erases accounts. What is removed, scrubbed and kept is listed here and explained in docs/decisions/account-deletion.md. */
-import { newId } from '../../config/new-id.ts';
+import { newId } from '../../actors/identity/new-id.ts';
 import type { AccountErasure } from '../../actors/ports/account-erasure.ts';
 import type { TransactionSql } from './connect.ts';
 import { moveCredits } from './ledger.ts';

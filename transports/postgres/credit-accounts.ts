@@ -1,6 +1,6 @@
 /** Credits as an operator handles them: gives some, looks at an account, proves that every balance is the sum of its ledger. */
+import { newId } from '../../actors/identity/new-id.ts';
 import { VelloError } from '../../config/errors.ts';
-import { newId } from '../../config/new-id.ts';
 import type { Sql, TransactionSql } from './connect.ts';
 import { moveCredits } from './ledger.ts';
 import { recordDeed } from './operator-log.ts';

@@ -1,5 +1,5 @@
 /** Renames and revokes devices on behalf of their owner. */
-import { newId } from '../../config/new-id.ts';
+import { newId } from '../../actors/identity/new-id.ts';
 import type { DeviceControl } from '../../actors/ports/device-control.ts';
 import type { TenantDatabase } from './tenant.ts';
 

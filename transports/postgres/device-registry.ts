@@ -1,5 +1,5 @@
 /** Devices in PostgreSQL, and the transaction that registers one. What the evidence means is decided by the caller. */
-import { newId } from '../../config/new-id.ts';
+import { newId } from '../../actors/identity/new-id.ts';
 import { COMPONENTS } from '../../actors/devices/fingerprints.ts';
 import type { HashedComponent } from '../../actors/devices/fingerprints.ts';
 import type { HardwareVerdict } from '../../actors/devices/hardware-verdict.ts';

@@ -1,5 +1,5 @@
 /** Hardware blocks as an operator handles them. A block stops registrations, refreshes and, through its families, open sessions. */
-import { newId } from '../../config/new-id.ts';
+import { newId } from '../../actors/identity/new-id.ts';
 import type { Sql } from './connect.ts';
 import { recordDeed } from './operator-log.ts';
 

@@ -1,6 +1,6 @@
 /** Moves credits of one user, once per idempotency key: the balance first, then the ledger entry from what it became (contract §5). */
+import { newId } from '../../actors/identity/new-id.ts';
 import { VelloError } from '../../config/errors.ts';
-import { newId } from '../../config/new-id.ts';
 import type { TransactionSql } from './connect.ts';
 
 export interface CreditMovement {

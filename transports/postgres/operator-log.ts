@@ -1,5 +1,5 @@
 /** The record of what operators did (`audit_log`): written in the transaction of the deed, never changed. */
-import { newId } from '../../config/new-id.ts';
+import { newId } from '../../actors/identity/new-id.ts';
 import type { Sql, TransactionSql } from './connect.ts';
 
 export interface OperatorDeed {

@@ -1,5 +1,5 @@
 /** Makes a service of this installation known to the api. An operator's decision is never undone: a disabled account or revoked key stays so. */
-import { newId } from '../../config/new-id.ts';
+import { newId } from '../../actors/identity/new-id.ts';
 import type { AdminSql } from './connect.ts';
 
 export interface ServiceRegistration {

@@ -1,6 +1,6 @@
 /** Service accounts and their keys as an operator handles them. Every api process hears of each change with its commit. */
+import { newId } from '../../actors/identity/new-id.ts';
 import { VelloError } from '../../config/errors.ts';
-import { newId } from '../../config/new-id.ts';
 import type { Sql } from './connect.ts';
 import { recordDeed } from './operator-log.ts';
 

@@ -1,6 +1,6 @@
 /** Jobs, ledger, event ids and device messages for a batch of events in one statement, which is one transaction (contract §5). */
 import postgres from 'postgres';
-import { newId } from '../../config/new-id.ts';
+import { newId } from '../../actors/identity/new-id.ts';
 import type { PricedEvent, Settlement, SettlementVerdict } from '../../actors/ports/settlement.ts';
 import type { SystemSql } from './system.ts';
 

@@ -6,7 +6,7 @@ import type {
   RotationDecision,
   TokenFamilies,
 } from '../../actors/ports/token-families.ts';
-import { newId } from '../../config/new-id.ts';
+import { newId } from '../../actors/identity/new-id.ts';
 import type { TransactionSql } from './connect.ts';
 import type { SystemSql } from './system.ts';
 

@@ -3,9 +3,9 @@ import { createHash, sign, type KeyObject } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { Client } from 'undici';
 import { generateKeyPair } from '../../../actors/identity/key-pair.ts';
+import { newId } from '../../../actors/identity/new-id.ts';
 import { deviceAuthText, serviceRequestText } from '../../../actors/identity/signed-texts.ts';
 import { encodeUsageEvent } from '../../../actors/relay/usage-event.ts';
-import { newId } from '../../../config/new-id.ts';
 
 export interface Owner {
   readonly userId: string;

@@ -1,6 +1,6 @@
 /** Our gateway for its benchmark: the relay as it runs, one grant in memory, events made and counted but not sent. A process of its own; sends its port. */
-import { newId } from '../../../config/new-id.ts';
 import { createHash } from 'node:crypto';
+import { newId } from '../../../actors/identity/new-id.ts';
 import { createAdmission } from '../../../actors/admission/admission.ts';
 import { createGrantTable } from '../../../actors/admission/grant-table.ts';
 import { singleProviderConfig, type ProviderDirectory } from '../../../actors/relay/gateway-config.ts';

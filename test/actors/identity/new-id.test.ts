@@ -1,6 +1,6 @@
 import t from 'tap';
 import { validate, version } from 'uuid';
-import { newId } from '../../config/new-id.ts';
+import { newId } from '../../../actors/identity/new-id.ts';
 
 t.test('ids are UUIDv7, never twice the same, and sort in the order in which they were made', async (t) => {
   const ids = Array.from({ length: 20_000 }, newId);
