@@ -23,6 +23,17 @@ async function setUp(t: Teardown, server: TestRedis) {
   return { commands, streams, stream, metrics, log };
 }
 
+/** Streams whose connections can be cut, and commands that go past the proxy. */
+async function setUpBehindProxy(t: Teardown) {
+  const server = await startRedis(t);
+  const proxy = await startCutProxy(t, server.port);
+  const url = new URL(server.url);
+  url.port = String(proxy.port);
+  const { commands } = await setUp(t, server);
+  const streams = createRedisEventStreams({ url: url.href, log: createMemoryLog(), metrics: createMemoryMetrics() });
+  return { proxy, commands, streams };
+}
+
 /** Resolves once a reader of the stream is blocked in the server. */
 async function blocked(commands: Redis): Promise<void> {
   while (!/blocked_clients:[1-9]/.test(await commands.info('clients'))) await new Promise(setImmediate);
@@ -143,12 +154,7 @@ t.test('a reader of a frozen server gives up, and reads again once it thaws', as
 });
 
 t.test('a reader that the server does not know to be gone', async (t) => {
-  const server = await startRedis(t);
-  const proxy = await startCutProxy(t, server.port);
-  const url = new URL(server.url);
-  url.port = String(proxy.port);
-  const { commands } = await setUp(t, server);
-  const streams = createRedisEventStreams({ url: url.href, log: createMemoryLog(), metrics: createMemoryMetrics() });
+  const { proxy, commands, streams } = await setUpBehindProxy(t);
   const loseReader = async () => {
     const stream = await streams.open('transcribe');
     const reading = stream.read('a', 1, 5000);
@@ -180,12 +186,7 @@ t.test('a reader that the server does not know to be gone', async (t) => {
 });
 
 t.test('a reader whose connection breaks while it is being made leaves nothing behind', async (t) => {
-  const server = await startRedis(t);
-  const proxy = await startCutProxy(t, server.port);
-  const url = new URL(server.url);
-  url.port = String(proxy.port);
-  const { commands } = await setUp(t, server);
-  const streams = createRedisEventStreams({ url: url.href, log: createMemoryLog(), metrics: createMemoryMetrics() });
+  const { proxy, commands, streams } = await setUpBehindProxy(t);
   const stream = await streams.open('transcribe');
   t.teardown(() => stream.close());
   proxy.breakOn('\r\nID\r\n');
