@@ -16,7 +16,7 @@ export function newId(): string {
   }
   const random = pool.subarray(used, used + 16);
   used += 16;
-  // eslint-disable-next-line no-restricted-properties -- the machine's time, as in uuid itself: a clock of a test would make ids twice.
+  // eslint-disable-next-line no-restricted-properties -- the machine's time, as in uuid itself: under the clock of a test, ids would repeat.
   const nowMs = Date.now();
   if (nowMs > lastMs) {
     lastMs = nowMs;

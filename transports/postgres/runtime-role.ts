@@ -8,7 +8,7 @@ import { OWNER_ROLE, runtimeUrl, type RuntimeRole } from './database-roles.ts';
 /**
  * Returns a lazy pool that is logged in as `role`, whose statements look rows up by an index. The server keeps the plan of a foreign
  * key's check until the table is next analysed: one made while the table was small would read all of it for each row that is added
- * meanwhile, and hammered from its first minute on an installation would come to a standstill (docs/decisions/settlement.md).
+ * meanwhile (docs/decisions/settlement.md).
  */
 export function connectRuntime(
   databaseUrl: string,
