@@ -1,6 +1,7 @@
 /** Turns what a desktop reports about its hardware into keyed hashes. Raw values go no further than this module (contract §3.3). */
 import { createHmac } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
+import { isPlaceholder } from './placeholder.ts';
 
 export const COMPONENTS = {
   machine_id: 'strong',
@@ -36,7 +37,7 @@ export const LEAST_COMPONENTS = 3;
 export function hashFingerprints(reported: ReportedFingerprints, peppers: Peppers): readonly HashedComponent[] {
   const versions = [...peppers].sort(([a], [b]) => b - a);
   const hashed = COMPONENT_NAMES.flatMap((component): HashedComponent[] => {
-    const value = normalise(reported[component]);
+    const value = normalise(component, reported[component]);
     if (value === undefined) return [];
     const hashes = versions.map(([pepperVersion, pepper]) => ({
       pepperVersion,
@@ -54,14 +55,18 @@ export function hashFingerprints(reported: ReportedFingerprints, peppers: Pepper
   return hashed;
 }
 
-/** Case, order and surrounding blanks differ between operating systems and their versions for the same hardware. */
-function normalise(value: string | readonly string[] | undefined): string | undefined {
+/** Case, order, blanks, braces and dashes differ between operating systems, and between tools, for the same hardware. */
+function normalise(component: Component, value: string | readonly string[] | undefined): string | undefined {
   const parts = (typeof value === 'string' ? value.split(',') : (value ?? []))
-    .map((part) => part.trim().toLowerCase())
-    .filter((part) => part.length >= 4 && !PLACEHOLDER.test(part));
+    .map((reported) => ({ reported, compact: compact(reported) }))
+    .filter((part) => !isPlaceholder(component, part))
+    .map((part) => part.compact);
   return parts.length === 0 ? undefined : [...new Set(parts)].sort().join(',');
 }
 
-/** What firmware says when its maker filled nothing in. */
-const PLACEHOLDER =
-  /^(to be filled by o\.?e\.?m\.?|default string|system serial number|base board serial number|not (specified|applicable|available)|none|unknown|n\/a|[0\W]+|f+(-f+)*|(ff:)+ff|0123456789|123456789|03000200-0400-0500-0006-000700080009)$/;
+/** Without control and zero-width characters too, which no screen shows: they would make one machine many. */
+const compact = (part: string): string =>
+  part
+    .normalize('NFC')
+    .toLowerCase()
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Z}\p{Pd}!-/:-@[-`{-~]/gu, '');
