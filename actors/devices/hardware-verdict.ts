@@ -13,11 +13,19 @@ export interface HardwareGroup {
   readonly blockedByOperator: boolean;
 }
 
+export interface SharedPair {
+  readonly components: readonly [Component, Component];
+  /** Different values of `machine_id` beside this pair of values. */
+  readonly machineIds: number;
+}
+
 export interface HardwareEvidence {
   /** Hardware of the presented key itself; undefined when the key is unknown. */
   readonly own: { readonly hardwareId: string; readonly blockedByOperator: boolean } | undefined;
   /** Hardware that shares at least one reported component under another key. */
   readonly groups: readonly HardwareGroup[];
+  /** Pairs of reported strong components, `machine_id` in neither, that other keys have together. */
+  readonly pairs: readonly SharedPair[];
 }
 
 export interface HardwareVerdict {
@@ -34,6 +42,9 @@ export interface HardwareVerdict {
 
 /** Strong components that must match one other piece of hardware for a collision. */
 const COLLISION_STRONG_MATCHES = 2;
+
+/** A pair of values beside this many machine ids belongs to a model and not to a machine. Below the accounts that one machine may hold. */
+const SHARED_FROM_MACHINE_IDS = 3;
 
 /** What the first registrations of one piece of hardware get; later ones get the last. */
 const PROGRESSIVE_GRANTS = [5000, 1000, 500, 100] as const;
@@ -54,13 +65,14 @@ export function judgeHardware(evidence: HardwareEvidence, devicesPerHardware: nu
     ...more,
   });
 
+  const group = harshest(evidence.groups.filter((candidate) => isSameMachine(candidate, evidence.pairs)));
   if (evidence.own !== undefined) {
     const { hardwareId, blockedByOperator } = evidence.own;
-    return blockedByOperator
+    // A key that came from elsewhere opens blocked hardware no more than a new one does.
+    return blockedByOperator || group?.blockedByOperator === true
       ? verdict('blocked', { hardwareId, blockedBy: 'operator' })
       : verdict('known', { hardwareId });
   }
-  const group = harshest(evidence.groups.filter((candidate) => strongMatches(candidate) >= COLLISION_STRONG_MATCHES));
   if (group === undefined) return verdict('new', { grantOrdinal: 1, creditsOffer: progressiveGrant(1) });
   const { hardwareId } = group;
   if (group.blockedByOperator) return verdict('blocked', { hardwareId, blockedBy: 'operator' });
@@ -74,8 +86,18 @@ export function progressiveGrant(ordinal: number): number {
   return PROGRESSIVE_GRANTS[ordinal - 1] ?? PROGRESSIVE_GRANTS[PROGRESSIVE_GRANTS.length - 1] ?? 0;
 }
 
-const strongMatches = (group: HardwareGroup): number =>
-  group.components.filter((component) => COMPONENTS[component] === 'strong').length;
+/**
+ * A board's maker who numbers no boards gives one pair of values to thousands of machines. A third strong component, or the machine's
+ * own id, still says that it is one machine.
+ */
+function isSameMachine(group: HardwareGroup, pairs: readonly SharedPair[]): boolean {
+  const strong = group.components.filter((component) => COMPONENTS[component] === 'strong');
+  if (strong.length !== COLLISION_STRONG_MATCHES) return strong.length > COLLISION_STRONG_MATCHES;
+  return !pairs.some(
+    ({ components, machineIds }) =>
+      machineIds >= SHARED_FROM_MACHINE_IDS && components.every((component) => strong.includes(component)),
+  );
+}
 
 /** Parts of two machines in one case must not choose the cheaper history of the two. */
 function harshest(groups: readonly HardwareGroup[]): HardwareGroup | undefined {

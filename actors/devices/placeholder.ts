@@ -44,7 +44,7 @@ function isPattern(compact: string): boolean {
 const isRun = (text: string): boolean => text.length >= 4 && RUNS.some((run) => run.includes(text));
 
 const repeated = (run: string): string => run.repeat(3);
-const backwards = (run: string): string => [...run].reverse().join('');
+const backwards = (run: string): string => Array.from(run).reverse().join('');
 const RUNS = ['0123456789', '123456789', '0123456789abcdef', '123456789abcdef', 'abcdefghijklmnopqrstuvwxyz']
   .map(repeated)
   .flatMap((run) => [run, backwards(run)]);

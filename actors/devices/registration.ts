@@ -76,7 +76,8 @@ export async function registerDevice(
   );
   if (outcome.outcome === 'blocked') throw new VelloError('DEVICE_BLOCKED');
   if (outcome.outcome === 'revoked') throw new VelloError('AUTH_DEVICE_REVOKED');
-  const { userId, deviceId, granted, balance } = outcome;
+  const { userId, deviceId, granted, balance, superseded } = outcome;
+  await Promise.all(superseded.map((familyId) => deps.grants.revoke({ familyId })));
   // Said again with each sign-in, in case the announcement was lost when the credits ran out.
   if (outcome.suspended) await deps.grants.suspend(userId);
   const owner = { userId, deviceId, familyId: family.familyId };

@@ -34,10 +34,10 @@ export function createTokenPairs(options: {
       const { token, expiresAtMs } = tokens.issueAccess({ userId, deviceId, familyId });
       await grants.issue({ tokenHash: hashToken(token), userId, deviceId, familyId, expiresAtMs });
       // A revocation that was published before this grant has not closed it; one that comes later will.
-      if (!(await families.isOpen(familyId))) {
-        await grants.revoke({ familyId });
-        throw new VelloError('AUTH_REFRESH_INVALID');
-      }
+      const standing = await families.standing(familyId);
+      if (standing !== 'open') await grants.revoke({ familyId });
+      // Superseded is no refusal: it is as if this answer had left before the later sign-in came.
+      if (standing === 'ended') throw new VelloError('AUTH_REFRESH_INVALID');
       return {
         access_token: token,
         expires_in: ACCESS_TOKEN_SECONDS,

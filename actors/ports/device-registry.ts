@@ -29,6 +29,8 @@ export type RegistrationOutcome =
       readonly granted: number;
       readonly balance: number;
       readonly suspended: boolean;
+      /** Token families of older sign-ins of this device, which this one ended. */
+      readonly superseded: readonly string[];
     }
   | { readonly outcome: 'blocked'; readonly blockedBy: 'rule' | 'operator' }
   | { readonly outcome: 'revoked' };

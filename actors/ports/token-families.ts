@@ -48,7 +48,7 @@ export type RotationDecision =
     };
 
 export type EndReason =
-  'logout' | 'refresh_reuse' | 'device_revoked' | 'clone_suspected' | 'account_deleted' | 'blocked';
+  'logout' | 'refresh_reuse' | 'device_revoked' | 'superseded' | 'clone_suspected' | 'account_deleted' | 'blocked';
 
 export interface TokenFamilies {
   /** Holds the family of a token (by its hash) while `decide` decides, and does what it says. Undefined when no token has that hash. */
@@ -56,8 +56,8 @@ export interface TokenFamilies {
     tokenHash: Buffer,
     decide: (token: PresentedToken) => RotationDecision,
   ): Promise<{ readonly token: PresentedToken; readonly decision: RotationDecision } | undefined>;
-  /** Whether the family exists and was not revoked. */
-  isOpen(familyId: string): Promise<boolean>;
+  /** Whether the family exists and was not revoked; `superseded` when a later sign-in of its device took its place. */
+  standing(familyId: string): Promise<'open' | 'superseded' | 'ended'>;
   /** Ends one family. Returns false when it had ended before. */
   end(family: { readonly familyId: string; readonly userId: string }, reason: EndReason): Promise<boolean>;
 }

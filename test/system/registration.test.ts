@@ -137,3 +137,80 @@ t.test('a mixed-order key gets no account, although its owner can sign', async (
   const reply = await server.call('POST', '/api/devices/register', { token: bootstrap, body });
   t.match(reply, { status: 422, body: { code: 'AUTH_KEY_INVALID' } });
 });
+
+t.test('registering again with other hardware does not make the first hardware unknown', async (t) => {
+  const server = await startIdentityServer(t);
+  const desktop = makeDesktop();
+  t.match((await register(server, desktop)).body.credits, { granted: 5000 });
+  t.equal((await register(server, { ...desktop, fingerprints: makeDesktop().fingerprints })).status, 200);
+  const again = makeDesktop(desktop.fingerprints);
+  t.match((await register(server, again)).body.credits, { granted: 1000 });
+
+  await server.database.admin`insert into device_blocks (id, hardware_id, source, reason, blocked_by)
+    select gen_random_uuid(), hardware_id, 'operator', 'abuse', 'test' from devices limit 1`;
+  t.match(await register(server, makeDesktop(desktop.fingerprints)), { status: 409, body: { code: 'DEVICE_BLOCKED' } });
+});
+
+t.test(
+  'of a device that reports other hardware each time, the first values are kept and no more than a few',
+  async (t) => {
+    const server = await startIdentityServer(t);
+    const desktop = makeDesktop();
+    const { token } = await prove(server, desktop);
+    const registerAs = (fingerprints: object) =>
+      server.call('POST', '/api/devices/register', { token, body: { fingerprints, device: DEVICE } });
+    await registerAs(desktop.fingerprints);
+    for (let n = 0; n < 40; n += 1) await registerAs(makeDesktop().fingerprints);
+    const [row] = await server.database
+      .admin`select count(*)::int as kept from device_fingerprints where component = 'machine_id'`;
+    t.equal(row?.['kept'], 32);
+    t.match((await register(server, makeDesktop(desktop.fingerprints))).body.credits, { granted: 1000 });
+  },
+);
+
+t.test('a key that is known elsewhere does not open hardware that an operator blocked', async (t) => {
+  const server = await startIdentityServer(t);
+  const blocked = makeDesktop();
+  await register(server, blocked);
+  await server.database.admin`insert into device_blocks (id, hardware_id, source, reason, blocked_by)
+    select gen_random_uuid(), hardware_id, 'operator', 'abuse', 'test' from devices limit 1`;
+  const visitor = makeDesktop();
+  t.equal((await register(server, visitor)).status, 201);
+  const carried = { ...visitor, fingerprints: blocked.fingerprints };
+  t.match(await register(server, carried), { status: 409, body: { code: 'DEVICE_BLOCKED' } });
+  t.equal((await register(server, visitor)).status, 200, 'on its own hardware it is welcome');
+});
+
+t.test('six honest strangers with one careless firmware, listed or not, all get an account', async (t) => {
+  const server = await startIdentityServer(t);
+  const careless = [
+    { bios_uuid: '00020003-0004-0005-0006-000700080009', baseboard_serial: 'MB-1234567890' },
+    // Not on any list: what tells is that it stands beside many machine ids.
+    { bios_uuid: '7c1e9a40-52d3-4f88-9b7e-3d0a1c55e2f6', baseboard_serial: 'ZX81-K4417' },
+  ];
+  for (const firmware of careless) {
+    const granted = [];
+    for (let n = 0; n < 8; n += 1) granted.push((await register(server, makeDesktop(firmware))).body.credits?.granted);
+    t.equal(granted.at(-1), 5000, `the last: ${granted.join(', ')}`);
+    t.ok(
+      granted.every((credits) => credits > 0),
+      'none was locked out',
+    );
+  }
+});
+
+t.test('signing in again ends the older session of the device', async (t) => {
+  const server = await startIdentityServer(t);
+  const desktop = makeDesktop();
+  const first = await register(server, desktop);
+  const second = await register(server, desktop);
+  const refresh = (token: string) => server.call('POST', '/api/auth/refresh', { body: { refresh_token: token } });
+  t.match(await refresh(first.body.refresh_token), { status: 401, body: { code: 'AUTH_REFRESH_INVALID' } });
+  t.equal((await refresh(second.body.refresh_token)).status, 200);
+  const logout = () => server.call('POST', '/api/auth/logout', { token: first.body.access_token });
+  let reply = await logout();
+  while (reply.status === 204) reply = await logout();
+  t.match(reply, { status: 401, body: { code: 'AUTH_TOKEN_INVALID' } });
+  const sessions = await server.database.admin`select end_reason from sessions order by started_at`;
+  t.strictSame([...sessions], [{ end_reason: 'superseded' }, { end_reason: null }]);
+});

@@ -30,8 +30,8 @@ export const EXPORT_SECTIONS: readonly Section[] = [
   {
     name: 'device_fingerprints',
     table: 'device_fingerprints',
-    columns: ['device_id', 'component', 'seen_at'],
-    key: ['device_id', 'component'],
+    columns: ['entry', 'device_id', 'component', 'seen_at'],
+    key: ['entry'],
   },
   {
     name: 'sessions',

@@ -150,10 +150,11 @@ async function create(
   });
   await insertFamily(tx, { userId, deviceId, appVersion: device.appVersion }, candidate.family);
   const { balance } = moved;
-  return { outcome: 'created', userId, deviceId, granted: verdict.creditsOffer, balance, suspended: balance <= 0 };
+  const granted = verdict.creditsOffer;
+  return { outcome: 'created', userId, deviceId, granted, balance, suspended: balance <= 0, superseded: [] };
 }
 
-/** The same key again: fresh tokens and what is new about the machine, no credits. */
+/** The same key again: fresh tokens in place of its older ones and what is new about the machine, no credits. */
 async function registerAgain(tx: TransactionSql, candidate: RegistrationCandidate): Promise<RegistrationOutcome> {
   const [row] = await tx<
     { user_id: string; id: string; hardware_id: string; revoked: boolean; balance: number; suspended: boolean }[]
@@ -167,27 +168,37 @@ async function registerAgain(tx: TransactionSql, candidate: RegistrationCandidat
   const { device } = candidate;
   await tx`update devices set os = ${device.os}, app_version = ${device.appVersion}, last_seen_at = now() where id = ${row.id}`;
   await storeFingerprints(tx, owner, candidate.fingerprints);
+  const superseded = await endFamiliesOfDevice(tx, row.id, 'superseded');
   await insertFamily(tx, { ...owner, appVersion: device.appVersion }, candidate.family);
   const { balance, suspended } = row;
-  return { outcome: 'existing', userId: owner.userId, deviceId: owner.deviceId, granted: 0, balance, suspended };
+  const { userId, deviceId } = owner;
+  return { outcome: 'existing', userId, deviceId, granted: 0, balance, suspended, superseded };
 }
 
-/** Stores the newest pepper's hashes. A component that changed replaces its former value. */
+/**
+ * Stores the newest pepper's hashes beside the former ones: hardware that was seen stays known. Of a component that changes all the time
+ * the first values are kept, which are the ones that earned something.
+ */
 async function storeFingerprints(
   tx: TransactionSql,
   owner: { readonly userId: string; readonly deviceId: string; readonly hardwareId: string },
   fingerprints: readonly HashedComponent[],
 ): Promise<void> {
-  const rows = fingerprints.flatMap(({ component, hashes }) =>
-    hashes.slice(0, 1).map(({ pepperVersion, hash }) => ({
-      device_id: owner.deviceId,
-      user_id: owner.userId,
-      hardware_id: owner.hardwareId,
-      component,
-      pepper_version: pepperVersion,
-      hash,
-    })),
+  const { deviceId, userId, hardwareId } = owner;
+  const newest = fingerprints.flatMap(({ component, hashes }) =>
+    hashes.slice(0, 1).map((hash) => ({ component, ...hash })),
   );
-  await tx`insert into device_fingerprints ${tx(rows)}
-    on conflict (device_id, component, pepper_version) do update set hash = excluded.hash, seen_at = now()`;
+  await Promise.all(
+    newest.map(
+      ({ component, pepperVersion, hash }) => tx`
+        insert into device_fingerprints (device_id, user_id, hardware_id, component, pepper_version, hash)
+        select ${deviceId}, ${userId}, ${hardwareId}, ${component}, ${pepperVersion}, ${hash}
+        where (select count(*) from device_fingerprints f where f.device_id = ${deviceId} and f.component = ${component}
+          and f.pepper_version = ${pepperVersion} and f.hash <> ${hash}) < ${VALUES_KEPT}
+        on conflict (device_id, component, pepper_version, hash) do update set seen_at = now()`,
+    ),
+  );
 }
+
+/** Values of one component of one device. A machine that is repaired now and then needs a few. */
+const VALUES_KEPT = 32;

@@ -11,9 +11,10 @@ export async function readHardwareEvidence(
   publicKey: Buffer,
   fingerprints: readonly HashedComponent[],
 ): Promise<HardwareEvidence> {
-  const [own, ...matches] = await Promise.all([
+  const [own, matches, pairs] = await Promise.all([
     readOwn(sql, publicKey),
-    ...fingerprints.map((fingerprint) => readMatches(sql, publicKey, fingerprint)),
+    Promise.all(fingerprints.map((fingerprint) => readMatches(sql, publicKey, fingerprint))),
+    Promise.all(pairsOf(fingerprints).map((pair) => readPair(sql, publicKey, pair))),
   ]);
   const components = new Map<string, Component[]>();
   for (const { component, hardwareIds } of matches) {
@@ -21,7 +22,7 @@ export async function readHardwareEvidence(
   }
   const histories = await readHistories(sql, [...components.keys()]);
   const groups = histories.map((history) => ({ ...history, components: components.get(history.hardwareId) ?? [] }));
-  return { own, groups };
+  return { own, groups, pairs };
 }
 
 async function readOwn(sql: SystemSql | TransactionSql, publicKey: Buffer): Promise<HardwareEvidence['own']> {
@@ -42,7 +43,7 @@ async function readMatches(
   publicKey: Buffer,
   { component, hashes }: HashedComponent,
 ): Promise<{ readonly component: Component; readonly hardwareIds: readonly string[] }> {
-  const most = COMPONENTS[component] === 'strong' ? 50 : 2;
+  const most = COMPONENTS[component] === 'strong' ? MOST_PROBED : 2;
   const rows = await sql<{ hardware_id: string }[]>`
     select distinct hardware_id from (
       select f.hardware_id from device_fingerprints f
@@ -51,6 +52,36 @@ async function readMatches(
       limit ${most}) probed`;
   return { component, hardwareIds: rows.map((row) => row.hardware_id) };
 }
+
+type Pair = readonly [HashedComponent, HashedComponent];
+
+/** All pairs of strong components but those of `machine_id`, which says for itself whether it is the same. */
+function pairsOf(fingerprints: readonly HashedComponent[]): readonly Pair[] {
+  const strong = fingerprints.filter(
+    ({ component }) => COMPONENTS[component] === 'strong' && component !== 'machine_id',
+  );
+  return strong.flatMap((one, index) => strong.slice(index + 1).map((other): Pair => [one, other]));
+}
+
+/** Counts no further than a decision could need. */
+async function readPair(
+  sql: SystemSql | TransactionSql,
+  publicKey: Buffer,
+  [one, other]: Pair,
+): Promise<HardwareEvidence['pairs'][number]> {
+  const [row] = await sql<{ machine_ids: number }[]>`
+    select count(distinct hash) as machine_ids from (
+      select m.hash from device_fingerprints a
+      join device_fingerprints b on b.device_id = a.device_id and b.component = ${other.component}
+        and b.hash in ${sql(other.hashes.map(({ hash }) => hash))}
+      join device_fingerprints m on m.device_id = a.device_id and m.component = 'machine_id'
+      where a.component = ${one.component} and a.hash in ${sql(one.hashes.map(({ hash }) => hash))}
+        and not exists (select from device_keys k where k.device_id = a.device_id and k.public_key = ${publicKey})
+      limit ${MOST_PROBED}) probed`;
+  return { components: [one.component, other.component], machineIds: row?.machine_ids ?? 0 };
+}
+
+const MOST_PROBED = 50;
 
 type History = Omit<HardwareGroup, 'components'>;
 

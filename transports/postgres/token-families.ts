@@ -32,10 +32,11 @@ export function createTokenFamilies(sql: SystemSql): TokenFamilies {
         await carryOut(tx, row, decision);
         return { token, decision };
       }),
-    isOpen: async (familyId) => {
-      const [row] = await sql<{ open: boolean }[]>`
-        select revoked_at is null as open from refresh_token_families where id = ${familyId}`;
-      return row?.open === true;
+    standing: async (familyId) => {
+      const [row] = await sql<{ standing: 'open' | 'superseded' | 'ended' }[]>`
+        select case when f.revoked_at is null then 'open' when s.end_reason = 'superseded' then 'superseded' else 'ended' end as standing
+        from refresh_token_families f left join sessions s on s.id = f.session_id where f.id = ${familyId}`;
+      return row?.standing ?? 'ended';
     },
     end: ({ familyId, userId }, reason) => sql.begin((tx) => endFamily(tx, { familyId, userId }, reason)),
   };

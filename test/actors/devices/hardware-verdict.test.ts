@@ -9,12 +9,12 @@ const group = (more: Partial<HardwareGroup> = {}): HardwareGroup => ({
   blockedByOperator: false,
   ...more,
 });
-const judge = (...groups: HardwareGroup[]) => judgeHardware({ own: undefined, groups }, 5);
+const judge = (...groups: HardwareGroup[]) => judgeHardware({ own: undefined, groups, pairs: [] }, 5);
 
 t.test('grants go 5000, 1000, 500, 100 and then stay at 100', async (t) => {
   t.match(judge(), { verdict: 'new', creditsOffer: 5000, grantOrdinal: 1 });
   const offers = [1, 2, 3, 4, 5, 50].map((grants) =>
-    judgeHardware({ own: undefined, groups: [group({ grants })] }, 100),
+    judgeHardware({ own: undefined, groups: [group({ grants })], pairs: [] }, 100),
   );
   t.strictSame(
     offers.map((verdict) => verdict.creditsOffer),
@@ -49,6 +49,39 @@ t.test('blocks above the number of accounts, and whatever an operator blocked', 
   t.match(judge(group({ accounts: 4, grants: 4 })), { verdict: 'collision' });
   t.match(judge(group({ accounts: 5, grants: 5 })), { verdict: 'blocked', blockedBy: 'rule', creditsOffer: 0 });
   const own = { hardwareId: 'hardware', blockedByOperator: false };
-  t.match(judgeHardware({ own, groups: [group({ accounts: 9 })] }, 5), { verdict: 'known', creditsOffer: 0 });
-  t.match(judgeHardware({ own: { ...own, blockedByOperator: true }, groups: [] }, 5), { verdict: 'blocked' });
+  t.match(judgeHardware({ own, groups: [group({ accounts: 9 })], pairs: [] }, 5), {
+    verdict: 'known',
+    creditsOffer: 0,
+  });
+  t.match(judgeHardware({ own: { ...own, blockedByOperator: true }, groups: [], pairs: [] }, 5), {
+    verdict: 'blocked',
+  });
 });
+
+t.test('a key that is known elsewhere does not open hardware that an operator blocked', async (t) => {
+  const own = { hardwareId: 'its own', blockedByOperator: false };
+  const blocked = group({ blockedByOperator: true });
+  const verdict = judgeHardware({ own, groups: [blocked], pairs: [] }, 5);
+  t.match(verdict, { verdict: 'blocked', blockedBy: 'operator', hardwareId: 'its own' });
+  const oneMatch = group({ blockedByOperator: true, components: ['disk_serial', 'cpu_id'] });
+  t.match(
+    judgeHardware({ own, groups: [oneMatch], pairs: [] }, 5),
+    { verdict: 'known' },
+    'a disk that moved blocks nobody',
+  );
+});
+
+t.test(
+  'a pair of values that stands beside many machine ids proves nothing; a third component still does',
+  async (t) => {
+    const board = group({ components: ['bios_uuid', 'baseboard_serial'], accounts: 5, grants: 5 });
+    const pair = (machineIds: number) => [{ components: ['bios_uuid', 'baseboard_serial'] as const, machineIds }];
+    const judged = (machineIds: number, one: HardwareGroup) =>
+      judgeHardware({ own: undefined, groups: [one], pairs: pair(machineIds) }, 6).verdict;
+    t.equal(judged(2, board), 'collision');
+    t.equal(judged(3, board), 'new');
+    t.equal(judged(3, group({ components: ['bios_uuid', 'baseboard_serial', 'disk_serial'] })), 'collision');
+    t.equal(judged(3, group({ components: ['bios_uuid', 'machine_id'] })), 'collision');
+    t.equal(judged(3, group({ components: ['bios_uuid', 'disk_serial'] })), 'collision', 'another pair');
+  },
+);

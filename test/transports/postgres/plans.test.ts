@@ -120,7 +120,7 @@ t.test('identity', async (t) => {
   );
   await reads(t, 'reuse', () => families.rotate(many.tokenHash(10), () => ({ kind: 'revoke' })));
   await reads(t, 'logging out', () => families.end({ familyId: many.familyId(11), userId: many.userId(11) }, 'logout'));
-  await reads(t, 'asking for a family', () => families.isOpen(many.familyId(12)));
+  await reads(t, 'asking for a family', () => families.standing(many.familyId(12)));
   const upkeep = createIdentityUpkeep(system);
   await reads(t, 'saying restrictions again', () => upkeep.recentRestrictions(60_000));
   await reads(t, 'removing what expired', () => upkeep.removeExpired());
