@@ -190,7 +190,7 @@ t.test('six honest strangers with one careless firmware, listed or not, all get 
   ];
   for (const firmware of careless) {
     const granted = [];
-    for (let n = 0; n < 8; n += 1) granted.push((await register(server, makeDesktop(firmware))).body.credits?.granted);
+    for (let n = 0; n < 8; n += 1) granted.push((await register(server, makeDesktop(firmware))).body.credits.granted);
     t.equal(granted.at(-1), 5000, `the last: ${granted.join(', ')}`);
     t.ok(
       granted.every((credits) => credits > 0),
