@@ -13,6 +13,7 @@ export const ERRORS = {
   // Requests
   BAD_REQUEST: refused(400, 'The request is malformed.'),
   NOT_FOUND: refused(404, 'There is nothing here.'),
+  UPGRADE_REQUIRED: refused(426, 'Only WebSocket version 13 is spoken here.'),
   METHOD_NOT_ALLOWED: refused(405, 'This address does not take that method.'),
   PAYLOAD_TOO_LARGE: refused(413, 'The body is larger than this route takes.'),
   UNSUPPORTED_MEDIA_TYPE: refused(415, 'The body is of a kind that this route does not take.'),

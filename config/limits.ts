@@ -59,6 +59,8 @@ export const LIMITS = {
     discardBytes: 32 * 1024 * 1024,
     discardUnannouncedBytes: 1024 * 1024,
     discardMs: 2_000,
+    /** A client that pauses for this long waits for the answer. */
+    discardQuietMs: 100,
     /** Answers with an error status are held up to this size, to be checked and reworded. */
     errorBodyBytes: 16 * 1024,
     /** What is kept of an answer to read its text and usage from; a longer one is metered by its last part only. */

@@ -1,7 +1,7 @@
 /** One HTTP call to an AI provider, streamed both ways. Neither the caller nor the implementation holds a body whole. */
 
 export interface UpstreamRequest {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST';
   /** Path below the provider's base address, such as `/v1/models`. */
   readonly path: string;
   /** Without framing headers: those follow from `contentLength`. */

@@ -2,9 +2,9 @@
  * Collects one request body up to a limit. Re-arms uWebSockets.js' upload timer with every chunk, because the built-in
  * rule (16 kB/s over 10 s) would end slow but honest uploads; the deadline here takes its place.
  */
-import type { HttpResponse as UwsResponse } from 'uWebSockets.js';
 import type { Clock } from '../../actors/ports/clock.ts';
 import { VelloError } from '../../config/errors.ts';
+import type { NativeResponse } from './native-response.ts';
 
 export interface BodyLimits {
   readonly maxBytes: number;
@@ -17,12 +17,12 @@ export interface BodyCollector {
   read(): Promise<Buffer>;
   /** The connection is gone: settles a pending read. */
   abort(): void;
-  /** The answer is out: what still comes is dropped, and the response is not touched again (it would throw). */
+  /** The answer is out: what still comes is dropped. */
   release(): void;
 }
 
 /** Must be called before the route handler first awaits: later, chunks would be lost. */
-export function collectBody(response: UwsResponse, limits: BodyLimits, clock: Clock): BodyCollector {
+export function collectBody(response: NativeResponse, limits: BodyLimits, clock: Clock): BodyCollector {
   const chunks: Buffer[] = [];
   let receivedBytes = 0;
   let outcome: Buffer | VelloError | undefined;
@@ -50,10 +50,7 @@ export function collectBody(response: UwsResponse, limits: BodyLimits, clock: Cl
       chunks.push(Buffer.from(new Uint8Array(chunk)));
       if (isLast) settle(Buffer.concat(chunks, receivedBytes));
     }
-    if (!isLast) {
-      response.pause();
-      response.resume();
-    }
+    if (!isLast) response.restartTimer();
   });
 
   return {

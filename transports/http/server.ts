@@ -1,24 +1,26 @@
 /**
- * A listener on uWebSockets.js: routes, request ids, body limits, error answers, streaming with backpressure and an
- * orderly stop. It knows nothing of what the routes do. Raw routes (the relay) and WebSockets get the native objects.
+ * A listener on uWebSockets.js: routes, request ids, body limits, error answers and an orderly stop. It knows nothing of what the
+ * routes do. Every native callback enters through here, guarded: an exception costs one request or socket, never the process.
  */
 import uWS from 'uWebSockets.js';
-import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse, WebSocketBehavior } from 'uWebSockets.js';
+import type { HttpRequest as RawRequest, HttpResponse as RawResponse } from 'uWebSockets.js';
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { ListenAddress } from '../../config/parse-setting.ts';
 import { collectBody, type BodyCollector, type BodyLimits } from './body-collector.ts';
-import { readFraming } from './framing.ts';
-import { problemReply, toVelloError, type ProblemReply } from './problem.ts';
-import { REASON_PHRASES } from './reason-phrases.ts';
-import { HEADER, newRequestId } from './request-id.ts';
+import { NativeResponse } from './native-response.ts';
+import { NativeSocket, type Held } from './native-socket.ts';
+import { problemReply, toVelloError } from './problem.ts';
+import { readRequestHead, type RequestHead } from './request-head.ts';
+import { newRequestId } from './request-id.ts';
+import { writeLast, writeStream, writeWhole, type Headers, type StreamReply, type WholeReply } from './write-reply.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface HttpRequest {
-  readonly method: Method;
+  readonly method: Method | 'HEAD';
   readonly path: string;
   /** Path and query as in the request line: what a caller signs. */
   readonly target: string;
@@ -35,19 +37,36 @@ export interface HttpRequest {
   readBody(): Promise<Buffer>;
 }
 
-export type HttpReply =
-  | { readonly status: number; readonly headers?: Headers; readonly body?: string | Buffer | object }
-  | { readonly status: number; readonly headers?: Headers; readonly stream: AsyncIterable<string | Uint8Array> };
-type Headers = Readonly<Record<string, string>>;
+export type HttpReply = WholeReply | StreamReply;
 
 export type Handler = (request: HttpRequest) => HttpReply | Promise<HttpReply>;
-/** Answers by itself. Must attach `onAborted` before it first awaits; what it throws synchronously is answered as an error. */
-export type RawHandler = (response: UwsResponse, request: UwsRequest, requestId: string) => void;
+/** Answers by itself. What it throws synchronously is answered as an error. */
+export type RawHandler = (response: NativeResponse, head: RequestHead, requestId: string) => void;
+
+/** One kind of WebSocket. Bytes and seconds as uWebSockets.js takes them. */
+export interface SocketBehavior<T> {
+  readonly maxPayloadLength: number;
+  readonly maxBackpressure: number;
+  readonly idleTimeout: number;
+  readonly sendPingsAutomatically: boolean;
+  /** Calls `accept`, now or later, or answers by itself. */
+  upgrade(
+    response: NativeResponse,
+    head: RequestHead,
+    requestId: string,
+    accept: (data: T, protocol: string) => void,
+  ): void;
+  open(socket: NativeSocket<T>): void;
+  /** The memory of `data` is taken back when it returns. */
+  message(socket: NativeSocket<T>, data: ArrayBuffer, isBinary: boolean): void;
+  drain(socket: NativeSocket<T>): void;
+  close(socket: NativeSocket<T>, code: number): void;
+}
 
 export interface HttpServer {
   route(method: Method, pattern: string, handler: Handler, limits?: Partial<BodyLimits>): void;
   raw(method: Method, pattern: string, handler: RawHandler): void;
-  ws<T>(pattern: string, behavior: WebSocketBehavior<T>): void;
+  ws<T>(pattern: string, behavior: SocketBehavior<T>): void;
   /** Starts listening and returns the port. @throws VelloError `PORT_IN_USE` */
   listen(): Promise<number>;
   /** Closes the listening socket; requests under way go on. */
@@ -90,124 +109,146 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     log.debug('answered', { listener, route: exchange.route, status, elapsedMs, requestId: exchange.requestId });
   };
 
-  const serve = (
-    method: Method,
-    route: string,
-    handler: Handler,
-    limits: BodyLimits,
-    response: UwsResponse,
-    request: UwsRequest,
-  ) => {
-    const requestId = newRequestId();
-    const openai = route.startsWith('/v1/');
-    const abort = new AbortController();
-    const exchange: Exchange = {
-      route,
-      requestId,
-      startedMs: clock.monotonicMs(),
-      finished: false,
-      aborted: false,
-      wakeWriter: undefined,
-      body: undefined,
-    };
-    inFlight += 1;
-    response.onAborted(() => {
-      exchange.aborted = true;
-      exchange.body?.abort();
-      abort.abort();
-      exchange.wakeWriter?.();
-      finish(exchange, 499);
-    });
-    const fail = (error: unknown) => {
-      const failure = toVelloError(error);
-      if (failure.code === 'INTERNAL') {
-        log.error('a handler failed', { listener, route, requestId, error: failure.extras.cause });
-      }
-      if (!exchange.aborted) writeWhole(response, exchange, problemReply(failure, requestId, openai));
-      finish(exchange, failure.status);
-    };
-    try {
-      const wrapped = wrapRequest(
-        method,
-        route,
-        response,
-        request,
-        requestId,
-        abort.signal,
-        options.trustProxy === true,
-      );
-      const framing = readFraming(request);
-      if (method !== 'GET' && method !== 'DELETE') exchange.body = collectBody(response, limits, clock);
+  const handle = (route: string, handler: Handler, limits: BodyLimits): RawHandler => {
+    return (response, head, requestId) => {
+      const openai = route.startsWith('/v1/');
+      const isHead = head.method === 'HEAD';
+      const abort = new AbortController();
+      const exchange: Exchange = { route, requestId, startedMs: clock.monotonicMs(), finished: false, body: undefined };
+      inFlight += 1;
+      response.onAborted(() => {
+        exchange.body?.abort();
+        abort.abort();
+        finish(exchange, 499);
+      });
+      const fail = (error: unknown) => {
+        const failure = toVelloError(error);
+        if (failure.code === 'INTERNAL') {
+          log.error('a handler failed', { listener, route, requestId, error: failure.extras.cause });
+        }
+        writeWhole(response, requestId, problemReply(failure, requestId, openai), isHead);
+        finish(exchange, failure.status);
+      };
+      const { framing } = head;
+      if (framing.chunked || (framing.contentLength ?? 0) > 0) exchange.body = collectBody(response, limits, clock);
       if ((framing.contentLength ?? 0) > limits.maxBytes) {
-        throw new VelloError('PAYLOAD_TOO_LARGE', `At most ${limits.maxBytes} bytes are taken here.`);
+        fail(new VelloError('PAYLOAD_TOO_LARGE', `At most ${limits.maxBytes} bytes are taken here.`));
+        return;
       }
       const collector = exchange.body;
       const readBody = async () => (collector === undefined ? Buffer.alloc(0) : collector.read());
       const answer = async () => {
-        const reply = await handler({ ...wrapped, readBody });
-        if (exchange.aborted) return;
-        if ('stream' in reply) await writeStream(response, exchange, reply);
-        else writeWhole(response, exchange, reply);
+        const request = toHttpRequest(route, response, head, requestId, abort.signal, options.trustProxy === true);
+        const reply = await handler({ ...request, readBody });
+        if (response.isOver) return;
+        if ('stream' in reply) await writeStream(response, requestId, reply);
+        else writeWhole(response, requestId, reply, isHead);
         finish(exchange, reply.status);
       };
-      answer().catch(fail);
-    } catch (error) {
-      fail(error);
-    }
+      answer().catch((error: unknown) => response.guard(() => fail(error)));
+    };
   };
 
-  const guardRaw = (route: string, handler: RawHandler) => (response: UwsResponse, request: UwsRequest) => {
-    const requestId = newRequestId();
-    try {
-      handler(response, request, requestId);
-    } catch (error) {
-      // An exception that reached uWebSockets.js would end the whole process.
-      const failure = toVelloError(error);
-      if (failure.code === 'INTERNAL') log.error('a raw handler failed', { listener, route, requestId, error });
-      response.onAborted(() => undefined);
-      const exchange = { requestId, aborted: false };
-      writeWhole(response, exchange, problemReply(failure, requestId, route.startsWith('/v1/')));
-    }
+  /** What stands between native code and every handler: wraps, judges the head, answers what the handler throws. */
+  const enter = (pattern: string, act: RawHandler) => {
+    const parameters = [...pattern.matchAll(PARAMETER)].length;
+    return (raw: RawResponse, request: RawRequest) => {
+      const requestId = newRequestId();
+      const response = new NativeResponse(raw, (error) =>
+        log.error('a native callback failed', { listener, route: pattern, requestId, error }),
+      );
+      response.guard(() => {
+        const replyTo = (error: unknown) => problemReply(toVelloError(error), requestId, isOpenAi(request.getUrl()));
+        let head: RequestHead;
+        try {
+          head = readRequestHead(request, parameters);
+        } catch (error) {
+          writeLast(response, requestId, replyTo(error));
+          return;
+        }
+        try {
+          act(response, head, requestId);
+        } catch (error) {
+          if (!(error instanceof VelloError)) log.error('a raw handler failed', { listener, route: pattern, requestId, error });
+          writeWhole(response, requestId, replyTo(error), head.method === 'HEAD');
+        }
+      });
+    };
   };
 
-  const remember = (method: Method, pattern: string) => {
+  const add = (method: Method, pattern: string, act: RawHandler) => {
     const methods = methodsByPattern.get(pattern) ?? new Set();
     methodsByPattern.set(pattern, methods.add(method));
+    app[NATIVE_METHOD[method]](pattern, enter(pattern, act));
+    if (method === 'GET') app.head(pattern, enter(pattern, act));
   };
 
-  const refuse = (failure: () => VelloError, headers: Headers) => (response: UwsResponse, request: UwsRequest) => {
-    const requestId = newRequestId();
-    response.onAborted(() => undefined);
-    const reply = problemReply(failure(), requestId, request.getUrl().startsWith('/v1/'));
-    const complete = { ...reply, headers: { ...reply.headers, ...headers } };
-    if (request.getMethod() === 'head') writeHeadOnly(response, requestId, complete);
-    else writeWhole(response, { requestId, aborted: false }, complete);
+  const refuse =
+    (failure: () => VelloError, headers: Headers): RawHandler =>
+    (response, head, requestId) => {
+      const reply = problemReply(failure(), requestId, isOpenAi(head.path));
+      const complete = { ...reply, headers: { ...reply.headers, ...headers } };
+      writeWhole(response, requestId, complete, head.method === 'HEAD');
+    };
+
+  const addSockets = <T>(pattern: string, behavior: SocketBehavior<T>) => {
+    const { maxPayloadLength, maxBackpressure, idleTimeout, sendPingsAutomatically } = behavior;
+    const guard = (raw: uWS.WebSocket<Held<T>>, act: (socket: NativeSocket<T>) => void) => {
+      const held = raw.getUserData();
+      const socket = (held.socket ??= new NativeSocket<T>(raw));
+      try {
+        act(socket);
+      } catch (error) {
+        log.error('a socket callback failed', { listener, route: pattern, error });
+        socket.close(FAILED, 'The server failed.');
+      }
+    };
+    app.ws<Held<T>>(pattern, {
+      maxPayloadLength,
+      maxBackpressure,
+      idleTimeout,
+      sendPingsAutomatically,
+      upgrade: (raw, request, context) => {
+        enter(pattern, (response, head, requestId) => {
+          if (head.header('sec-websocket-version') !== '13') {
+            const reply = problemReply(new VelloError('UPGRADE_REQUIRED'), requestId, false);
+            writeWhole(response, requestId, {
+              ...reply,
+              headers: { ...reply.headers, Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
+            });
+            return;
+          }
+          const key = head.header('sec-websocket-key');
+          const extensions = head.header('sec-websocket-extensions');
+          behavior.upgrade(response, head, requestId, (data, protocol) =>
+            response.upgrade(data, { key, protocol, extensions, context }),
+          );
+        })(raw, request);
+      },
+      open: (raw) => guard(raw, (socket) => behavior.open(socket)),
+      message: (raw, data, isBinary) => guard(raw, (socket) => behavior.message(socket, data, isBinary)),
+      drain: (raw) => guard(raw, (socket) => behavior.drain(socket)),
+      close: (raw, code) =>
+        guard(raw, (socket) => {
+          socket.markClosed();
+          behavior.close(socket, code);
+        }),
+    });
   };
 
   return {
-    route: (method, pattern, handler, limits = {}) => {
-      remember(method, pattern);
-      const complete = { ...DEFAULT_LIMITS, ...limits };
-      app[NATIVE_METHOD[method]](pattern, (response, request) =>
-        serve(method, pattern, handler, complete, response, request),
-      );
-    },
-    raw: (method, pattern, handler) => {
-      remember(method, pattern);
-      app[NATIVE_METHOD[method]](pattern, guardRaw(pattern, handler));
-    },
-    ws: (pattern, behavior) => {
-      app.ws(pattern, behavior);
-    },
+    route: (method, pattern, handler, limits = {}) =>
+      add(method, pattern, handle(pattern, handler, { ...DEFAULT_LIMITS, ...limits })),
+    raw: add,
+    ws: addSockets,
     listen: () => {
       for (const [pattern, methods] of methodsByPattern) {
         const refusal = () => new VelloError('METHOD_NOT_ALLOWED');
-        app.any(pattern, refuse(refusal, { Allow: [...methods].join(', ') }));
+        const allowed = [...methods].flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+        app.any(pattern, enter(pattern, refuse(refusal, { Allow: allowed.join(', ') })));
       }
-      app.any(
-        '/*',
-        refuse(() => new VelloError('NOT_FOUND'), {}),
-      );
+      const notFound = refuse(() => new VelloError('NOT_FOUND'), {});
+      app.any('/*', enter('/*', notFound));
       return new Promise((resolve, reject) => {
         // The native function takes all four; the declarations know only three of them.
         const listen = app.listen.bind(app) as unknown as NativeListen;
@@ -261,44 +302,44 @@ interface Exchange {
   readonly requestId: string;
   readonly startedMs: number;
   finished: boolean;
-  aborted: boolean;
-  /** Wakes a writer that waits for the socket to drain. */
-  wakeWriter: (() => void) | undefined;
   body: BodyCollector | undefined;
 }
 
-/** Copies all that a handler may need: the native request is gone once the route callback returns. */
-function wrapRequest(
-  method: Method,
+/** Close code of a socket whose handler failed (RFC 6455 §7.4.1). */
+const FAILED = 1011;
+
+/** Answers in OpenAI's error shape (contract §2). */
+const isOpenAi = (path: string) => path.startsWith('/v1/');
+
+/** All that a handler may need of the request. @throws VelloError `BAD_REQUEST` */
+function toHttpRequest(
   pattern: string,
-  response: UwsResponse,
-  request: UwsRequest,
+  response: NativeResponse,
+  head: RequestHead,
   requestId: string,
   signal: AbortSignal,
   trustProxy: boolean,
 ): Omit<HttpRequest, 'readBody'> {
-  const headers = new Map<string, string>();
-  request.forEach((name, value) => headers.set(name, value));
   const params: Record<string, string> = {};
-  for (const [index, name] of [...pattern.matchAll(/:(\w+)/g)].entries()) {
-    params[name[1] ?? ''] = decodePathPart(request.getParameter(index));
+  for (const [index, name] of [...pattern.matchAll(PARAMETER)].entries()) {
+    params[name[1] ?? ''] = decodePathPart(head.parameter(index));
   }
-  // The native function gives undefined for no query at all, whatever its declaration says.
-  const query = (request.getQuery() as string | undefined) ?? '';
-  const direct = Buffer.from(response.getRemoteAddressAsText()).toString('latin1');
-  const forwarded = trustProxy ? headers.get('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined;
+  const direct = response.remoteAddress();
+  const forwarded = trustProxy ? head.header('x-forwarded-for').split(',').at(-1)?.trim() : undefined;
   return {
-    method,
-    path: request.getUrl(),
-    target: query === '' ? request.getUrl() : `${request.getUrl()}?${query}`,
-    query: new URLSearchParams(query),
+    method: head.method as HttpRequest['method'],
+    path: head.path,
+    target: head.target,
+    query: head.query,
     params,
-    header: (name) => headers.get(name.toLowerCase()) ?? '',
-    remoteAddress: forwarded ?? direct,
+    header: head.header,
+    remoteAddress: forwarded === undefined || forwarded === '' ? direct : forwarded,
     requestId,
     signal,
   };
 }
+
+const PARAMETER = /:(\w+)/g;
 
 function decodePathPart(part: string): string {
   try {
@@ -306,84 +347,4 @@ function decodePathPart(part: string): string {
   } catch {
     throw new VelloError('BAD_REQUEST', 'The path holds a malformed percent-encoding.');
   }
-}
-
-function writeHead(response: UwsResponse, requestId: string, status: number, headers: Headers): void {
-  response.writeStatus(`${status} ${REASON_PHRASES[status] ?? 'Status'}`);
-  response.writeHeader(HEADER, requestId);
-  // A value with a line break would let its author write headers of his own.
-  for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value.replace(/[\r\n\0]/g, ' '));
-}
-
-function writeWhole(
-  response: UwsResponse,
-  exchange: { readonly requestId: string; readonly aborted: boolean },
-  reply: { readonly status: number; readonly headers?: Headers; readonly body?: string | Buffer | object },
-): void {
-  const { body } = reply;
-  const encoded =
-    body === undefined || typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body);
-  const headers =
-    encoded === body ? (reply.headers ?? {}) : { 'Content-Type': 'application/json', ...(reply.headers ?? {}) };
-  response.cork(() => {
-    writeHead(response, exchange.requestId, reply.status, headers);
-    if (encoded === undefined) response.endWithoutBody(reply.status === 204 || reply.status === 304 ? undefined : 0);
-    else response.end(encoded);
-  });
-}
-
-/** An answer to HEAD: the length of the body and no byte of it (RFC 9110 §9.3.2). uWebSockets.js would send it. */
-function writeHeadOnly(response: UwsResponse, requestId: string, reply: ProblemReply): void {
-  response.cork(() => {
-    writeHead(response, requestId, reply.status, reply.headers);
-    response.endWithoutBody(Buffer.byteLength(reply.body));
-  });
-}
-
-async function writeStream(
-  response: UwsResponse,
-  exchange: Exchange,
-  reply: { readonly status: number; readonly headers?: Headers; readonly stream: AsyncIterable<string | Uint8Array> },
-): Promise<void> {
-  response.onWritable(() => {
-    exchange.wakeWriter?.();
-    return true;
-  });
-  const source = reply.stream[Symbol.asyncIterator]();
-  // The first chunk is awaited before the status is sent, so that a failure up to there is still an ordinary error answer.
-  let next = await source.next();
-  if (isAborted(exchange)) {
-    await source.return?.();
-    return;
-  }
-  response.cork(() => {
-    writeHead(response, exchange.requestId, reply.status, reply.headers ?? {});
-    if (next.done !== true) response.write(next.value);
-  });
-  try {
-    while (next.done !== true) {
-      next = await source.next();
-      if (isAborted(exchange)) break;
-      if (next.done === true) continue;
-      const chunk = next.value;
-      const sent = { drained: true };
-      response.cork(() => (sent.drained = response.write(chunk)));
-      if (!sent.drained) {
-        await new Promise<void>((resolve) => (exchange.wakeWriter = resolve));
-        exchange.wakeWriter = undefined;
-        if (isAborted(exchange)) break;
-      }
-    }
-  } catch (error) {
-    // The status is out: cutting the connection is the only honest way left to say that the answer is incomplete.
-    if (!isAborted(exchange)) response.close();
-    throw error;
-  }
-  if (isAborted(exchange)) await source.return?.();
-  else response.cork(() => response.end());
-}
-
-/** Read through a call: the compiler cannot know that the flag changes while a writer waits. */
-function isAborted(exchange: { readonly aborted: boolean }): boolean {
-  return exchange.aborted;
 }

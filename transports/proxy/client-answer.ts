@@ -2,8 +2,8 @@
  * The answer on its way out: written as it comes, with what the socket did not take kept until it does. Announces a length
  * where the provider did, and ends so that a client can tell a complete answer from a broken one.
  */
-import type { HttpResponse as UwsResponse } from 'uWebSockets.js';
-import { writeHead } from './write-head.ts';
+import type { NativeResponse } from '../http/native-response.ts';
+import { writeHead } from '../http/write-reply.ts';
 
 export interface AnswerHead {
   readonly status: number;
@@ -21,15 +21,14 @@ export interface ClientAnswer {
   write(chunk: Buffer): boolean;
   /** Ends the answer; false when it fell short of its announced length and the connection was cut instead. */
   end(): boolean;
-  /** Answers whole. Only before `begin`. */
-  reply(head: Omit<AnswerHead, 'contentLength'>, body: string | Buffer): void;
   /** Closes the connection, which tells the client that the answer is incomplete. */
   cut(): void;
   /** The connection is gone: the response must not be touched again. */
   release(): void;
 }
 
-export function createClientAnswer(response: UwsResponse, onDrained: () => void): ClientAnswer {
+/** `isHead`: the answer to HEAD, which announces a length and has no body (RFC 9110 §9.3.2). */
+export function createClientAnswer(response: NativeResponse, isHead: boolean, onDrained: () => void): ClientAnswer {
   let head: AnswerHead | undefined;
   let begun = false;
   let over = false;
@@ -56,14 +55,14 @@ export function createClientAnswer(response: UwsResponse, onDrained: () => void)
   /** False when a part of it had to be put back. */
   const writeAnnounced = (chunk: Buffer): boolean => {
     const total = head?.contentLength ?? 0;
-    const before = response.getWriteOffset();
+    const before = response.writeOffset();
     const [ok, done] = response.tryEnd(chunk, total);
     if (done) {
       over = true;
       return true;
     }
     if (ok) return true;
-    const taken = response.getWriteOffset() - before;
+    const taken = response.writeOffset() - before;
     waiting.unshift(chunk.subarray(taken));
     return false;
   };
@@ -95,7 +94,7 @@ export function createClientAnswer(response: UwsResponse, onDrained: () => void)
     },
     end: () => {
       if (over) return true;
-      if (head?.contentLength !== undefined && writtenBytes !== head.contentLength) {
+      if (!isHead && head?.contentLength !== undefined && writtenBytes !== head.contentLength) {
         cut();
         return false;
       }
@@ -104,19 +103,11 @@ export function createClientAnswer(response: UwsResponse, onDrained: () => void)
       over = true;
       response.cork(() => {
         if (!begun && head !== undefined) begin(head);
-        const bodiless = head?.status === 204 || head?.status === 304;
-        if (bodiless) response.endWithoutBody();
+        const bodiless = isHead || head?.status === 204 || head?.status === 304;
+        if (bodiless) response.endWithoutBody(isHead ? head?.contentLength : undefined);
         else response.end();
       });
       return true;
-    },
-    reply: (given, body) => {
-      if (over) return;
-      over = true;
-      response.cork(() => {
-        begin(given);
-        response.end(body);
-      });
     },
     cut,
     release: () => {

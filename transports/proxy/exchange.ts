@@ -2,7 +2,6 @@
  * One request on its way through the gateway: admitted, sent on, answered, and reported in exactly one event, whatever
  * happens to it. Decides about departures, failures, retries and time; how bytes wait is decided by upload and answer.
  */
-import type { HttpResponse as UwsResponse } from 'uWebSockets.js';
 import type { Admission, Caller } from '../../actors/admission/admission.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { EventSink } from '../../actors/ports/event-sink.ts';
@@ -21,6 +20,7 @@ import type { UploadMeter } from '../../actors/relay/upload-meter.ts';
 import type { Outcome } from '../../actors/relay/usage-event.ts';
 import { VelloError } from '../../config/errors.ts';
 import { LIMITS } from '../../config/limits.ts';
+import type { NativeResponse } from '../http/native-response.ts';
 import { problemReply, toVelloError, type ProblemReply } from '../http/problem.ts';
 import { HEADER as REQUEST_ID } from '../http/request-id.ts';
 import { createClientAnswer, type ClientAnswer } from './client-answer.ts';
@@ -55,7 +55,7 @@ const noBytes = Buffer.alloc(0);
 
 export class Exchange implements LegListener {
   readonly #world: ExchangeWorld;
-  readonly #response: UwsResponse;
+  readonly #response: NativeResponse;
   readonly #request: RelayRequest;
   readonly #upload: Upload;
   readonly #answer: ClientAnswer;
@@ -78,13 +78,13 @@ export class Exchange implements LegListener {
   #errorBytes = 0;
   #bytesOut = 0;
 
-  constructor(world: ExchangeWorld, response: UwsResponse, request: RelayRequest) {
+  constructor(world: ExchangeWorld, response: NativeResponse, request: RelayRequest) {
     this.#world = world;
     this.#response = response;
     this.#request = request;
     this.#startedAtMs = world.clock.now();
     this.#startedMs = world.clock.monotonicMs();
-    this.#answer = createClientAnswer(response, () => this.#leg?.resume());
+    this.#answer = createClientAnswer(response, request.method === 'HEAD', () => this.#leg?.resume());
     const { chunked, contentLength } = request.framing;
     this.#upload = createUpload(
       response,
@@ -255,7 +255,6 @@ export class Exchange implements LegListener {
 
   #onClientLeft(): void {
     this.#clientLeft = true;
-    this.#upload.release();
     this.#answer.release();
     if (this.#phase === 'over') return;
     if (this.#phase === 'admitting') {
@@ -320,7 +319,7 @@ export class Exchange implements LegListener {
     this.#bytesOut += Buffer.byteLength(reply.body);
     const headers = { ...this.#ownHeaders(), ...reply.headers };
     this.#answer.release();
-    refuse(this.#response, this.#upload, this.#request.framing, { ...reply, headers }, this.#world.clock);
+    refuse(this.#response, this.#upload, this.#request, { ...reply, headers }, this.#world.clock);
   }
 
   #refuseUnadmitted(error: unknown): void {
@@ -338,6 +337,8 @@ export class Exchange implements LegListener {
     this.#phase = 'over';
     const { active, clock, events, newId } = this.#world;
     active.delete(this);
+    // The answer may be out before the upload has ended: nobody waits for the rest of it.
+    this.#upload.discard();
     this.#count(outcome);
     if (!this.#request.route.reportsEvent || this.#meter === undefined) return;
     events.emit(

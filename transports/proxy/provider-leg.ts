@@ -78,7 +78,7 @@ export class ProviderLeg implements UpstreamListener {
     const contentLength = framing.chunked ? undefined : (framing.contentLength ?? 0);
     this.#bodySent = contentLength === 0;
     const headers = headersToProvider((name) => this.#request.header(name), this.key?.reveal());
-    const request = { method: route.method, path: route.upstreamPath, headers, contentLength };
+    const request = { method: this.#request.method, path: route.upstreamPath, headers, contentLength };
     this.#call = this.provider.upstream.open(request, this);
   }
 

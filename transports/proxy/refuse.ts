@@ -1,53 +1,56 @@
 /**
- * Answers a request whose body may still be arriving. Closing at once would reset the connection and often take the answer
- * with it, so the rest of the body is read and thrown away, up to a bound.
+ * Answers a request whose body may still be arriving. Closing at once would reset the connection and often take the answer with it, so
+ * what comes is read and thrown away until the client pauses or a bound is reached; then the answer leaves, whole, and the connection ends.
  */
-import type { HttpResponse as UwsResponse } from 'uWebSockets.js';
 import type { Clock } from '../../actors/ports/clock.ts';
 import { LIMITS } from '../../config/limits.ts';
-import type { Framing } from '../http/framing.ts';
+import type { NativeResponse } from '../http/native-response.ts';
 import type { ProblemReply } from '../http/problem.ts';
+import { writeHead } from '../http/write-reply.ts';
+import type { RelayRequest } from './relay-request.ts';
 import type { Upload } from './upload.ts';
-import { writeHead } from './write-head.ts';
 
 /** Sends `reply`, which must have a body. `upload` is not touched by the caller afterwards. */
 export function refuse(
-  response: UwsResponse,
+  response: NativeResponse,
   upload: Upload,
-  framing: Framing,
+  { framing, method }: Pick<RelayRequest, 'framing' | 'method'>,
   reply: ProblemReply,
   clock: Clock,
 ): void {
-  const comingBytes = framing.contentLength === undefined ? Infinity : framing.contentLength - upload.receivedBytes;
-  if (upload.complete || comingBytes <= LIMITS.relay.discardBytes) {
-    // uWebSockets.js itself reads what is announced and throws it away; the connection stays usable.
-    upload.discard();
+  const { discardBytes, discardUnannouncedBytes, discardMs, discardQuietMs } = LIMITS.relay;
+  const answer = (close: boolean) => {
+    upload.discard(() => undefined);
     response.cork(() => {
       writeHead(response, reply.status, reply.headers);
-      response.end(reply.body);
-    });
-    upload.release();
-    return;
-  }
-  // The body goes out now and its end later: while the answer is incomplete the connection is ours to watch and to close.
-  const finish = (close: boolean) => {
-    timer.cancel();
-    upload.release();
-    response.cork(() => {
-      response.end(undefined, close);
+      if (method === 'HEAD') response.endWithoutBody(Buffer.byteLength(reply.body));
+      else response.end(reply.body, close);
     });
   };
-  const timer = clock.setTimer(LIMITS.relay.discardMs, () => finish(true));
-  const until = upload.receivedBytes + LIMITS.relay.discardUnannouncedBytes;
+  const comingBytes = framing.contentLength === undefined ? Infinity : framing.contentLength - upload.receivedBytes;
+  if (upload.complete || comingBytes <= discardBytes) {
+    // uWebSockets.js itself reads what is announced and throws it away; the connection stays usable.
+    answer(false);
+    return;
+  }
+  const settle = (close: boolean) => {
+    deadline.cancel();
+    quiet.cancel();
+    answer(close);
+  };
+  const deadline = clock.setTimer(discardMs, () => settle(true));
+  const pauseTimer = () => clock.setTimer(discardQuietMs, () => settle(true));
+  let quiet = pauseTimer();
+  const until = upload.receivedBytes + discardUnannouncedBytes;
   response.onAborted(() => {
-    timer.cancel();
-    upload.release();
+    deadline.cancel();
+    quiet.cancel();
   });
   upload.discard((isLast) => {
-    if (isLast || upload.receivedBytes > until) finish(!isLast);
-  });
-  response.cork(() => {
-    writeHead(response, reply.status, reply.headers);
-    response.write(reply.body);
+    if (isLast || upload.receivedBytes > until) settle(!isLast);
+    else {
+      quiet.cancel();
+      quiet = pauseTimer();
+    }
   });
 }

@@ -1,5 +1,4 @@
 /** Copies what the relay needs of a request, because uWebSockets.js takes it back when the route callback returns. Checks its form. */
-import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse } from 'uWebSockets.js';
 import { validate } from 'uuid';
 import { multipartBoundary } from '../../actors/relay/multipart-scanner.ts';
 import {
@@ -10,7 +9,8 @@ import {
 } from '../../actors/relay/upload-meter.ts';
 import type { UsageEventType } from '../../actors/relay/usage-event.ts';
 import { VelloError } from '../../config/errors.ts';
-import { readFraming, type Framing } from '../http/framing.ts';
+import type { NativeResponse } from '../http/native-response.ts';
+import type { Framing, RequestHead } from '../http/request-head.ts';
 
 export interface RelayRoute {
   readonly method: 'GET' | 'POST';
@@ -26,6 +26,8 @@ export interface RelayRoute {
 
 export interface RelayRequest {
   readonly route: RelayRoute;
+  /** As the provider is asked: the route's, or HEAD where the route is a GET. */
+  readonly method: 'GET' | 'HEAD' | 'POST';
   readonly requestId: string;
   readonly framing: Framing;
   readonly authorization: string;
@@ -41,23 +43,20 @@ export function speaksOpenAi(route: RelayRoute): boolean {
   return route.pattern.startsWith('/v1/');
 }
 
-/** @throws VelloError `BAD_REQUEST` for ambiguous framing. */
 export function readRelayRequest(
   route: RelayRoute,
-  response: UwsResponse,
-  request: UwsRequest,
+  response: NativeResponse,
+  head: RequestHead,
   requestId: string,
   trustProxy: boolean,
 ): RelayRequest {
-  const framing = readFraming(request);
-  const headers = new Map<string, string>();
-  request.forEach((name, value) => headers.set(name, value));
-  const header = (name: string) => headers.get(name) ?? '';
-  const direct = Buffer.from(response.getRemoteAddressAsText()).toString('latin1');
+  const { framing, header } = head;
+  const direct = response.remoteAddress();
   const forwarded = trustProxy ? header('x-forwarded-for').split(',').at(-1)?.trim() : undefined;
-  const named = header('x-vello-model') || (request.getQuery('model') ?? '');
+  const named = header('x-vello-model') || (head.query.get('model') ?? '');
   return {
     route,
+    method: head.method === 'HEAD' ? 'HEAD' : route.method,
     requestId,
     framing,
     authorization: header('authorization'),

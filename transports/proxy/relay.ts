@@ -1,12 +1,9 @@
 /** The gateway's routes on a listener, and the life of all exchanges together: their watch over time, their end at a stop. */
 import type { HttpServer } from '../http/server.ts';
-import { problemReply, toVelloError } from '../http/problem.ts';
-import { HEADER as REQUEST_ID } from '../http/request-id.ts';
 import type { Timer } from '../../actors/ports/clock.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { Exchange, type ExchangeWorld } from './exchange.ts';
-import { writeHead } from './write-head.ts';
-import { readRelayRequest, speaksOpenAi, type RelayRoute } from './relay-request.ts';
+import { readRelayRequest, type RelayRoute } from './relay-request.ts';
 
 export interface Relay {
   /** Adds the routes of contract §4 to a listener. */
@@ -86,18 +83,8 @@ export function createRelay({ trustProxy, ...world }: RelayOptions): Relay {
   return {
     attach: (server) => {
       for (const route of ROUTES) {
-        server.raw(route.method, route.pattern, (response, request, requestId) => {
-          try {
-            new Exchange(complete, response, readRelayRequest(route, response, request, requestId, trustProxy)).start();
-          } catch (error) {
-            // Where two readers could disagree about the end of this request, nothing that follows it can be trusted.
-            const reply = problemReply(toVelloError(error), requestId, speaksOpenAi(route));
-            response.onAborted(() => undefined);
-            response.cork(() => {
-              writeHead(response, reply.status, { [REQUEST_ID]: requestId, ...reply.headers });
-              response.end(reply.body, true);
-            });
-          }
+        server.raw(route.method, route.pattern, (response, head, requestId) => {
+          new Exchange(complete, response, readRelayRequest(route, response, head, requestId, trustProxy)).start();
         });
       }
     },

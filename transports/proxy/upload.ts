@@ -3,8 +3,8 @@
  * is full, keeps uWebSockets.js from ending slow uploads by its own rule, and reads a waiting client now and then, because
  * its departure is not reported while it is paused. What is too slow is judged in `exchange.ts`.
  */
-import type { HttpResponse as UwsResponse } from 'uWebSockets.js';
 import { LIMITS } from '../../config/limits.ts';
+import type { NativeResponse } from '../http/native-response.ts';
 
 /** A client that is silent for this long needs its connection's timer restarted by us; one that sends restarts it itself. */
 const quietMs = 2_000;
@@ -20,24 +20,21 @@ export interface Upload {
   take(): Buffer | undefined;
   /** Every chunk still queued, without taking it. */
   queued(): readonly Buffer[];
-  /** Throws away what is queued and what still comes; `onBytes` hears of the latter. */
+  /** Throws away what is queued and what still comes; the newest `onBytes` hears of the latter. */
   discard(onBytes?: (isLast: boolean) => void): void;
   /** To be called a few times a second. */
   poll(nowMs: number): void;
-  /** The connection is gone: the response must not be touched again. */
-  release(): void;
 }
 
 /** Must be called before the route callback returns. `onArrival` hears of every chunk that was queued, and of the end. */
 export function createUpload(
-  response: UwsResponse,
+  response: NativeResponse,
   hasBody: boolean,
   now: () => number,
   onArrival: (chunk: Buffer) => void,
 ): Upload {
   const { uploadBufferBytes, uploadPollBytes, uploadPollMs } = LIMITS.relay;
   let queue: Buffer[] = [];
-  let released = false;
   let discarding: ((isLast: boolean) => void) | undefined;
   let pausedAtMs = 0;
   const state = { receivedBytes: 0, complete: !hasBody, queuedBytes: 0, paused: false, lastArrivalMs: now() };
@@ -45,7 +42,7 @@ export function createUpload(
   const unpause = () => {
     if (!state.paused) return;
     state.paused = false;
-    if (!released) response.resume();
+    response.resume();
   };
 
   response.onData((memory, isLast) => {
@@ -63,15 +60,12 @@ export function createUpload(
       }
       onArrival(chunk);
     }
-    if (isLast || isSet(released)) return;
-    response.pause();
+    if (isLast || response.isOver) return;
     if (state.queuedBytes > uploadBufferBytes) {
+      response.pause();
       state.paused = true;
       pausedAtMs = now();
-    } else {
-      // Restarts the timer that would end an upload of less than 16 kB/s after ten seconds.
-      response.resume();
-    }
+    } else response.restartTimer();
   });
 
   return {
@@ -98,8 +92,8 @@ export function createUpload(
       return chunk;
     },
     queued: () => queue,
-    discard: (onBytes = () => undefined) => {
-      discarding = onBytes;
+    discard: (onBytes) => {
+      discarding = onBytes ?? discarding ?? (() => undefined);
       queue = [];
       state.queuedBytes = 0;
       unpause();
@@ -107,19 +101,10 @@ export function createUpload(
     poll: (nowMs) => {
       if (state.paused) {
         if (nowMs - pausedAtMs >= uploadPollMs && state.queuedBytes < uploadPollBytes) unpause();
-      } else if (!state.complete && !released && nowMs - state.lastArrivalMs >= quietMs) {
+      } else if (!state.complete && nowMs - state.lastArrivalMs >= quietMs) {
         // A speaker may pause for longer than the ten seconds of uWebSockets.js; how long is judged by the exchange.
-        response.pause();
-        response.resume();
+        response.restartTimer();
       }
     },
-    release: () => {
-      released = true;
-    },
   };
-}
-
-/** Asked through a call: the compiler cannot know that `onArrival` may release. */
-function isSet(flag: boolean): boolean {
-  return flag;
 }

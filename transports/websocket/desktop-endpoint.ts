@@ -2,12 +2,6 @@
  * `GET /ws/desktop`: checks both credentials before the upgrade, turns frames into messages for the device's session, and keeps
  * uWebSockets.js' rules: nothing of a request after an await, nothing on a closed socket, no exception into native code.
  */
-import type {
-  HttpRequest as UwsRequest,
-  HttpResponse as UwsResponse,
-  us_socket_context_t,
-  WebSocket,
-} from 'uWebSockets.js';
 import type { Ref } from '../../actors/kernel/ref.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { DesktopPrincipal, DeviceAuth } from '../../actors/ports/device-auth.ts';
@@ -21,10 +15,10 @@ import type { SessionDirectory } from '../../actors/sessions/session-directory.t
 import type { SessionSocket } from '../../actors/sessions/session-socket.ts';
 import { VelloError } from '../../config/errors.ts';
 import { LIMITS } from '../../config/limits.ts';
-import { toVelloError } from '../http/problem.ts';
-import { newRequestId } from '../http/request-id.ts';
-import type { HttpServer } from '../http/server.ts';
-import { writeProblem } from '../http/write-problem.ts';
+import type { NativeSocket } from '../http/native-socket.ts';
+import { problemReply, toVelloError } from '../http/problem.ts';
+import type { HttpServer, SocketBehavior } from '../http/server.ts';
+import { writeWhole } from '../http/write-reply.ts';
 import { FRAME_CODECS, type FrameCodec } from './frame-codec.ts';
 import { readUpgradeRequest, type UpgradeRequest } from './upgrade-request.ts';
 
@@ -44,16 +38,15 @@ export interface DesktopEndpoint {
   readonly drain: (withinMs: number) => Promise<void>;
 }
 
-/** What uWebSockets.js keeps for us with each socket. */
+/** What is kept with each socket. */
 interface Connection {
   readonly principal: DesktopPrincipal;
   readonly clockOffsetMs: number;
   readonly subprotocol: Subprotocol;
   socket: SessionSocket | undefined;
   session: Ref<SessionMessage> | undefined;
-  closed: boolean;
 }
-type Native = WebSocket<Connection>;
+type Native = NativeSocket<Connection>;
 
 export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpoint {
   const { auth, directory, clock, log, metrics } = parts;
@@ -64,31 +57,26 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
 
   const forgetGauge = metrics.onScrape(() => metrics.gauge('vello_session_sockets', {}, connections.size));
 
-  const upgrade = (response: UwsResponse, request: UwsRequest, context: us_socket_context_t) => {
-    const requestId = newRequestId();
-    const exchange = { aborted: false };
-    response.onAborted(() => (exchange.aborted = true));
+  const upgrade: SocketBehavior<Connection>['upgrade'] = (response, head, requestId, acceptUpgrade) => {
     const refuse = (error: unknown) => {
       const failure = toVelloError(error);
-      metrics.count('vello_session_upgrades_total', { result: isAborted(exchange) ? 'aborted' : failure.code });
+      metrics.count('vello_session_upgrades_total', { result: response.isOver ? 'aborted' : failure.code });
       // Never the address: it may hold the token.
       if (failure.code === 'INTERNAL') log.error('an upgrade failed', { requestId, error: failure.extras.cause });
-      if (!isAborted(exchange)) writeProblem(response, failure, requestId);
+      writeWhole(response, requestId, problemReply(failure, requestId, false));
     };
-    const accept = async ({ handshake, subprotocol, native }: UpgradeRequest) => {
+    const accept = async ({ handshake, subprotocol, protocol }: UpgradeRequest) => {
       const principal = await auth.verifyAccess(handshake.token);
       const clockOffsetMs = await auth.verifyHandshake(principal, handshake);
-      if (isAborted(exchange)) throw new VelloError('BAD_REQUEST');
+      if (response.isOver) throw new VelloError('BAD_REQUEST');
       metrics.count('vello_session_upgrades_total', { result: 'accepted' });
-      const data = { principal, clockOffsetMs, subprotocol, socket: undefined, session: undefined, closed: false };
-      const { key, protocol, extensions } = native;
-      response.cork(() => response.upgrade<Connection>(data, key, protocol, extensions, context));
+      acceptUpgrade({ principal, clockOffsetMs, subprotocol, socket: undefined, session: undefined }, protocol);
     };
     try {
       if (draining) throw new VelloError('SHUTTING_DOWN');
       if (checking >= LIMITS.sessions.upgradesAtOnce)
         throw new VelloError('UNAVAILABLE', undefined, { retryAfterMs: 2000 });
-      const upgrading = accept(readUpgradeRequest(request));
+      const upgrading = accept(readUpgradeRequest(head));
       checking += 1;
       upgrading.catch(refuse).finally(() => (checking -= 1));
     } catch (error) {
@@ -97,9 +85,9 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
   };
 
   const open = (ws: Native) => {
-    const connection = ws.getUserData();
+    const connection = ws.data;
     const { principal, clockOffsetMs, subprotocol } = connection;
-    const socket = wrapSocket(ws, connection, FRAME_CODECS[subprotocol]);
+    const socket = wrapSocket(ws, FRAME_CODECS[subprotocol]);
     connection.socket = socket;
     connections.add(connection);
     const turnAway = (error: unknown) => {
@@ -116,7 +104,7 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
   };
 
   const message = (ws: Native, data: ArrayBuffer, isBinary: boolean) => {
-    const { session, socket, subprotocol } = ws.getUserData();
+    const { session, socket, subprotocol } = ws.data;
     if (session === undefined || socket === undefined) return;
     const codec = FRAME_CODECS[subprotocol];
     const told = session.tell(read(socket, codec, data, isBinary));
@@ -125,8 +113,7 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
   };
 
   const close = (ws: Native, code: number) => {
-    const connection = ws.getUserData();
-    connection.closed = true;
+    const connection = ws.data;
     connections.delete(connection);
     metrics.count('vello_session_closes_total', { code: knownCode(code) });
     const { session, socket } = connection;
@@ -145,9 +132,9 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
         open,
         message,
         drain: (ws) => {
-          const { session, socket } = ws.getUserData();
+          const { session, socket } = ws.data;
           // Only a hint that some of it went out.
-          const caughtUp = ws.getBufferedAmount() < LIMITS.sessions.congestedBytes / 2;
+          const caughtUp = ws.bufferedBytes < LIMITS.sessions.congestedBytes / 2;
           if (caughtUp && socket !== undefined) session?.tell({ type: 'drained', socket });
         },
         close,
@@ -183,17 +170,13 @@ function isWithin({ userId, deviceId, familyId }: DesktopPrincipal, scope: Revoc
 /** Pings go out when a socket was silent for this long minus 16 s (uWebSockets.js' margin), so at most one heartbeat apart. */
 const IDLE_TIMEOUT_SECONDS = LIMITS.sessions.heartbeatMs / 1000 + 10;
 
-function wrapSocket(ws: Native, connection: Connection, codec: FrameCodec): SessionSocket {
+function wrapSocket(ws: Native, codec: FrameCodec): SessionSocket {
   return {
     send: (outgoing) => {
-      // Any call on a closed socket throws inside native code.
-      if (connection.closed) return true;
-      ws.cork(() => ws.send(codec.encode(outgoing), codec.isBinary));
-      return ws.getBufferedAmount() < LIMITS.sessions.congestedBytes;
+      ws.send(codec.encode(outgoing), codec.isBinary);
+      return ws.bufferedBytes < LIMITS.sessions.congestedBytes;
     },
-    close: (code, reason) => {
-      if (!connection.closed) ws.end(code, reason);
-    },
+    close: (code, reason) => ws.close(code, reason),
   };
 }
 
@@ -215,8 +198,3 @@ function knownCode(code: number): string {
   return STANDARD_CODES.has(code) || Object.values<number>(CLOSE).includes(code) ? String(code) : 'other';
 }
 const STANDARD_CODES = new Set([1000, 1001, 1005, 1006]);
-
-/** Read through a call: the compiler cannot know that the flag changes while credentials are checked. */
-function isAborted(exchange: { readonly aborted: boolean }): boolean {
-  return exchange.aborted;
-}

@@ -1,0 +1,154 @@
+/**
+ * The only holder of a uWebSockets.js response. A native response that is touched after its end, and an exception that leaves a native
+ * callback, both end the process: here the first does nothing, and the second costs this one request and a line in the log.
+ */
+import type { HttpResponse as Raw, us_socket_context_t } from 'uWebSockets.js';
+import type { Held } from './native-socket.ts';
+
+/** What a WebSocket upgrade is answered with: the client's own words, and the context of the route. */
+export interface UpgradeAnswer {
+  readonly key: string;
+  readonly protocol: string;
+  readonly extensions: string;
+  readonly context: us_socket_context_t;
+}
+
+export class NativeResponse {
+  readonly #raw: Raw;
+  readonly #onFault: (error: unknown) => void;
+  #isOver = false;
+  #onAborted: (() => void) | undefined;
+  #onFree: (() => void) | undefined;
+
+  /** `onFault` hears of every exception that a callback let out; the connection is closed by then. Must not throw. */
+  constructor(raw: Raw, onFault: (error: unknown) => void) {
+    this.#raw = raw;
+    this.#onFault = onFault;
+    raw.onAborted(() => {
+      this.#isOver = true;
+      this.#onFree?.();
+      this.guard(() => this.#onAborted?.());
+    });
+  }
+
+  /** Answered whole, upgraded, closed, or left by the client: no call has an effect any more. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Runs what native code calls. An exception closes the connection, so that `onAborted` cleans up as after a departure. */
+  guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#onFault(error);
+      try {
+        this.close();
+      } catch (second) {
+        this.#onFault(second);
+      }
+    }
+  }
+
+  /** The client is gone, or `close` was called. Not called after a complete answer. The newest handler counts. */
+  onAborted(handler: () => void): void {
+    this.#onAborted = handler;
+  }
+
+  /** Hears of the body also after the answer is out; the chunk's memory is taken back when the handler returns. */
+  onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): void {
+    if (this.#isOver) return;
+    this.#raw.onData((chunk, isLast) => this.guard(() => handler(chunk, isLast)));
+  }
+
+  /** The handler returns false while it has still more to write. */
+  onWritable(handler: () => boolean): void {
+    if (this.#isOver) return;
+    this.#raw.onWritable(() => {
+      let isDone = true;
+      this.guard(() => (isDone = handler()));
+      return isDone;
+    });
+  }
+
+  /** Called as well when the client leaves: for a writer that waits for the socket. */
+  onceFree(handler: () => void): void {
+    if (this.#isOver) handler();
+    else this.#onFree = handler;
+  }
+
+  remoteAddress(): string {
+    return this.#isOver ? '' : Buffer.from(this.#raw.getRemoteAddressAsText()).toString('latin1');
+  }
+
+  pause(): void {
+    if (!this.#isOver) this.#raw.pause();
+  }
+
+  resume(): void {
+    if (!this.#isOver) this.#raw.resume();
+  }
+
+  /** Restarts uWebSockets.js' timer, which would end an upload of less than 16 kB/s after ten seconds. */
+  restartTimer(): void {
+    this.pause();
+    this.resume();
+  }
+
+  /** What `write` writes within it leaves in one packet. Not run when the answer is over. */
+  cork(write: () => void): void {
+    if (!this.#isOver) this.#raw.cork(write);
+  }
+
+  writeStatus(status: string): void {
+    if (!this.#isOver) this.#raw.writeStatus(status);
+  }
+
+  /** A value with a line break would let its author write headers of his own: such characters become spaces. */
+  writeHeader(name: string, value: string): void {
+    if (!this.#isOver) this.#raw.writeHeader(name, value.replace(/[\r\n\0]/g, ' '));
+  }
+
+  /** A chunk of an answer without announced length. False means to wait for `onWritable`. */
+  write(chunk: string | Uint8Array): boolean {
+    return this.#isOver || this.#raw.write(chunk);
+  }
+
+  /** A part of an answer of `totalBytes`: whether the socket took all of it, and whether the answer is complete. */
+  tryEnd(chunk: Uint8Array, totalBytes: number): [ok: boolean, done: boolean] {
+    if (this.#isOver) return [true, true];
+    const [ok, done] = this.#raw.tryEnd(chunk, totalBytes);
+    if (done) this.#isOver = true;
+    return [ok, done];
+  }
+
+  writeOffset(): number {
+    return this.#isOver ? 0 : this.#raw.getWriteOffset();
+  }
+
+  /** `close` closes the connection behind the answer; only for an answer whose head this call writes as well. */
+  end(body?: string | Uint8Array, close = false): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#raw.end(body, close);
+  }
+
+  endWithoutBody(reportedBytes?: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#raw.endWithoutBody(reportedBytes);
+  }
+
+  /** Cuts the connection, which tells the client that the answer is incomplete. */
+  close(): void {
+    if (!this.#isOver) this.#raw.close();
+  }
+
+  upgrade<T>(data: T, { key, protocol, extensions, context }: UpgradeAnswer): void {
+    if (this.#isOver) return;
+    this.#raw.cork(() => {
+      this.#isOver = true;
+      this.#raw.upgrade<Held<T>>({ data, socket: undefined }, key, protocol, extensions, context);
+    });
+  }
+}

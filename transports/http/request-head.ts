@@ -1,0 +1,77 @@
+/**
+ * The head of a request, copied because uWebSockets.js takes its own back when the callback returns, and judged before anything acts on
+ * it: framing that two readers could read differently (RFC 9112 §6.1, §6.3), a host that is absent or ambiguous (§3.2), too many headers.
+ */
+import type { HttpRequest as Raw } from 'uWebSockets.js';
+import { VelloError } from '../../config/errors.ts';
+
+export interface Framing {
+  /** Bytes announced by `Content-Length`; `undefined` for a chunked or absent body. */
+  readonly contentLength: number | undefined;
+  readonly chunked: boolean;
+}
+
+export interface RequestHead {
+  /** In upper case. */
+  readonly method: string;
+  readonly path: string;
+  /** Path and query as in the request line: what a caller signs. */
+  readonly target: string;
+  readonly query: URLSearchParams;
+  readonly framing: Framing;
+  /** The header's value by its name in any case; the empty string when it is absent. */
+  header(name: string): string;
+  /** The n-th parameter of the route's pattern, as it stands in the path. */
+  parameter(index: number): string;
+}
+
+/** What uWebSockets.js enforces itself only where a head comes in more than one packet. */
+const mostHeaderBytes = 16 * 1024;
+const mostHeaders = 100;
+
+/** Given more than once, these make one request mean two things. */
+const onlyOnce = new Set(['authorization', 'content-length', 'content-type', 'host', 'transfer-encoding']);
+
+/**
+ * @param parameters how many the route's pattern has
+ * @throws VelloError `BAD_REQUEST` for an ambiguous or malformed head, `HEADERS_TOO_LARGE`
+ */
+export function readRequestHead(request: Raw, parameters = 0): RequestHead {
+  const headers = new Map<string, string>();
+  const repeated = new Set<string>();
+  let headerBytes = 0;
+  let headerCount = 0;
+  request.forEach((name, value) => {
+    headerBytes += name.length + value.length + 4;
+    headerCount += 1;
+    if (headers.has(name) && onlyOnce.has(name)) repeated.add(name);
+    headers.set(name, value);
+  });
+  if (headerBytes > mostHeaderBytes || headerCount > mostHeaders) throw new VelloError('HEADERS_TOO_LARGE');
+  if (repeated.size > 0) throw new VelloError('BAD_REQUEST', `Given more than once: ${[...repeated].join(', ')}.`);
+  if (headers.has('')) throw new VelloError('BAD_REQUEST', 'A header has no name.');
+  if (!headers.has('host')) throw new VelloError('BAD_REQUEST', 'The Host header is missing.');
+  const path = request.getUrl();
+  // The native function gives undefined for no query at all, whatever its declaration says.
+  const query = (request.getQuery() as string | undefined) ?? '';
+  const captured = Array.from({ length: parameters }, (_, index) => request.getParameter(index) ?? '');
+  return {
+    method: request.getMethod().toUpperCase(),
+    path,
+    target: query === '' ? path : `${path}?${query}`,
+    query: new URLSearchParams(query),
+    framing: readFraming(headers.get('content-length'), headers.get('transfer-encoding')),
+    header: (name) => headers.get(name.toLowerCase()) ?? '',
+    parameter: (index) => captured[index] ?? '',
+  };
+}
+
+function readFraming(length: string | undefined, coding: string | undefined): Framing {
+  if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || length !== undefined)) {
+    throw new VelloError('BAD_REQUEST', 'Transfer-Encoding must be exactly "chunked", without Content-Length.');
+  }
+  if (length !== undefined && !/^\d{1,15}$/.test(length)) {
+    throw new VelloError('BAD_REQUEST', 'Content-Length must be given once, in digits.');
+  }
+  return { contentLength: length === undefined ? undefined : Number(length), chunked: coding !== undefined };
+}

@@ -1,0 +1,88 @@
+/** Writes an answer over a native response: whole, as a stream with backpressure, to HEAD, or as the last of its connection. */
+import { STATUS_CODES } from 'node:http';
+import type { NativeResponse } from './native-response.ts';
+import { HEADER as REQUEST_ID } from './request-id.ts';
+
+export type Headers = Readonly<Record<string, string>>;
+export interface WholeReply {
+  readonly status: number;
+  readonly headers?: Headers;
+  readonly body?: string | Buffer | object;
+}
+export interface StreamReply {
+  readonly status: number;
+  readonly headers?: Headers;
+  readonly stream: AsyncIterable<string | Uint8Array>;
+}
+
+/** Only inside `cork`, once per answer. */
+export function writeHead(response: NativeResponse, status: number, headers: Headers): void {
+  response.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Status'}`);
+  for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
+}
+
+/** `isHead` sends the length of the body and no byte of it (RFC 9110 §9.3.2). */
+export function writeWhole(response: NativeResponse, requestId: string, reply: WholeReply, isHead = false): void {
+  const { body } = reply;
+  const encoded =
+    body === undefined || typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body);
+  const type: Headers = encoded === body ? {} : { 'Content-Type': 'application/json' };
+  response.cork(() => {
+    writeHead(response, reply.status, { [REQUEST_ID]: requestId, ...type, ...reply.headers });
+    if (encoded === undefined) response.endWithoutBody(reply.status === 204 || reply.status === 304 ? undefined : 0);
+    else if (isHead) response.endWithoutBody(Buffer.byteLength(encoded));
+    else response.end(encoded);
+  });
+}
+
+/** uWebSockets.js gathers this much of what one callback writes, and closes a connection only after what exceeds it. */
+const CORK_BUFFER_BYTES = 16 * 1024;
+
+/**
+ * Answers and closes before the rest of the packet is read: where two readers could disagree about the end of a request, nothing that
+ * follows it can be trusted. The blanks (which JSON permits) force the answer out; without them the next request would be served first.
+ * Only within the callback that delivered the request.
+ */
+export function writeLast(
+  response: NativeResponse,
+  requestId: string,
+  reply: { readonly status: number; readonly headers: Headers; readonly body: string },
+): void {
+  response.cork(() => {
+    writeHead(response, reply.status, { [REQUEST_ID]: requestId, ...reply.headers });
+    response.end(reply.body.padEnd(CORK_BUFFER_BYTES + reply.body.length), true);
+  });
+}
+
+/** @throws what the stream throws: as an ordinary failure before the first chunk, after the connection was cut later. */
+export async function writeStream(response: NativeResponse, requestId: string, reply: StreamReply): Promise<void> {
+  let wake: (() => void) | undefined;
+  response.onWritable(() => {
+    wake?.();
+    return true;
+  });
+  const source = reply.stream[Symbol.asyncIterator]();
+  // The first chunk is awaited before the status is sent, so that a failure up to there is still an ordinary error answer.
+  let next = await source.next();
+  const first = next;
+  response.cork(() => {
+    writeHead(response, reply.status, { [REQUEST_ID]: requestId, ...reply.headers });
+    if (first.done !== true) response.write(first.value);
+  });
+  try {
+    while (next.done !== true && !response.isOver) {
+      next = await source.next();
+      if (next.done === true) continue;
+      const chunk = next.value;
+      let drained = true;
+      response.cork(() => (drained = response.write(chunk)));
+      if (!drained && !response.isOver) await new Promise<void>((resolve) => response.onceFree((wake = resolve)));
+    }
+  } catch (error) {
+    // The status is out: cutting the connection is the only honest way left to say that the answer is incomplete.
+    response.close();
+    throw error;
+  }
+  if (response.isOver) await source.return?.();
+  else response.cork(() => response.end());
+}
