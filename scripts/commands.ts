@@ -22,6 +22,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   test: { summary: 'Check types, style and format, and run the tests.', load: () => import('./test.ts') },
   check: { summary: 'Check types, style and format only.', load: () => import('./check.ts') },
   bench: { summary: 'Measure this build beside its peers.', load: () => import('./bench.ts') },
+  fuzz: { summary: 'Run the fuzzers of the tests for longer.', load: () => import('./fuzz.ts') },
   build: { summary: 'Build, if anything changed.', load: () => import('./build.ts') },
   docs: { summary: 'Write the documents that follow from the catalogues.', load: () => import('./docs.ts') },
 };

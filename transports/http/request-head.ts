@@ -49,7 +49,6 @@ export function readRequestHead(request: Raw, parameters = 0): RequestHead {
   });
   if (headerBytes > mostHeaderBytes || headerCount > mostHeaders) throw new VelloError('HEADERS_TOO_LARGE');
   if (repeated.size > 0) throw new VelloError('BAD_REQUEST', `Given more than once: ${[...repeated].join(', ')}.`);
-  if (headers.has('')) throw new VelloError('BAD_REQUEST', 'A header has no name.');
   if (!headers.has('host')) throw new VelloError('BAD_REQUEST', 'The Host header is missing.');
   const path = request.getUrl();
   // The native function gives undefined for no query at all, whatever its declaration says.

@@ -43,12 +43,14 @@ export type Handler = (request: HttpRequest) => HttpReply | Promise<HttpReply>;
 /** Answers by itself. What it throws synchronously is answered as an error. */
 export type RawHandler = (response: NativeResponse, head: RequestHead, requestId: string) => void;
 
-/** One kind of WebSocket. Bytes and seconds as uWebSockets.js takes them. */
+/** One kind of WebSocket. */
 export interface SocketBehavior<T> {
-  readonly maxPayloadLength: number;
-  readonly maxBackpressure: number;
-  readonly idleTimeout: number;
-  readonly sendPingsAutomatically: boolean;
+  /** A larger message closes the socket. */
+  readonly messageBytes: number;
+  /** A client that takes so little that more than this waits for it is cut. */
+  readonly bufferedBytes: number;
+  /** Longest silence of a client; it is pinged in time. */
+  readonly idleSeconds: number;
   /** Calls `accept`, now or later, or answers by itself. */
   upgrade(
     response: NativeResponse,
@@ -169,7 +171,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         try {
           act(response, head, requestId);
         } catch (error) {
-          if (!(error instanceof VelloError)) log.error('a raw handler failed', { listener, route: pattern, requestId, error });
+          if (!(error instanceof VelloError))
+            log.error('a raw handler failed', { listener, route: pattern, requestId, error });
           writeWhole(response, requestId, replyTo(error), head.method === 'HEAD');
         }
       });
@@ -192,7 +195,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     };
 
   const addSockets = <T>(pattern: string, behavior: SocketBehavior<T>) => {
-    const { maxPayloadLength, maxBackpressure, idleTimeout, sendPingsAutomatically } = behavior;
     const guard = (raw: uWS.WebSocket<Held<T>>, act: (socket: NativeSocket<T>) => void) => {
       const held = raw.getUserData();
       const socket = (held.socket ??= new NativeSocket<T>(raw));
@@ -204,10 +206,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }
     };
     app.ws<Held<T>>(pattern, {
-      maxPayloadLength,
-      maxBackpressure,
-      idleTimeout,
-      sendPingsAutomatically,
+      maxPayloadLength: behavior.messageBytes,
+      maxBackpressure: behavior.bufferedBytes,
+      idleTimeout: behavior.idleSeconds,
+      sendPingsAutomatically: true,
       upgrade: (raw, request, context) => {
         enter(pattern, (response, head, requestId) => {
           if (head.header('sec-websocket-version') !== '13') {

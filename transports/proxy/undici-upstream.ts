@@ -36,7 +36,7 @@ export function createUndiciUpstream(baseUrl: string): UpstreamPool {
       const call = new Call(listener);
       const { contentLength } = request;
       const length: Record<string, string> =
-        contentLength === undefined || request.method === 'GET' ? {} : { 'content-length': String(contentLength) };
+        contentLength === undefined || request.method !== 'POST' ? {} : { 'content-length': String(contentLength) };
       const options: Dispatcher.DispatchOptions = {
         method: request.method,
         path: prefix + request.path,

@@ -124,10 +124,9 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
   return {
     register: (server) => {
       server.ws<Connection>('/ws/desktop', {
-        maxPayloadLength: LIMITS.sessions.frameBytes,
-        maxBackpressure: LIMITS.sessions.bufferedBytes,
-        idleTimeout: IDLE_TIMEOUT_SECONDS,
-        sendPingsAutomatically: true,
+        messageBytes: LIMITS.sessions.frameBytes,
+        bufferedBytes: LIMITS.sessions.bufferedBytes,
+        idleSeconds: IDLE_SECONDS,
         upgrade,
         open,
         message,
@@ -168,7 +167,7 @@ function isWithin({ userId, deviceId, familyId }: DesktopPrincipal, scope: Revoc
 }
 
 /** Pings go out when a socket was silent for this long minus 16 s (uWebSockets.js' margin), so at most one heartbeat apart. */
-const IDLE_TIMEOUT_SECONDS = LIMITS.sessions.heartbeatMs / 1000 + 10;
+const IDLE_SECONDS = LIMITS.sessions.heartbeatMs / 1000 + 10;
 
 function wrapSocket(ws: Native, codec: FrameCodec): SessionSocket {
   return {

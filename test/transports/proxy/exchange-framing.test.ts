@@ -206,7 +206,11 @@ t.test('a HEAD request gets no body, and models are listed without an event', as
   t.equal(gateway.events.length, 0);
   const headClient = await connectRaw(t, gateway.port);
   headClient.send('HEAD /v1/models HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer good\r\n\r\n');
+  const headRequest = await upstream.next();
+  t.match(headRequest.head, /^HEAD \/v1\/models HTTP\/1\.1/);
+  headRequest.send('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n');
   const answer = await headClient.until('\r\n\r\n');
+  t.match(answer, /content-length: 11/i);
   await new Promise((resolve) => setTimeout(resolve, 50));
   t.ok(headClient.text().endsWith('\r\n\r\n'), JSON.stringify(answer));
 });
