@@ -144,11 +144,11 @@ export class NativeResponse {
     if (!this.#isOver) this.#raw.close();
   }
 
-  upgrade<T>(data: T, { key, protocol, extensions, context }: UpgradeAnswer): void {
+  upgrade(data: unknown, { key, protocol, extensions, context }: UpgradeAnswer): void {
     if (this.#isOver) return;
     this.#raw.cork(() => {
       this.#isOver = true;
-      this.#raw.upgrade<Held<T>>({ data, socket: undefined }, key, protocol, extensions, context);
+      this.#raw.upgrade<Held<unknown>>({ data, socket: undefined }, key, protocol, extensions, context);
     });
   }
 }

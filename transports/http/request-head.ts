@@ -20,7 +20,7 @@ export interface RequestHead {
   readonly query: URLSearchParams;
   readonly framing: Framing;
   /** The header's value by its name in any case; the empty string when it is absent. */
-  header(name: string): string;
+  readonly header: (name: string) => string;
   /** The n-th parameter of the route's pattern, as it stands in the path. */
   parameter(index: number): string;
 }
@@ -53,7 +53,7 @@ export function readRequestHead(request: Raw, parameters = 0): RequestHead {
   const path = request.getUrl();
   // The native function gives undefined for no query at all, whatever its declaration says.
   const query = (request.getQuery() as string | undefined) ?? '';
-  const captured = Array.from({ length: parameters }, (_, index) => request.getParameter(index) ?? '');
+  const captured = Array.from({ length: parameters }, (_, index) => request.getParameter(index));
   return {
     method: request.getMethod().toUpperCase(),
     path,

@@ -61,6 +61,8 @@ export async function writeStream(response: NativeResponse, requestId: string, r
     wake?.();
     return true;
   });
+  // Asked through a call: the compiler cannot know that it changes while a chunk is awaited.
+  const isOver = () => response.isOver;
   const source = reply.stream[Symbol.asyncIterator]();
   // The first chunk is awaited before the status is sent, so that a failure up to there is still an ordinary error answer.
   let next = await source.next();
@@ -70,19 +72,19 @@ export async function writeStream(response: NativeResponse, requestId: string, r
     if (first.done !== true) response.write(first.value);
   });
   try {
-    while (next.done !== true && !response.isOver) {
+    while (next.done !== true && !isOver()) {
       next = await source.next();
       if (next.done === true) continue;
       const chunk = next.value;
-      let drained = true;
-      response.cork(() => (drained = response.write(chunk)));
-      if (!drained && !response.isOver) await new Promise<void>((resolve) => response.onceFree((wake = resolve)));
+      const sent = { drained: true };
+      response.cork(() => (sent.drained = response.write(chunk)));
+      if (!sent.drained && !isOver()) await new Promise<void>((resolve) => response.onceFree((wake = resolve)));
     }
   } catch (error) {
     // The status is out: cutting the connection is the only honest way left to say that the answer is incomplete.
     response.close();
     throw error;
   }
-  if (response.isOver) await source.return?.();
+  if (isOver()) await source.return?.();
   else response.cork(() => response.end());
 }
