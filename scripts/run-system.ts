@@ -13,6 +13,7 @@ import { schemaSpec } from '../supervisors/schema.ts';
 import { servicesSpec } from '../supervisors/services.ts';
 import { loadServiceKey } from '../transports/process/service-key.ts';
 import { onStopSignals, type StopSignalHandlers } from '../transports/process/signals.ts';
+import { guardClock } from '../transports/process/guard-clock.ts';
 import { systemClock } from '../transports/process/system-clock.ts';
 import { moonshineModelId } from '../transports/speech/moonshine-engine.ts';
 import { fetchModel, type ModelFiles } from '../transports/speech/fetch-model.ts';
@@ -53,8 +54,8 @@ export async function runSystem(run: SystemRun): Promise<number> {
   signal.throwIfAborted();
 
   const output = openLogFile(home.file('logs', 'vello.log'));
-  const clock = systemClock;
   const log = createJsonLog({ level: settings.logLevel, write: output.write });
+  const clock = guardClock(systemClock, log);
   const metrics = createPrometheusMetrics();
   const system = createActorSystem({ clock, log, metrics });
   const drain = new Drain(clock, log);

@@ -26,6 +26,7 @@ import { HEADER as REQUEST_ID } from '../http/request-id.ts';
 import { createClientAnswer, type ClientAnswer } from './client-answer.ts';
 import { headersToClient, headerValue, UNBUFFERED } from './header-policy.ts';
 import { createKeyScrubber, scrubText, type KeyScrubber } from './key-scrubber.ts';
+import { findOverdue } from './find-overdue.ts';
 import { ProviderLeg, type LegListener } from './provider-leg.ts';
 import { refuse } from './refuse.ts';
 import { meterFor, sessionOf, speaksOpenAi, type RelayRequest } from './relay-request.ts';
@@ -104,8 +105,8 @@ export class Exchange implements LegListener {
         return;
       }
       caller.then(
-        (admitted) => this.#onAdmitted(admitted),
-        (error: unknown) => this.#refuseUnadmitted(error),
+        (admitted) => this.#guard(() => this.#onAdmitted(admitted)),
+        (error: unknown) => this.#guard(() => this.#refuseUnadmitted(error)),
       );
     } catch (error) {
       this.#refuseUnadmitted(error);
@@ -114,31 +115,26 @@ export class Exchange implements LegListener {
 
   /** Judges what has waited too long. To be called a few times a second. */
   tick(): void {
+    this.#guard(() => this.#judgeTime());
+  }
+
+  #judgeTime(): void {
     if (this.#phase === 'over') return;
-    const now = this.#world.clock.monotonicMs();
-    const { relay } = LIMITS;
-    const ageMs = now - this.#startedMs;
-    if (ageMs > relay.totalMs) {
-      this.#fail(new VelloError('UPSTREAM_TIMEOUT', 'The request took too long.'), 'timeout');
-      return;
-    }
-    if (!this.#upload.complete && this.#phase !== 'orphaned' && this.#head === undefined) {
-      this.#upload.poll(now);
-      const idleMs = now - this.#upload.lastArrivalMs;
-      const isTooSlow =
-        ageMs > relay.uploadWindowMs && this.#upload.receivedBytes < (ageMs / 1000) * relay.uploadBytesPerSecond;
-      // A client that we keep waiting is not slow.
-      if (!this.#upload.paused && (idleMs > relay.uploadIdleMs || isTooSlow)) {
-        this.#fail(new VelloError('UPLOAD_TOO_SLOW'), 'timeout');
-        return;
-      }
-    }
-    if (this.#leg?.isOverdue(now) === true) this.#fail(new VelloError('UPSTREAM_TIMEOUT'), 'timeout');
+    const late = findOverdue({
+      nowMs: this.#world.clock.monotonicMs(),
+      startedMs: this.#startedMs,
+      upload: this.#upload,
+      leg: this.#leg,
+      awaitsUpload: this.#phase !== 'orphaned' && this.#head === undefined,
+    });
+    if (late !== undefined) this.#fail(late, 'timeout');
   }
 
   /** Ends the exchange because the gateway stops. */
   shutDown(): void {
-    if (this.#phase !== 'over') this.#fail(new VelloError('SHUTTING_DOWN'), 'shutdown');
+    this.#guard(() => {
+      if (this.#phase !== 'over') this.#fail(new VelloError('SHUTTING_DOWN'), 'shutdown');
+    });
   }
 
   #onAdmitted(caller: Caller): void {
@@ -245,6 +241,29 @@ export class Exchange implements LegListener {
   onFailed(reason: UpstreamFailure['reason']): void {
     const code = reason === 'connect' ? 'UPSTREAM_UNREACHABLE' : 'UPSTREAM_FAILED';
     this.#fail(new VelloError(code), this.#answer.begun ? 'truncated' : 'upstream_error');
+  }
+
+  onFault(error: unknown): void {
+    const { log, active } = this.#world;
+    log.error('an exchange failed', { requestId: this.#request.requestId, route: this.#request.route.pattern, error });
+    if (this.#phase === 'over') return;
+    try {
+      this.#fail(new VelloError('INTERNAL'), 'upstream_error');
+    } catch (second) {
+      log.error('an exchange failed while it was ended', { requestId: this.#request.requestId, error: second });
+      this.#phase = 'over';
+      active.delete(this);
+      this.#response.close();
+    }
+  }
+
+  /** Runs what timers and promises call: an exception costs this exchange, never the process. */
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.onFault(error);
+    }
   }
 
   #send(chunk: Buffer): void {

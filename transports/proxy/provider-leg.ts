@@ -19,6 +19,8 @@ export interface LegListener {
   onData(chunk: Buffer): void;
   onEnd(): void;
   onFailed(reason: UpstreamFailure['reason']): void;
+  /** One of the above, or what it leads to, threw. Must not throw. */
+  onFault(error: unknown): void;
 }
 
 export interface LegWorld {
@@ -124,41 +126,57 @@ export class ProviderLeg implements UpstreamListener {
     return this.#upload.queuedBytes > 0 && quietMs > LIMITS.relay.uploadStallMs;
   }
 
-  // Called by the upstream.
+  // Called by the upstream, whose connection must not suffer for what we throw.
 
   wanted(): void {
-    this.#connected = true;
-    this.#wanted = true;
-    this.#progressMs = this.#world.clock.monotonicMs();
-    this.pump();
+    this.#guard(() => {
+      this.#connected = true;
+      this.#wanted = true;
+      this.#progressMs = this.#world.clock.monotonicMs();
+      this.pump();
+    });
   }
 
   head(status: number, headers: UpstreamHeaders): void {
-    this.#headAtMs = this.#progressMs = this.#world.clock.monotonicMs();
-    const elapsedMs = this.#headAtMs - this.#openedMs;
-    this.#world.metrics.observe('vello_gateway_upstream_seconds', { provider: this.provider.name }, elapsedMs / 1000);
-    this.#listener.onHead(status, headers);
+    this.#guard(() => {
+      this.#headAtMs = this.#progressMs = this.#world.clock.monotonicMs();
+      const elapsedMs = this.#headAtMs - this.#openedMs;
+      this.#world.metrics.observe('vello_gateway_upstream_seconds', { provider: this.provider.name }, elapsedMs / 1000);
+      this.#listener.onHead(status, headers);
+    });
   }
 
   data(chunk: Buffer): void {
-    this.#progressMs = this.#world.clock.monotonicMs();
-    this.#listener.onData(chunk);
+    this.#guard(() => {
+      this.#progressMs = this.#world.clock.monotonicMs();
+      this.#listener.onData(chunk);
+    });
   }
 
   end(): void {
-    this.#listener.onEnd();
+    this.#guard(() => this.#listener.onEnd());
   }
 
   failed({ reason, error }: UpstreamFailure): void {
-    this.#world.log.warn('the call to the provider failed', {
-      requestId: this.#request.requestId,
-      provider: this.provider.name,
-      attempt: this.#attempts,
-      reason,
-      // Its words may repeat what was sent.
-      error: scrubText(error.message, this.key?.reveal()),
+    this.#guard(() => {
+      this.#world.log.warn('the call to the provider failed', {
+        requestId: this.#request.requestId,
+        provider: this.provider.name,
+        attempt: this.#attempts,
+        reason,
+        // Its words may repeat what was sent.
+        error: scrubText(error.message, this.key?.reveal()),
+      });
+      if (this.#headAtMs === undefined && this.#sentBytes === 0 && this.#attempts < mostAttempts) this.open();
+      else this.#listener.onFailed(reason);
     });
-    if (this.#headAtMs === undefined && this.#sentBytes === 0 && this.#attempts < mostAttempts) this.open();
-    else this.#listener.onFailed(reason);
+  }
+
+  #guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#listener.onFault(error);
+    }
   }
 }

@@ -38,8 +38,9 @@ export function refuse(
     quiet.cancel();
     answer(close);
   };
-  const deadline = clock.setTimer(discardMs, () => settle(true));
-  const pauseTimer = () => clock.setTimer(discardQuietMs, () => settle(true));
+  const settleAndClose = () => response.guard(() => settle(true));
+  const deadline = clock.setTimer(discardMs, settleAndClose);
+  const pauseTimer = () => clock.setTimer(discardQuietMs, settleAndClose);
   let quiet = pauseTimer();
   const until = upload.receivedBytes + discardUnannouncedBytes;
   response.onAborted(() => {

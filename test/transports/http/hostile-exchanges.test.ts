@@ -137,3 +137,33 @@ t.test('HEAD is answered wherever GET is, with the length and without a byte of 
   await sleep(30);
   t.ok(client.text().endsWith('\r\n\r\n'));
 });
+
+for (const route of ROUTES) {
+  t.test(`${route.path}: what our own code throws while the provider answers costs that request alone`, async (t) => {
+    const upstream = await startScriptedUpstream(t);
+    const gateway = await startGateway(t, { providers: { main: upstream.url } });
+    const observe = gateway.metrics.observe.bind(gateway.metrics);
+    gateway.metrics.observe = (name, labels, value) => {
+      if (name === 'vello_gateway_ttft_seconds') throw new Error('planted');
+      observe(name, labels, value);
+    };
+    const body = route.path.endsWith('completions') ? `${route.start}"]}` : `${route.start}\r\n--b--\r\n`;
+    const send = async () => {
+      const client = await connectRaw(t, gateway.port);
+      client.send(headOf(route, 'good', `Content-Length: ${body.length}`) + body);
+      (await upstream.next()).reply(200, { 'content-type': 'application/json' }, '{"text":"fine"}');
+      return client.until('}');
+    };
+    t.match(await send(), /^HTTP\/1\.1 500 /);
+    gateway.metrics.observe = observe;
+    t.match(await send(), /^HTTP\/1\.1 200 /);
+    t.strictSame(
+      (await gateway.reported(2)).map(({ outcome }) => outcome),
+      ['upstream_error', 'ok'],
+    );
+    t.match(
+      gateway.log.find(({ level }) => level === 'error'),
+      { message: 'an exchange failed', fields: { error: { message: 'planted' } } },
+    );
+  });
+}
