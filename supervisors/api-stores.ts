@@ -30,6 +30,7 @@ import { createTenantDatabase } from '../transports/postgres/tenant.ts';
 import { connectRedis, type RedisUse } from '../transports/redis/connect.ts';
 import { createDeviceBus } from '../transports/redis/device-bus.ts';
 import { createGrantPublisher } from '../transports/redis/grant-publisher.ts';
+import { createRedisRateLimiter } from '../transports/redis/rate-limiter.ts';
 import { createGrantSource } from '../transports/redis/grant-source.ts';
 import { createRedisNotifier } from '../transports/redis/notifier.ts';
 import type { ChildSpec } from './child-spec.ts';
@@ -97,6 +98,7 @@ export async function openApiStores(options: ApiStoresOptions): Promise<ApiStore
         exporting: createAccountExport(tenants),
         erasure: createAccountErasure(system),
         grants: publisher,
+        limiter: createRedisRateLimiter(commands),
         clock,
       }),
       ...jobTranscriptionRoutes(createConfirmedTexts(tenants)),

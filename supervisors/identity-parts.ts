@@ -97,7 +97,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
       }),
       ...registrationRoutes(registering),
     ],
-    guards: createGuards({ tokens, authenticator, services: { services, used, signatures, clock } }),
+    guards: createGuards({ authenticator, services: { services, used, signatures, clock } }),
     authenticator,
     deviceAuth: createDeviceAuth({ authenticator, registry, sequences, signatures, grants, clock, log }),
     keys,

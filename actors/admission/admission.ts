@@ -9,6 +9,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Grant, GrantSource } from '../ports/grants.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { GrantTable } from './grant-table.ts';
+import { sourceAddress } from './source-address.ts';
 import { createTokenBuckets } from './token-bucket.ts';
 
 /** Whom a request is for. Both are absent where admission is open. */
@@ -20,7 +21,7 @@ export interface Caller {
 export interface Admission {
   /**
    * The caller behind an `Authorization` header, at once wherever memory knows the answer.
-   * @throws VelloError (or rejects with) `AUTH_TOKEN_MISSING`, `AUTH_TOKEN_UNKNOWN`, `CREDITS_EXHAUSTED`, `RATE_LIMITED`,
+   * @throws VelloError (or rejects with) `BAD_REQUEST` where a proxy gave no address, `AUTH_TOKEN_MISSING`, `AUTH_TOKEN_UNKNOWN`, `CREDITS_EXHAUSTED`, `RATE_LIMITED`,
    * and `UNAVAILABLE` where the store would have to be asked and is away.
    */
   admit(authorization: string, remoteAddress: string): Caller | Promise<Caller>;
@@ -106,7 +107,7 @@ export function createAdmission({ table, source, clock, metrics }: AdmissionOpti
       const grant = table.lookup(tokenHash);
       if (grant !== undefined) return accept(grant, 'hit');
       if ((unknownUntilMs.get(tokenHash) ?? 0) > clock.monotonicMs()) throw refuse('AUTH_TOKEN_UNKNOWN', 'unknown');
-      const waitMs = asking.has(tokenHash) ? 0 : misses.take(sourceOf(remoteAddress));
+      const waitMs = asking.has(tokenHash) ? 0 : misses.take(sourceAddress(remoteAddress));
       if (waitMs > 0) {
         counted('limited');
         throw new VelloError('RATE_LIMITED', 'Too many unknown access tokens from this address.', {
@@ -123,10 +124,4 @@ export const openAdmission: Admission = { admit: () => ({}) };
 
 function bearerToken(authorization: string): string | undefined {
   return /^bearer +([\w.~+/=-]+) *$/i.exec(authorization)?.[1];
-}
-
-/** Who pays for a miss: an IPv4 address, or the first half of an IPv6 address, because its holder owns the other half. */
-function sourceOf(remoteAddress: string): string {
-  if (!remoteAddress.includes(':') || /^(0*:){5}ffff:/i.test(remoteAddress)) return remoteAddress;
-  return remoteAddress.split(':', 4).join(':');
 }

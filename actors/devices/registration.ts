@@ -1,7 +1,7 @@
 /** Validate and register: what a proven key and its hardware amount to, and the account that comes of it (contract §3.3, §3.4). */
 import { VelloError } from '../../config/errors.ts';
 import { vetPublicKey } from '../identity/public-key.ts';
-import { IDENTITY_LIMITS, takeOrRefuse } from '../identity/rate-limits.ts';
+import { IDENTITY_LIMITS, takeFromAddress, takeOrRefuse } from '../identity/rate-limits.ts';
 import { newFamily } from '../identity/refresh.ts';
 import type { TokenPair, TokenPairs } from '../identity/token-pairs.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -65,7 +65,7 @@ export async function registerDevice(
   request: RegisterRequest,
   deps: RegistrationDependencies,
 ): Promise<{ readonly created: boolean; readonly answer: RegisterAnswer }> {
-  await takeOrRefuse(deps.limiter, `register:address:${request.address}`, IDENTITY_LIMITS.registerPerAddress);
+  await takeFromAddress(deps.limiter, 'register', request.address, IDENTITY_LIMITS.registerPerAddress);
   const publicKey = vetPublicKey(request.publicKey);
   const fingerprints = hashFingerprints(request.fingerprints, deps.peppers);
   const nowMs = deps.clock.now();

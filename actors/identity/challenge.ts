@@ -9,7 +9,7 @@ import type { SequenceWindows } from '../ports/sequence-windows.ts';
 import { decodeBase64url } from './base64url.ts';
 import { newId } from './new-id.ts';
 import type { KeyScreen } from './public-key.ts';
-import { IDENTITY_LIMITS, takeOrRefuse } from './rate-limits.ts';
+import { IDENTITY_LIMITS, takeFromAddress, takeOrRefuse } from './rate-limits.ts';
 import type { SignatureVerifier } from './signature.ts';
 import { deviceAuthText } from './signed-texts.ts';
 import { BOOTSTRAP_TOKEN_SECONDS, type Tokens } from './tokens.ts';
@@ -44,7 +44,7 @@ export async function issueChallenge(
 ): Promise<ChallengeAnswer> {
   deps.screen.pass(request.publicKey);
   await Promise.all([
-    takeOrRefuse(deps.limiter, `challenge:address:${request.address}`, IDENTITY_LIMITS.challengePerAddress),
+    takeFromAddress(deps.limiter, 'challenge', request.address, IDENTITY_LIMITS.challengePerAddress),
     takeOrRefuse(deps.limiter, `challenge:key:${request.publicKey}`, IDENTITY_LIMITS.challengePerKey),
   ]);
   const challengeId = newId();
@@ -70,12 +70,13 @@ export interface VerifyAnswer {
 
 /**
  * The challenge is consumed, whatever the signature is worth.
- * @throws VelloError `AUTH_CHALLENGE_EXPIRED`, `AUTH_SIGNATURE_INVALID`, `AUTH_DEVICE_REVOKED`
+ * @throws VelloError `AUTH_CHALLENGE_EXPIRED`, `AUTH_SIGNATURE_INVALID`, `AUTH_DEVICE_REVOKED`, `RATE_LIMITED`
  */
 export async function answerChallenge(
-  answer: { readonly challengeId: string; readonly signature: string },
+  answer: { readonly challengeId: string; readonly signature: string; readonly address: string },
   deps: DeviceAuthDependencies,
 ): Promise<VerifyAnswer> {
+  await takeFromAddress(deps.limiter, 'verify', answer.address, IDENTITY_LIMITS.verifyPerAddress);
   const challenge = await deps.challenges.take(answer.challengeId);
   if (challenge === undefined) throw new VelloError('AUTH_CHALLENGE_EXPIRED');
   const signature = decodeBase64url(answer.signature, 64);

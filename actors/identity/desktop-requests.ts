@@ -90,6 +90,7 @@ async function act(
       await Promise.all(families.map((familyId) => deps.grants.revoke({ familyId })));
       throw new VelloError('AUTH_REAUTHENTICATE');
     }
+    case 'ahead':
     case 'reauthenticate':
       throw new VelloError('AUTH_REAUTHENTICATE');
   }

@@ -6,6 +6,7 @@ import { createHash, sign, type KeyObject } from 'node:crypto';
 import { errors, jwtVerify, type JWTPayload } from 'jose';
 import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import { isCanonicalBase64url } from './base64url.ts';
 import type { KeyRing } from './key-ring.ts';
 import { newId } from './new-id.ts';
 
@@ -54,7 +55,9 @@ export function createTokens(options: { readonly keys: KeyRing; readonly clock: 
     return { token, expiresAtMs: expiresAt * 1000 };
   };
 
-  const verify = async (kind: Kind, token: string): Promise<JWTPayload> => {
+  const verify = async (kind: Kind, token: string): Promise<JWTPayload & { readonly exp: number }> => {
+    // One token, one text: what is remembered and revoked by its hash must have no second spelling.
+    if (!token.split('.').every(isCanonicalBase64url)) throw new VelloError('AUTH_TOKEN_INVALID');
     try {
       const { payload } = await jwtVerify(
         token,
@@ -74,8 +77,9 @@ export function createTokens(options: { readonly keys: KeyRing; readonly clock: 
           currentDate: new Date(clock.now()),
         },
       );
-      return payload;
+      return { ...payload, exp: endOf(kind, payload, clock.now()) };
     } catch (error) {
+      if (error instanceof VelloError) throw error;
       if (error instanceof errors.JWTExpired) throw new VelloError('AUTH_TOKEN_EXPIRED', undefined, { cause: error });
       throw new VelloError('AUTH_TOKEN_INVALID', undefined, { cause: error });
     }
@@ -87,7 +91,7 @@ export function createTokens(options: { readonly keys: KeyRing; readonly clock: 
       issue(BOOTSTRAP, { sub: publicKey, did: deviceId ?? 'unregistered' }).token,
     verifyAccess: async (token) => {
       const { sub, exp, did, fid } = await verify(ACCESS, token);
-      if (typeof sub !== 'string' || typeof did !== 'string' || typeof fid !== 'string' || exp === undefined) {
+      if (typeof sub !== 'string' || typeof did !== 'string' || typeof fid !== 'string') {
         throw new VelloError('AUTH_TOKEN_INVALID');
       }
       return { userId: sub, deviceId: did, familyId: fid, expiresAtMs: exp * 1000 };
@@ -108,6 +112,20 @@ function signCompact(header: object, payload: object, key: KeyObject): string {
   const input = `${encode(header)}.${encode(payload)}`;
   return `${input}.${sign(null, Buffer.from(input), key).toString('base64url')}`;
 }
+
+/**
+ * When a token ends, in unix seconds: what it claims, but never later than its kind may live.
+ * @throws VelloError `AUTH_TOKEN_EXPIRED`, `AUTH_TOKEN_INVALID` where it was issued in the future
+ */
+function endOf(kind: Kind, { iat = 0, exp = 0 }: JWTPayload, nowMs: number): number {
+  if (iat * 1000 > nowMs + ISSUED_AHEAD_MS) throw new VelloError('AUTH_TOKEN_INVALID');
+  const end = Math.min(exp, iat + kind.seconds);
+  if (end * 1000 <= nowMs) throw new VelloError('AUTH_TOKEN_EXPIRED');
+  return end;
+}
+
+/** The clocks of two api hosts may differ by this much. */
+const ISSUED_AHEAD_MS = 60_000;
 
 const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 

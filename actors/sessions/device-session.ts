@@ -152,6 +152,7 @@ function startSession(
       const renewed = await auth.verifyAccess(token);
       const { userId, deviceId: renewedDevice } = to.principal;
       if (renewed.userId !== userId || renewed.deviceId !== renewedDevice) throw new VelloError('AUTH_TOKEN_INVALID');
+      to.socket.renew(renewed);
       untilTokenEnds(renewed.expiresAtMs);
       to.socket.send({ type: 'refreshed', expires_at: new Date(renewed.expiresAtMs).toISOString() });
     } catch (error) {

@@ -92,6 +92,16 @@ for (const [kind, { challenges, limiter, sequences, used }] of Object.entries(ki
     t.equal(await sequences.resume('d5', 12), 13);
   });
 
+  t.test(`${kind}: a number near the last that can be counted does not lock the device out`, async (t) => {
+    const mark = (sequence: number) =>
+      sequences.mark({ deviceId: 'd6', sequence, timestamp: 1000, digest: `digest-${sequence}` }, 10);
+    t.equal(await mark(Number.MAX_SAFE_INTEGER - 1), 'ahead');
+    t.equal(await mark(1_000_011), 'ahead');
+    t.equal(await mark(11), 'accepted', 'and nothing is remembered of it');
+    t.equal(await mark(1_000_011), 'accepted', 'a million at once are');
+    t.equal(await sequences.resume('d6', 10), 1_000_012);
+  });
+
   t.test(`${kind}: a signature is fresh once`, async (t) => {
     const now = Date.now();
     const uses = await Promise.all(Array.from({ length: 10 }, () => used.use('hash', now, 60_000)));

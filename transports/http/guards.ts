@@ -1,19 +1,19 @@
 /** The three proofs that routes ask for, read from request headers and judged by the identity part. */
 import type { Authenticator } from '../../actors/identity/authenticator.ts';
 import { acceptServiceRequest, type ServiceRequestDependencies } from '../../actors/identity/service-requests.ts';
-import type { Tokens } from '../../actors/identity/tokens.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { Guards } from './api-route.ts';
 import type { HttpRequest } from './server.ts';
 
 export function createGuards(deps: {
-  readonly tokens: Tokens;
   readonly authenticator: Authenticator;
   readonly services: ServiceRequestDependencies;
 }): Guards {
   return {
-    bootstrap: async (request) => ({ publicKey: await deps.tokens.verifyBootstrap(bearerToken(request)) }),
-    access: (request) => deps.authenticator.authenticate(bearerToken(request)),
+    bootstrap: async (request) => ({
+      publicKey: await deps.authenticator.authenticateBootstrap(bearerToken(request), request.remoteAddress),
+    }),
+    access: (request) => deps.authenticator.authenticate(bearerToken(request), request.remoteAddress),
     service: (request, body) =>
       acceptServiceRequest(
         {

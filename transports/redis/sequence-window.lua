@@ -6,7 +6,8 @@
 -- ARGV[3]  digest of the signed text
 -- ARGV[4]  durable high mark, or '' when the caller has not looked it up
 -- ARGV[5]  lifetime of the state in seconds
--- Returns 'accepted', 'replayed', 'second_writer', 'reauthenticate' or 'unknown'.
+-- ARGV[6]  how far above the highest number used a number may be
+-- Returns 'accepted', 'ahead', 'replayed', 'second_writer', 'reauthenticate' or 'unknown'.
 local sequence, signed = tonumber(ARGV[1]), tonumber(ARGV[2])
 local slot = tostring(sequence % 32)
 local state = redis.call('HMGET', KEYS[1], 'high', 'signed', 'halted', slot)
@@ -21,6 +22,7 @@ local function halt()
   return 'second_writer'
 end
 
+if sequence > high + tonumber(ARGV[6]) then return 'ahead' end
 local used = state[4] and string.match(state[4], '^(%d+):') == ARGV[1]
 if used then
   if state[4] == ARGV[1] .. ':' .. ARGV[3] then return 'replayed' end

@@ -1,6 +1,6 @@
 /** Sequence windows in Redis: one hash of constant size per device, one script per step. */
 import type { Redis } from 'ioredis';
-import type { SequenceVerdict, SequenceWindows } from '../../actors/ports/sequence-windows.ts';
+import { MOST_SKIPPED, type SequenceVerdict, type SequenceWindows } from '../../actors/ports/sequence-windows.ts';
 import { loadLuaScript } from './lua-script.ts';
 
 const markScript = loadLuaScript(import.meta.url, './sequence-window.lua');
@@ -17,7 +17,7 @@ export function createRedisSequenceWindows(redis: Redis): SequenceWindows {
       (await markScript.run(
         redis,
         [key(deviceId)],
-        [sequence, timestamp, digest, durableHigh ?? '', LIFETIME_SECONDS],
+        [sequence, timestamp, digest, durableHigh ?? '', LIFETIME_SECONDS, MOST_SKIPPED],
       )) as SequenceVerdict,
     resume: async (deviceId, durableHigh) =>
       Number(await resumeScript.run(redis, [key(deviceId)], [durableHigh, LIFETIME_SECONDS])),

@@ -40,7 +40,7 @@ export interface DesktopEndpoint {
 
 /** What is kept with each socket. */
 interface Connection {
-  readonly principal: DesktopPrincipal;
+  principal: DesktopPrincipal;
   readonly clockOffsetMs: number;
   readonly subprotocol: Subprotocol;
   socket: SessionSocket | undefined;
@@ -87,7 +87,7 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
   const open = (ws: Native) => {
     const connection = ws.data;
     const { principal, clockOffsetMs, subprotocol } = connection;
-    const socket = wrapSocket(ws, FRAME_CODECS[subprotocol]);
+    const socket = wrapSocket(ws, connection, FRAME_CODECS[subprotocol]);
     connection.socket = socket;
     connections.add(connection);
     const turnAway = (error: unknown) => {
@@ -169,13 +169,16 @@ function isWithin({ userId, deviceId, familyId }: DesktopPrincipal, scope: Revoc
 /** Pings go out when a socket was silent for this long minus 16 s (uWebSockets.js' margin), so at most one heartbeat apart. */
 const IDLE_SECONDS = LIMITS.sessions.heartbeatMs / 1000 + 10;
 
-function wrapSocket(ws: Native, codec: FrameCodec): SessionSocket {
+function wrapSocket(ws: Native, connection: Connection, codec: FrameCodec): SessionSocket {
   return {
     send: (outgoing) => {
       ws.send(codec.encode(outgoing), codec.isBinary);
       return ws.bufferedBytes < LIMITS.sessions.congestedBytes;
     },
     close: (code, reason) => ws.close(code, reason),
+    renew: (principal) => {
+      connection.principal = principal;
+    },
   };
 }
 

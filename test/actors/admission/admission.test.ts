@@ -175,3 +175,25 @@ t.test('sweeping drops expired grants and leaves nothing of them behind', async 
   table.sweep();
   t.equal(table.size, 0);
 });
+
+t.test(
+  'every holder of a network address pays for his own misses: mapped addresses apart, one /64 together',
+  async (t) => {
+    const { admit } = setUp();
+    const exhaust = async (from: (n: number) => string) => {
+      let asked = 0;
+      for (let n = 0; n < 60; n += 1) {
+        const refusal = await admit(`token ${from(n)} ${n}`.replaceAll(/[ :.]/g, '-'), from(n)).catch(
+          (error: unknown) => error,
+        );
+        if ((refusal as { code?: string }).code === 'AUTH_TOKEN_UNKNOWN') asked += 1;
+      }
+      return asked;
+    };
+    t.equal(await exhaust((n) => `2001:db8::${n.toString(16)}:1`), 20, 'one /64');
+    t.equal(await exhaust((n) => `2001:db8:${n + 1}::1`), 60, 'sixty of them');
+    t.equal(await exhaust((n) => `::ffff:192.0.2.${n}`), 60, 'sixty IPv4 addresses, mapped');
+    t.equal(await exhaust((n) => (n % 2 === 0 ? '::ffff:198.51.100.1' : '198.51.100.1')), 20, 'one, in two spellings');
+    await t.rejects(admit('some-token', 'anything'), { code: 'BAD_REQUEST' });
+  },
+);

@@ -112,3 +112,46 @@ t.test('signing keys sealed under another installation key are refused by name',
   const { store, clock } = await setUp();
   await t.rejects(openKeyRing({ store, sealingKey: Buffer.alloc(32, 8), clock }), { code: 'SECRET_KEY_WRONG' });
 });
+
+t.test('a token has one spelling: changed spare bits, padding and blanks are refused', async (t) => {
+  const { tokens } = await setUp();
+  const { token } = tokens.issueAccess(OWNER);
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  const accepted: string[] = [];
+  for (const last of alphabet) {
+    const spelled = token.slice(0, -1) + last;
+    await tokens.verifyAccess(spelled).then(
+      () => accepted.push(spelled),
+      () => undefined,
+    );
+  }
+  t.strictSame(accepted, [token]);
+  const [header = '', claims = '', signature = ''] = token.split('.');
+  for (const spelled of [
+    `${token}=`,
+    `${token}==`,
+    ` ${token}`,
+    `${header}.${claims}=.${signature}`,
+    `${token}.`,
+    `${token}\n`,
+  ]) {
+    await t.rejects(tokens.verifyAccess(spelled), invalid, JSON.stringify(spelled.slice(-6)));
+  }
+});
+
+t.test('no token lives longer than its kind may, whatever it says of itself', async (t) => {
+  const { clock, tokens, keys } = await setUp();
+  const { kid, privateKey } = keys.current();
+  const sign = (iat: number, exp: number) =>
+    new SignJWT({ iss: 'vello', aud: 'vello', sub: 'u', did: 'd', fid: 'f', jti: 'j', iat, exp })
+      .setProtectedHeader({ alg: 'Ed25519', typ: 'at+jwt', kid })
+      .sign(privateKey);
+  const now = seconds(clock);
+  const eternal = await sign(now, now + 1_000_000);
+  t.equal((await tokens.verifyAccess(eternal)).expiresAtMs, (now + 900) * 1000);
+  await t.rejects(tokens.verifyAccess(await sign(now - 900, now + 1000)), { code: 'AUTH_TOKEN_EXPIRED' });
+  await t.resolves(tokens.verifyAccess(await sign(now + 60, now + 900)), 'another host may be ahead');
+  await t.rejects(tokens.verifyAccess(await sign(now + 61, now + 900)), invalid, 'but not by hours');
+  clock.advance(900_000);
+  await t.rejects(tokens.verifyAccess(eternal), { code: 'AUTH_TOKEN_EXPIRED' });
+});

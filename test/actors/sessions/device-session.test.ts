@@ -16,7 +16,7 @@ const DEVICE = 'device-1';
 /** A desktop that reads `capacity` messages and then no more until it is told to. */
 function openSocket(capacity = Infinity) {
   const sent: ServerMessage[] = [];
-  const state = { left: capacity, closedWith: undefined as number | undefined };
+  const state = { left: capacity, closedWith: undefined as number | undefined, familyId: 'family' };
   const socket: SessionSocket = {
     send: (message) => {
       sent.push(message);
@@ -24,6 +24,7 @@ function openSocket(capacity = Infinity) {
       return state.left > 0;
     },
     close: (code) => (state.closedWith ??= code),
+    renew: ({ familyId }) => (state.familyId = familyId),
   };
   const numbers = () => sent.flatMap((message) => ('seq' in message ? [message.seq] : []));
   return { socket, sent, state, numbers };
@@ -41,7 +42,10 @@ function setUp() {
     auth: {
       verifyAccess: async (token) => {
         if (token === 'bad') throw new VelloError('AUTH_TOKEN_EXPIRED');
-        return { ...principal, expiresAtMs: clock.now() + 900_000 };
+        if (token === 'another device')
+          return { ...principal, deviceId: 'device-2', expiresAtMs: clock.now() + 900_000 };
+        if (token === 'another user') return { ...principal, userId: 'mallory', expiresAtMs: clock.now() + 900_000 };
+        return { ...principal, familyId: 'later family', expiresAtMs: clock.now() + 900_000 };
       },
     },
     ...{ messages, bus, followers, metrics, random: () => 0.5 },
@@ -192,4 +196,36 @@ t.test('a session outlives its socket by the time to linger, and no longer', asy
   await pass(clock, LIMITS.sessions.lingerMs);
   t.equal(system.resolve('session'), undefined);
   t.equal(followers.count, 0);
+});
+
+t.test(
+  'a socket renewed with the token of another sign-in ends with that one; the token of somebody else renews nothing',
+  async (t) => {
+    const { session, arrive } = setUp();
+    const desktop = openSocket();
+    await arrive(desktop.socket);
+    const renew = async (token: string) => {
+      session.tell({ type: 'received', socket: desktop.socket, message: { type: 'refresh', access_token: token } });
+      await settled();
+      return desktop.sent.at(-1);
+    };
+    for (const token of ['another device', 'another user']) {
+      t.match(await renew(token), { type: 'error', code: 'AUTH_TOKEN_INVALID' }, token);
+      t.equal(desktop.state.familyId, 'family', token);
+    }
+    t.match(await renew('good'), { type: 'refreshed' });
+    t.equal(desktop.state.familyId, 'later family');
+  },
+);
+
+t.test('a desktop cannot acknowledge what was not sent to it', async (t) => {
+  const { messages, session, arrive } = setUp();
+  for (let n = 0; n < 4; n += 1) messages.put(DEVICE);
+  const desktop = openSocket(3);
+  await arrive(desktop.socket);
+  t.ok(desktop.numbers().length < 4, 'it does not keep up');
+  session.tell({ type: 'received', socket: desktop.socket, message: { type: 'ack', seq: 1000 } });
+  await settled();
+  const { messages: kept } = await messages.read({ userId: 'user', deviceId: DEVICE }, 0, 10);
+  t.equal(kept[0]?.seq, (desktop.numbers().at(-1) ?? 0) + 1);
 });

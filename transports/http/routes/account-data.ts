@@ -4,6 +4,8 @@ import { deleteAccount } from '../../../actors/identity/delete-account.ts';
 import type { AccountErasure } from '../../../actors/ports/account-erasure.ts';
 import type { AccountExport } from '../../../actors/ports/account-export.ts';
 import type { Clock } from '../../../actors/ports/clock.ts';
+import { IDENTITY_LIMITS, takeOrRefuse } from '../../../actors/identity/rate-limits.ts';
+import type { RateLimiter } from '../../../actors/ports/rate-limiter.ts';
 import type { GrantPublisher } from '../../../actors/ports/grants.ts';
 import { apiRoute, type ApiRoute } from '../api-route.ts';
 import { TIME } from '../schemas.ts';
@@ -12,6 +14,7 @@ export interface AccountDataParts {
   readonly exporting: AccountExport;
   readonly erasure: AccountErasure;
   readonly grants: GrantPublisher;
+  readonly limiter: RateLimiter;
   readonly clock: Clock;
 }
 
@@ -35,14 +38,18 @@ export function accountDataRoutes(parts: AccountDataParts): readonly ApiRoute[] 
           ),
         },
       },
-      handle: ({ caller }) => ({
-        status: 200,
-        headers: {
-          'Content-Type': 'application/json',
-          'Content-Disposition': 'attachment; filename="vello-export.json"',
-        },
-        stream: writeExport(parts.exporting, caller.userId, new Date(parts.clock.now())),
-      }),
+      errors: ['RATE_LIMITED'],
+      handle: async ({ caller }) => {
+        await takeOrRefuse(parts.limiter, `export:user:${caller.userId}`, IDENTITY_LIMITS.exportPerUser);
+        return {
+          status: 200,
+          headers: {
+            'Content-Type': 'application/json',
+            'Content-Disposition': 'attachment; filename="vello-export.json"',
+          },
+          stream: writeExport(parts.exporting, caller.userId, new Date(parts.clock.now())),
+        };
+      },
     }),
 
     apiRoute({

@@ -2,7 +2,7 @@
 import { Type } from '@sinclair/typebox';
 import { answerChallenge, issueChallenge, type DeviceAuthDependencies } from '../../../actors/identity/challenge.ts';
 import type { KeyRing } from '../../../actors/identity/key-ring.ts';
-import { IDENTITY_LIMITS, takeOrRefuse } from '../../../actors/identity/rate-limits.ts';
+import { IDENTITY_LIMITS, takeFromAddress } from '../../../actors/identity/rate-limits.ts';
 import { refresh, type RefreshDependencies } from '../../../actors/identity/refresh.ts';
 import { apiRoute, type ApiRoute } from '../api-route.ts';
 import { base64url, closed, TIME, TOKEN_PAIR, UUID } from '../schemas.ts';
@@ -42,10 +42,13 @@ export function authRoutes(deps: AuthRouteDependencies): readonly ApiRoute[] {
       auth: 'none',
       body: closed({ challenge_id: UUID, signature: base64url(64, 'Over the signed text.') }),
       answers: { 200: { description: 'A token that opens `/api/devices/*` for five minutes.', schema: VERIFIED } },
-      errors: ['AUTH_CHALLENGE_EXPIRED', 'AUTH_SIGNATURE_INVALID', 'AUTH_DEVICE_REVOKED'],
-      handle: async ({ body }) => ({
+      errors: ['AUTH_CHALLENGE_EXPIRED', 'AUTH_SIGNATURE_INVALID', 'AUTH_DEVICE_REVOKED', 'RATE_LIMITED'],
+      handle: async ({ body, request }) => ({
         status: 200,
-        body: await answerChallenge({ challengeId: body.challenge_id, signature: body.signature }, deviceAuth),
+        body: await answerChallenge(
+          { challengeId: body.challenge_id, signature: body.signature, address: request.remoteAddress },
+          deviceAuth,
+        ),
       }),
     }),
     apiRoute({
@@ -67,7 +70,7 @@ export function authRoutes(deps: AuthRouteDependencies): readonly ApiRoute[] {
         'RATE_LIMITED',
       ],
       handle: async ({ body, request }) => {
-        await takeOrRefuse(limiter, `refresh:address:${request.remoteAddress}`, IDENTITY_LIMITS.refreshPerAddress);
+        await takeFromAddress(limiter, 'refresh', request.remoteAddress, IDENTITY_LIMITS.refreshPerAddress);
         return { status: 200, body: await refresh(body.refresh_token, refreshing) };
       },
     }),

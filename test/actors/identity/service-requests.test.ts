@@ -1,0 +1,90 @@
+import t from 'tap';
+import { createHash } from 'node:crypto';
+import {
+  acceptServiceRequest,
+  SERVICE_CLOCK_TOLERANCE_MS,
+  type SignedServiceRequest,
+} from '../../../actors/identity/service-requests.ts';
+import { serviceRequestText } from '../../../actors/identity/signed-texts.ts';
+import { createIdentityDecisions } from '../../fixtures/identity-decisions.ts';
+import { createMemoryUsedSignatures } from '../../fixtures/memory-identity-stores.ts';
+
+function setUp() {
+  const { clock, signed, signatures, device } = createIdentityDecisions();
+  clock.setNow(Math.floor(clock.now() / 1000) * 1000);
+  const used = createMemoryUsedSignatures(clock);
+  const services = {
+    keysOf: async (id: string) => (id === 'collector' ? [Buffer.alloc(32, 9), device.publicKey] : []),
+  };
+  const now = () => Math.floor(clock.now() / 1000);
+  const request = (timestamp = now(), more: Partial<SignedServiceRequest> = {}): SignedServiceRequest => {
+    const facts = { serviceId: 'collector', method: 'POST', path: '/api/jobs?x=1', body: Buffer.from('{}') };
+    const bodySha256 = createHash('sha256').update(facts.body).digest('hex');
+    const signature = signed(serviceRequestText({ ...facts, timestamp, bodySha256 }));
+    return { ...facts, authorization: `Ed25519 ${timestamp}:${signature}`, ...more };
+  };
+  const accept = (given: SignedServiceRequest) => acceptServiceRequest(given, { services, used, signatures, clock });
+  return { clock, now, request, accept };
+}
+
+const invalid = { code: 'SERVICE_AUTH_INVALID' };
+
+t.test('a request that any key of its service signed is accepted, once', async (t) => {
+  const { request, accept } = setUp();
+  t.strictSame(await accept(request()), { serviceId: 'collector' });
+  await t.rejects(accept(request()), { code: 'SERVICE_SIGNATURE_REPLAYED' });
+});
+
+t.test('what is signed is what is sent', async (t) => {
+  const { request, accept, now } = setUp();
+  const altered: Readonly<Record<string, Partial<SignedServiceRequest>>> = {
+    'another method': { method: 'GET' },
+    'another path': { path: '/api/jobs' },
+    'another body': { body: Buffer.from('{ }') },
+    'another service': { serviceId: 'collector-2' },
+    'an unknown service': { serviceId: 'nobody' },
+    'no service': { serviceId: '' },
+    'a service of the wrong form': { serviceId: 'Collector' },
+    'no authorization': { authorization: '' },
+    'another scheme': { authorization: request().authorization.replace('Ed25519', 'Bearer') },
+    'another time': { authorization: request().authorization.replace(String(now()), String(now() + 1)) },
+    'a changed signature': { authorization: `${request().authorization.slice(0, -4)}AAAA` },
+    'a second spelling of the signature': { authorization: respelled(request().authorization) },
+  };
+  for (const [name, more] of Object.entries(altered)) await t.rejects(accept(request(now(), more)), invalid, name);
+});
+
+/** The last of 86 characters carries two bits that mean nothing. */
+function respelled(text: string): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  return text.slice(0, -1) + (alphabet[alphabet.indexOf(text.at(-1) ?? '') + 1] ?? '');
+}
+
+t.test('a clock may be five minutes off, either way, and not a second more', async (t) => {
+  const { request, accept, now, clock } = setUp();
+  const most = SERVICE_CLOCK_TOLERANCE_MS / 1000;
+  clock.advance(most * 1000);
+  for (const offBy of [most + 1, -most - 1]) {
+    await t.rejects(accept(request(now() + offBy)), {
+      code: 'SERVICE_CLOCK_SKEW',
+      extras: { members: { server_time: /Z$/ } },
+    });
+  }
+  await t.resolves(accept(request(now() + most)));
+  await t.resolves(accept(request(now() - most)));
+});
+
+t.test('a signature is remembered for as long as its time is accepted', async (t) => {
+  const { request, accept, now, clock } = setUp();
+  const early = request(now() + SERVICE_CLOCK_TOLERANCE_MS / 1000);
+  await t.resolves(accept(early));
+  clock.advance(2 * SERVICE_CLOCK_TOLERANCE_MS - 1);
+  await t.rejects(accept(early), { code: 'SERVICE_SIGNATURE_REPLAYED' }, 'at the last moment of ten minutes');
+  clock.advance(1001);
+  await t.rejects(accept(early), { code: 'SERVICE_CLOCK_SKEW' });
+});
+
+t.test('a signature from before the memory was emptied is refused', async (t) => {
+  const { request, accept, now } = setUp();
+  await t.rejects(accept(request(now() - 1)), { code: 'SERVICE_SIGNATURE_REPLAYED' });
+});
