@@ -25,13 +25,14 @@ import { problemReply, toVelloError, type ProblemReply } from '../http/problem.t
 import { HEADER as REQUEST_ID } from '../http/request-id.ts';
 import { createClientAnswer, type ClientAnswer } from './client-answer.ts';
 import { headersToClient, headerValue, UNBUFFERED } from './header-policy.ts';
-import { createKeyScrubber, scrubText, type KeyScrubber } from './key-scrubber.ts';
+import { HeldRefusal } from './held-refusal.ts';
+import { createKeyScrubber, type KeyScrubber } from './key-scrubber.ts';
 import { findOverdue } from './find-overdue.ts';
 import { ProviderLeg, type LegListener } from './provider-leg.ts';
 import { refuse } from './refuse.ts';
 import { meterFor, sessionOf, speaksOpenAi, type RelayRequest } from './relay-request.ts';
 import { createUpload, type Upload } from './upload.ts';
-import { concernsOurAccount, replyToRefusal } from './upstream-refusal.ts';
+import { concernsOurAccount } from './upstream-refusal.ts';
 
 export interface ExchangeWorld {
   readonly admission: Admission;
@@ -75,8 +76,7 @@ export class Exchange implements LegListener {
   #head: UpstreamHeaders | undefined;
   #scrubber: KeyScrubber | undefined;
   #reader: AnswerReader | undefined;
-  #errorBody: Buffer[] | undefined;
-  #errorBytes = 0;
+  #refusal: HeldRefusal | undefined;
   #bytesOut = 0;
 
   constructor(world: ExchangeWorld, response: NativeResponse, request: RelayRequest) {
@@ -194,7 +194,7 @@ export class Exchange implements LegListener {
     if (status >= 300) {
       // The provider wants no more of it: what is still coming is read and thrown away.
       this.#upload.discard();
-      this.#errorBody = [];
+      this.#refusal = new HeldRefusal(status, headers);
       return;
     }
     const secret = this.#leg?.key?.reveal();
@@ -209,9 +209,8 @@ export class Exchange implements LegListener {
   }
 
   onData(chunk: Buffer): void {
-    if (this.#errorBody !== undefined) {
-      this.#errorBytes += chunk.length;
-      if (this.#errorBytes <= LIMITS.relay.errorBodyBytes) this.#errorBody.push(chunk);
+    if (this.#refusal !== undefined) {
+      this.#refusal.push(chunk);
       return;
     }
     this.#reader?.push(chunk);
@@ -226,11 +225,13 @@ export class Exchange implements LegListener {
 
   onEnd(): void {
     if (this.#phase === 'orphaned') {
-      this.#finish(this.#errorBody === undefined ? 'client_abort' : 'upstream_error');
+      this.#finish(this.#refusal === undefined ? 'client_abort' : 'upstream_error');
       return;
     }
-    if (this.#errorBody !== undefined) {
-      this.#replyRefusal(this.#errorBody);
+    if (this.#refusal !== undefined) {
+      const { requestId, route } = this.#request;
+      this.#reply(this.#refusal.reply(requestId, speaksOpenAi(route), this.#leg?.key?.reveal()));
+      this.#finish('upstream_error');
       return;
     }
     this.#send(this.#scrubber?.flush() ?? noBytes);
@@ -297,18 +298,9 @@ export class Exchange implements LegListener {
       this.#phase === 'relaying' &&
       this.#request.route.type === 'transcribe' &&
       this.#upload.complete &&
-      this.#errorBody === undefined &&
+      this.#refusal === undefined &&
       this.#world.orphans.count < LIMITS.relay.orphanedAnswers
     );
-  }
-
-  #replyRefusal(chunks: readonly Buffer[]): void {
-    const isWhole = this.#errorBytes <= LIMITS.relay.errorBodyBytes;
-    const body = isWhole ? scrubText(Buffer.concat(chunks).toString('utf8'), this.#leg?.key?.reveal()) : undefined;
-    const refusal = { status: this.#status, headers: this.#head ?? {}, body };
-    const reply = replyToRefusal(refusal, this.#request.requestId, speaksOpenAi(this.#request.route));
-    this.#reply(reply);
-    this.#finish('upstream_error');
   }
 
   /** Ends the exchange before its time: with an error where there is no answer yet, by cutting the connection where there is. */
