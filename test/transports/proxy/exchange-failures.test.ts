@@ -199,3 +199,21 @@ t.test(
     t.notOk(everything.includes(half));
   },
 );
+
+t.test(
+  'what our engine says about a recording keeps its AUDIO_ code on both routes; no other code is believed',
+  async (t) => {
+    for (const [path, status, given, told] of [
+      ['/vello/transcribe', 400, 'AUDIO_TOO_SHORT', '"code":"AUDIO_TOO_SHORT"'],
+      ['/v1/audio/transcriptions', 400, 'AUDIO_TOO_SHORT', '"code":"AUDIO_TOO_SHORT"'],
+      ['/vello/transcribe', 404, 'AUDIO_TOO_SHORT', '"code":"NOT_FOUND"'],
+      ['/vello/transcribe', 400, 'CREDITS_EXHAUSTED', '"code":"BAD_REQUEST"'],
+      ['/vello/transcribe', 400, 'AUDIO_NEVER_HEARD_OF', '"code":"BAD_REQUEST"'],
+    ] as const) {
+      const { client, request } = await sent(t, path);
+      const error = { message: 'Too short.', type: 'invalid_request_error', param: 'file', code: given };
+      request.reply(status, { 'Content-Type': 'application/json' }, JSON.stringify({ error }));
+      t.match(await client.until(told), new RegExp(`^HTTP/1\\.1 ${status} `), `${path} ${given}`);
+    }
+  },
+);
