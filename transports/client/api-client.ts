@@ -1,6 +1,6 @@
 /** One JSON call to the api: errors become `ClientError`, every call has a deadline, and nothing is retried here. */
 import type { Clock } from '../../actors/ports/clock.ts';
-import { errorFromAnswer, localError } from './client-error.ts';
+import { errorFromAnswer, foreignAnswer, isFromServer, localError } from './client-error.ts';
 
 export interface ApiCall {
   readonly method: 'GET' | 'POST' | 'PUT';
@@ -18,7 +18,7 @@ export interface ApiAnswer {
   readonly sentAtMs: number;
 }
 
-/** Resolves with the decoded answer. @throws ClientError with the server's code, or `NETWORK`, `TIMEOUT`, `PROTOCOL`, `CLOSED`. */
+/** Resolves with the decoded answer. @throws ClientError with the server's code, or `NETWORK`, `TIMEOUT`, `CLOSED`. */
 export type CallApi = (call: ApiCall) => Promise<ApiAnswer>;
 
 export interface ApiClientOptions {
@@ -49,8 +49,10 @@ export function createApiClient(options: ApiClientOptions): CallApi {
         redirect: 'error',
       });
       const text = await response.text();
-      if (!response.ok) throw errorFromAnswer(response.status, (name) => response.headers.get(name), text);
-      return { status: response.status, body: decode(text, path), sentAtMs };
+      const header = (name: string) => response.headers.get(name);
+      if (!response.ok) throw errorFromAnswer(response.status, header, text);
+      if (!isFromServer(header)) throw foreignAnswer(response.status);
+      return { status: response.status, body: decode(text, response.status), sentAtMs };
     } catch (error) {
       if (signal.aborted) throw localError('CLOSED', 'The client was closed.');
       if (deadline.signal.aborted) throw localError('TIMEOUT', `${path} did not answer within ${timeoutMs} ms.`);
@@ -61,10 +63,10 @@ export function createApiClient(options: ApiClientOptions): CallApi {
   };
 }
 
-function decode(text: string, path: string): unknown {
+function decode(text: string, status: number): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw localError('PROTOCOL', `${path} did not answer in JSON.`, error);
+    throw foreignAnswer(status, error);
   }
 }

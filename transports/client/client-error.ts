@@ -2,7 +2,7 @@
 
 /** Codes of the SDK's own; every other code is the server's (contract §2). */
 export type LocalCode =
-  /** No answer: the connection could not be made, or broke. */
+  /** No answer of the server: the connection could not be made or broke, or something on the way answered in its place. */
   | 'NETWORK'
   /** No answer within the time allowed. */
   | 'TIMEOUT'
@@ -23,6 +23,8 @@ export interface ClientErrorDetails {
   readonly retryAfterMs?: number;
   /** `X-Request-Id` of the answer: what support asks for. */
   readonly requestId?: string;
+  /** The server's clock (ISO 8601), where the refusal is about time. */
+  readonly serverTime?: string;
   readonly cause?: unknown;
 }
 
@@ -34,6 +36,7 @@ export class ClientError extends Error {
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
   readonly requestId: string | undefined;
+  readonly serverTime: string | undefined;
 
   constructor(code: string, message: string, details: ClientErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -43,6 +46,7 @@ export class ClientError extends Error {
     this.retryable = details.retryable ?? false;
     this.retryAfterMs = details.retryAfterMs;
     this.requestId = details.requestId;
+    this.serverTime = details.serverTime;
   }
 }
 
@@ -56,20 +60,45 @@ interface Problem {
   readonly detail?: unknown;
   readonly message?: unknown;
   readonly title?: unknown;
+  readonly server_time?: unknown;
 }
 
-/** The error that an HTTP answer stands for, from its problem document (RFC 9457) or from OpenAI's error shape. */
-export function errorFromAnswer(status: number, header: (name: string) => string | null, body: string): ClientError {
+type Header = (name: string) => string | null;
+
+/** Every answer of ours has an id; that of a captive portal, a proxy or whoever else sits on the way has none. */
+export const isFromServer = (header: Header): boolean => header('x-request-id') !== null;
+
+/** What answered is not the server. Says nothing about us, so that trying again may help. */
+export const foreignAnswer = (status: number, cause?: unknown): ClientError =>
+  localError('NETWORK', `Something else than the server answered (${status}): a captive portal or a proxy?`, cause);
+
+/**
+ * The error that a refusal over HTTP stands for: a problem document (RFC 9457) with a code and a request id is the server's verdict,
+ * anything else is the network's doing.
+ */
+export function errorFromAnswer(status: number, header: Header, body: string): ClientError {
   const problem = readProblem(body);
+  const isProblem = header('content-type')?.startsWith('application/problem+json') === true;
+  if (!isProblem || !isFromServer(header) || typeof problem.code !== 'string') return foreignAnswer(status);
+  return errorFromProblem(status, header, problem, problem.code);
+}
+
+/** The error that ended a stream which the server had begun, in OpenAI's error shape. */
+export function errorFromEvent(header: Header, data: string): ClientError {
+  const problem = readProblem(data);
+  return errorFromProblem(502, header, problem, typeof problem.code === 'string' ? problem.code : 'UPSTREAM_FAILED');
+}
+
+function errorFromProblem(status: number, header: Header, problem: Problem, code: string): ClientError {
   const retryAfterSeconds = Number(header('retry-after') ?? Number.NaN);
   const requestId = header('x-request-id');
-  const code = typeof problem.code === 'string' ? problem.code : `HTTP_${status}`;
   const message = [problem.detail, problem.message, problem.title].find((part) => typeof part === 'string');
   return new ClientError(code, message ?? `The server answered ${status}.`, {
     status,
     retryable: status === 429 || status >= 500,
     ...(Number.isFinite(retryAfterSeconds) ? { retryAfterMs: retryAfterSeconds * 1000 } : {}),
     ...(requestId === null ? {} : { requestId }),
+    ...(typeof problem.server_time === 'string' ? { serverTime: problem.server_time } : {}),
   });
 }
 

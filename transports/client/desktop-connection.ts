@@ -47,6 +47,8 @@ export interface DesktopConnection {
   readonly lastSeq: number;
   /** Measures the server's clock over the open socket; the client's clock follows. */
   syncTime(): void;
+  /** To be called when the machine wakes or its network is back: tests the socket within 3 s, and ends a wait before a reconnect. */
+  wake(): void;
   /** Resolves when the socket is closed. Never reconnects afterwards. */
   close(): Promise<void>;
 }
@@ -74,6 +76,7 @@ export async function connectDesktop(deps: ConnectionDeps, handlers: ConnectionH
   let lastSeq = 0;
   let reconnectAfterMs = 0;
   let socket: DesktopSocket | undefined;
+  let waking = new AbortController();
 
   const onHello = (hello: Hello, sentAtMs: number) => {
     serverClock.observe(hello.server_time, sentAtMs);
@@ -156,6 +159,11 @@ export async function connectDesktop(deps: ConnectionDeps, handlers: ConnectionH
         onHello(hello, sentAtMs);
       },
       onMessage,
+    }).catch((error: unknown) => {
+      if (error instanceof ClientError && error.serverTime !== undefined) {
+        serverClock.observe(error.serverTime, sentAtMs);
+      }
+      throw error;
     });
     reconnectAfterMs = 0;
     return opened;
@@ -167,6 +175,8 @@ export async function connectDesktop(deps: ConnectionDeps, handlers: ConnectionH
       return await open(token);
     } catch (error) {
       if (!(error instanceof ClientError) || error.status !== 401) throw error;
+      // Our clock was moved since it was last measured; the refusal told the time, and the token is still good.
+      if (error.code === 'AUTH_CLOCK_SKEW') return open(token);
       return open(await deps.replace(token));
     }
   };
@@ -182,8 +192,10 @@ export async function connectDesktop(deps: ConnectionDeps, handlers: ConnectionH
       for (let next: DesktopSocket | undefined; next === undefined; attempt += 1) {
         if (signal.aborted) return;
         const retryInMs = backoffMs(attempt, reconnectAfterMs);
+        waking = new AbortController();
         handlers.disconnected?.({ code, retryInMs });
-        await pause(clock, retryInMs, signal);
+        await pause(clock, retryInMs, AbortSignal.any([signal, waking.signal]));
+        if (waking.signal.aborted) attempt = 0;
         next = await openWithFreshToken().catch((error: unknown) => {
           if (error instanceof ClientError && error.retryable) return undefined;
           throw error;
@@ -208,6 +220,10 @@ export async function connectDesktop(deps: ConnectionDeps, handlers: ConnectionH
       return lastSeq;
     },
     syncTime: () => socket?.send({ type: 'time_sync', t0: clock.now() }),
+    wake: () => {
+      waking.abort();
+      socket?.probe();
+    },
     close: async () => {
       leave.abort();
       await finished;

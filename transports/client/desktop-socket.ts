@@ -17,6 +17,8 @@ export interface DesktopSocket {
   readonly closed: Promise<number>;
   /** Does nothing on a closed socket: what must arrive is repeated by the protocol. */
   readonly send: (message: DesktopMessage) => void;
+  /** Ends the socket unless something is heard within 3 s: after a sleep only the other side can tell whether it is still there. */
+  readonly probe: () => void;
 }
 
 export interface DesktopSocketOptions {
@@ -32,6 +34,7 @@ export interface DesktopSocketOptions {
 }
 
 const HANDSHAKE_MS = 15_000;
+const PROBE_MS = 3_000;
 
 /** Resolves with the server's `hello`. @throws ClientError why the upgrade was refused, `NETWORK`, `TIMEOUT`, `PROTOCOL` or `CLOSED`. */
 export function openDesktopSocket(options: DesktopSocketOptions): Promise<DesktopSocket> {
@@ -65,6 +68,12 @@ export function openDesktopSocket(options: DesktopSocketOptions): Promise<Deskto
       closed,
       send: (message) => {
         if (ws.readyState === WebSocket.OPEN) ws.send(codec.encode(message));
+      },
+      probe: () => {
+        if (heartbeatMs === undefined || ws.readyState !== WebSocket.OPEN) return;
+        deadline.cancel();
+        deadline = clock.setTimer(PROBE_MS, () => ws.terminate());
+        socket.send({ type: 'ping' });
       },
     };
     const leave = () => {

@@ -1,6 +1,13 @@
 /** One transcription through the gateway: the recording streams up while its text streams down. Says nothing of tokens' origin. */
 import { randomUUID } from 'node:crypto';
-import { errorFromAnswer, localError } from './client-error.ts';
+import {
+  errorFromAnswer,
+  errorFromEvent,
+  foreignAnswer,
+  isFromServer,
+  localError,
+  type ClientError,
+} from './client-error.ts';
 import { parseEventStream } from './event-stream-parser.ts';
 import { createMultipartUpload, type MultipartUpload } from './multipart-upload.ts';
 
@@ -102,14 +109,19 @@ async function send(
       redirect: 'error',
     });
   const token = await deps.token();
-  let response = await post(token);
-  if (response.status === 401) {
-    await response.body?.cancel();
-    response = await post(await deps.replace(token));
-  }
+  const response = await post(token);
   if (response.ok) return response;
-  const { headers } = response;
-  throw errorFromAnswer(response.status, (name) => headers.get(name), await response.text());
+  const refusal = await readRefusal(response);
+  if (refusal.status !== 401) throw refusal;
+  const second = await post(await deps.replace(token));
+  if (second.ok) return second;
+  throw await readRefusal(second);
+}
+
+const headerOf = (response: Response) => (name: string) => response.headers.get(name);
+
+async function readRefusal(response: Response): Promise<ClientError> {
+  return errorFromAnswer(response.status, headerOf(response), await response.text());
 }
 
 interface TranscriptEvent {
@@ -120,22 +132,38 @@ interface TranscriptEvent {
 }
 
 async function* readText(response: Response): AsyncGenerator<string> {
-  if (response.headers.get('content-type')?.startsWith('text/event-stream') !== true) {
-    const { text } = (await response.json()) as { readonly text?: string };
-    if (text === undefined) throw localError('PROTOCOL', 'The gateway answered without a text.');
-    yield text;
+  const header = headerOf(response);
+  if (!isFromServer(header)) throw foreignAnswer(response.status);
+  if (header('content-type')?.startsWith('text/event-stream') !== true) {
+    yield wholeText(await response.text(), response.status);
     return;
   }
   if (response.body === null) throw localError('PROTOCOL', 'The gateway answered without a body.');
   for await (const { data } of parseEventStream(response.body)) {
     if (data === '[DONE]') return;
-    const event = JSON.parse(data) as TranscriptEvent;
+    const event = readEvent(data);
     if (event.type === 'transcript.text.delta') yield event.delta ?? '';
     else if (event.type === 'transcript.text.done') return;
-    else if (event.error !== undefined) {
-      const header = (name: string) => response.headers.get(name);
-      throw errorFromAnswer(502, header, data);
-    }
+    else if (event.error !== undefined) throw errorFromEvent(header, data);
   }
   throw localError('PROTOCOL', 'The stream ended before the transcript was complete.');
+}
+
+function wholeText(body: string, status: number): string {
+  let answer: { readonly text?: unknown } | null;
+  try {
+    answer = JSON.parse(body) as typeof answer;
+  } catch (error) {
+    throw foreignAnswer(status, error);
+  }
+  if (typeof answer?.text === 'string') return answer.text;
+  throw localError('PROTOCOL', 'The gateway answered without a text.');
+}
+
+function readEvent(data: string): TranscriptEvent {
+  try {
+    return JSON.parse(data) as TranscriptEvent;
+  } catch (error) {
+    throw localError('PROTOCOL', 'The gateway sent an event that is not JSON.', error);
+  }
 }

@@ -21,7 +21,8 @@ function start(options: { stream?: boolean } = {}) {
   return { transcription: transcribe(deps, AUDIO, { model: 'm', ...options }), replaced };
 }
 
-const STREAM_HEAD = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n';
+const STREAM_HEAD =
+  'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Request-Id: r-1\r\nConnection: close\r\n\r\n';
 const delta = (text: string) => `data: ${JSON.stringify({ type: 'transcript.text.delta', delta: text })}\n\n`;
 const DONE = `data: ${JSON.stringify({ type: 'transcript.text.done', text: '' })}\n\n`;
 
@@ -57,21 +58,21 @@ t.test('a whole answer is one piece', async (t) => {
   const text = start({ stream: false }).transcription.text();
   const request = await gateway.next();
   t.notOk((await request.whole()).includes('name="stream"'));
-  request.reply(200, { 'Content-Type': 'application/json' }, '{"text":"all of it"}');
+  request.reply(200, { 'Content-Type': 'application/json', 'X-Request-Id': 'r-1' }, '{"text":"all of it"}');
   t.equal(await text, 'all of it');
 });
 
 t.test('a refused token is replaced once, and the recording is sent again', async (t) => {
   const { transcription, replaced } = start({ stream: false });
   const text = transcription.text();
-  const problem = { 'Content-Type': 'application/problem+json' };
+  const problem = { 'Content-Type': 'application/problem+json', 'X-Request-Id': 'r-1' };
   const first = await gateway.next();
   await first.whole();
   first.reply(401, problem, '{"code":"AUTH_TOKEN_UNKNOWN"}');
   const second = await gateway.next();
   t.equal(second.header('authorization'), 'Bearer second-token');
   t.ok((await second.whole()).includes(AUDIO));
-  second.reply(200, { 'Content-Type': 'application/json' }, '{"text":"words"}');
+  second.reply(200, { 'Content-Type': 'application/json', 'X-Request-Id': 'r-1' }, '{"text":"words"}');
   t.equal(await text, 'words');
   t.strictSame(replaced, ['first-token']);
 });
@@ -111,4 +112,23 @@ t.test('leaving the loop ends the call', async (t) => {
   request.send(STREAM_HEAD + delta('enough'));
   t.equal(await left, 'enough');
   await request.closed;
+});
+
+t.test('what a captive portal answers is a network trouble: no verdict, no new token, never a raw error', async (t) => {
+  for (const [status, type, body] of [
+    [200, 'text/html', '<html>login</html>'],
+    [200, 'application/json', '{"text":"log in first"}'],
+    [401, 'text/html', ''],
+    [401, 'application/json', '{"code":"AUTH_TOKEN_UNKNOWN"}'],
+    [403, 'text/html', ''],
+    [511, 'text/html', ''],
+  ] as const) {
+    const { transcription, replaced } = start();
+    const refused = collect(transcription);
+    const request = await gateway.next();
+    await request.whole();
+    request.reply(status, { 'Content-Type': type }, body);
+    t.match(await refused, { heard: [], error: { code: 'NETWORK', retryable: true } }, `${status} ${type}`);
+    t.strictSame(replaced, []);
+  }
 });
