@@ -87,7 +87,9 @@ async function end(
 const REASONS: Readonly<Record<string, string>> = {
   gone: 'it is not there any more',
   unknown_origin: 'it does not say which stream it came from',
-  unrecorded: 'its record in the database has not been made yet; is the collector running?',
+  no_event: 'it has more fields than any event',
+  unrecorded:
+    'it is not in the database: the collector is not running, or the api refuses to record it (see its log); save it with show --json',
 };
 
 async function* chosen({ dead, ids, invocation }: Context): AsyncIterable<DeadEntry> {

@@ -10,7 +10,7 @@ export type ReaderMessage =
   | { readonly type: 'pull' }
   /** A worker has nothing left to do. */
   | { readonly type: 'idle'; readonly worker: number }
-  /** Look for entries that a dead consumer left. */
+  /** Look for entries that a dead consumer left, and for own ones that nobody here knows. */
   | { readonly type: 'sweep' };
 
 export interface WorkerMessage {
@@ -27,7 +27,9 @@ export type SettlerMessage =
       readonly abandoned: readonly EntryMove[];
       readonly reply: Reply<undefined>;
     }
-  | { readonly type: 'flush' };
+  | { readonly type: 'flush' }
+  /** Keep what the line owns from being claimed. */
+  | { readonly type: 'renew' };
 
 export interface ConsumerLine {
   readonly kind: EventStreamKind;
@@ -38,7 +40,7 @@ export interface ConsumerLine {
   readonly batchSize: number;
   /** Entries of the dlq that may wait in memory for their time. */
   readonly waitingLimit: number;
-  /** An entry that its owner has not touched for this long belongs to whoever claims it. */
+  /** An entry whose owner has not renewed it for this long belongs to whoever claims it. */
   readonly leaseMs: number;
   /** False from a failure that was our own fault until something went well again; feeds readiness, and slows the reader down. */
   isTrusted: boolean;
@@ -55,7 +57,6 @@ export function createConsumerLine(
   kind: EventStreamKind,
   consumer: string,
   sizes: {
-    readonly longestDelayMs: number;
     readonly leaseMs: number;
     readonly workerCount?: number;
     readonly batchSize?: number;
@@ -67,8 +68,7 @@ export function createConsumerLine(
     workerCount: sizes.workerCount ?? 4,
     batchSize: sizes.batchSize ?? 100,
     waitingLimit: kind === 'dlq' ? 5000 : 0,
-    // An entry of the dlq is also held while it waits.
-    leaseMs: sizes.leaseMs + (kind === 'dlq' ? sizes.longestDelayMs : 0),
+    leaseMs: sizes.leaseMs,
     isTrusted: true,
     stream: undefined,
     reader: undefined,

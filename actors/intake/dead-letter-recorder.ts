@@ -1,6 +1,6 @@
 /**
- * Copies abandoned events from the dead stream into the lasting record of the api. The entries stay in the stream, acknowledged, until
- * an operator retries or discards them; recording one twice is recording it once.
+ * Copies abandoned events from the dead stream into the lasting record of the api. The entries stay in the stream, acknowledged once they
+ * are recorded and not before, until an operator retries or discards them; recording one twice is recording it once.
  */
 import type { ActorContext, ActorDefinition } from '../kernel/actor.ts';
 import type { AbandonedAttempt, AbandonedEvent } from '../ports/abandoned-events.ts';
@@ -20,7 +20,8 @@ interface RecorderMessage {
 
 const BATCH = 100;
 const BLOCK_MS = 2000;
-const LEASE_MS = 60_000;
+/** Recording twice is recording once, so that nobody renews it. */
+const LEASE_MS = 15_000;
 /** Recording kills nobody: however often it was tried, it is tried again. */
 const EVER = Number.MAX_SAFE_INTEGER;
 const CLAIM_TERMS = { minIdleMs: LEASE_MS, maxDeliveries: EVER, aloneFrom: EVER, count: BATCH };
@@ -58,6 +59,8 @@ class Recorder {
   readonly #stream: EventStream;
   readonly #ctx: ActorContext<RecorderMessage>;
   #isFirst = true;
+  /** What the api refused: owned and never acknowledged, so that nobody takes it for recorded. The next incarnation asks again. */
+  readonly #refused = new Set<string>();
 
   constructor(parts: DeadLetterRecorderParts, stream: EventStream, ctx: ActorContext<RecorderMessage>) {
     this.#parts = parts;
@@ -68,8 +71,9 @@ class Recorder {
   async pull(): Promise<void> {
     const entries = await this.#next();
     if (entries.length > 0) {
+      let recorded: readonly StreamEntry[];
       try {
-        await this.#record(entries);
+        recorded = await this.#record(entries);
       } catch (error) {
         if (!isRetryable(error)) throw error;
         this.#isFirst = true;
@@ -79,9 +83,9 @@ class Recorder {
       }
       await this.#stream.acknowledge(
         this.#parts.consumer,
-        entries.map(({ id }) => id),
+        recorded.map(({ id }) => id),
       );
-      this.recorded += entries.length;
+      this.recorded += recorded.length;
     }
     this.#ctx.self.tell({ type: 'pull' });
   }
@@ -90,7 +94,7 @@ class Recorder {
   async #next(): Promise<readonly StreamEntry[]> {
     const { consumer } = this.#parts;
     if (this.#isFirst) {
-      const held = await this.#stream.held(consumer);
+      const held = (await this.#stream.held(consumer)).filter(({ id }) => !this.#refused.has(id));
       if (held.length > 0) return held.slice(0, BATCH);
       this.#isFirst = false;
     }
@@ -98,19 +102,23 @@ class Recorder {
     return entries.length > 0 ? entries : this.#stream.read(consumer, BATCH, BLOCK_MS);
   }
 
-  async #record(entries: readonly StreamEntry[]): Promise<void> {
+  /** Returns those that are in the record now. */
+  async #record(entries: readonly StreamEntry[]): Promise<readonly StreamEntry[]> {
     try {
       await this.#parts.api.recordDeadLetters(entries.map((entry) => toAbandoned(entry)));
+      return entries;
     } catch (error) {
       if (!mayBeOneOfMany(error)) throw error;
       const half = entries.length >> 1;
       if (half > 0) {
-        await this.#record(entries.slice(0, half));
-        await this.#record(entries.slice(half));
-        return;
+        return [...(await this.#record(entries.slice(0, half))), ...(await this.#record(entries.slice(half)))];
       }
-      // It is still in the dead stream, where an operator sees it.
-      this.#ctx.log.error('the api refuses to record an abandoned event', { entry: entries[0]?.id, error });
+      for (const { id } of entries) {
+        if (!this.#refused.has(id))
+          this.#ctx.log.error('the api refuses to record an abandoned event', { entry: id, error });
+        this.#refused.add(id);
+      }
+      return [];
     }
   }
 }
@@ -127,11 +135,23 @@ function toAbandoned({ id, fields }: StreamEntry): AbandonedEvent {
 
 function attemptsOf(fields: Readonly<Record<string, string>>): readonly AbandonedAttempt[] {
   try {
-    return JSON.parse(fields['failures'] ?? '[]') as AbandonedAttempt[];
+    const noted = JSON.parse(fields['failures'] ?? '[]') as unknown;
+    if (Array.isArray(noted) && noted.every(isAttempt)) return noted;
   } catch {
-    return [{ attempt: failedRuns(fields), at: 0, error: fields['error'] ?? 'UNKNOWN' }];
+    // Whatever it was, it is not what a collector noted.
   }
+  return [{ attempt: failedRuns(fields), at: 0, error: fields['error'] ?? 'UNKNOWN' }];
 }
+
+const isAttempt = (value: unknown): value is AbandonedAttempt =>
+  typeof value === 'object' &&
+  value !== null &&
+  'attempt' in value &&
+  Number.isFinite(value.attempt) &&
+  'at' in value &&
+  Number.isFinite(value.at) &&
+  'error' in value &&
+  typeof value.error === 'string';
 
 const isRetryable = (error: unknown): boolean =>
   error instanceof Error && 'retryable' in error && error.retryable === true;

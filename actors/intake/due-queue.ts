@@ -18,6 +18,11 @@ export class DueQueue {
     return this.#heap[0]?.dueMs;
   }
 
+  /** All that wait, in no order. */
+  entries(): readonly StreamEntry[] {
+    return this.#heap.map(({ entry }) => entry);
+  }
+
   add(entry: StreamEntry, dueMs: number): void {
     const heap = this.#heap;
     const added = { dueMs, entry };

@@ -10,8 +10,8 @@ import { MAX_DELIVERIES, present, type ConsumerLine, type ReaderMessage } from '
 import { DueQueue } from './due-queue.ts';
 import { notBeforeMs } from './event-verdict.ts';
 
-/** How long one read waits for the first entry. */
-const BLOCK_MS = 2000;
+/** How long one read waits for the first entry; a sweep waits as long. */
+const BLOCK_MS = 500;
 /** While a suspect runs: many may wait behind it, one after another. */
 const BLOCK_BESIDE_SUSPECT_MS = 20;
 /** Entries in one answer of Redis. */
@@ -58,7 +58,8 @@ class Reader {
   #mustSweep = true;
   #isPulled = false;
   #inFlight = 0;
-  readonly #batchOf = new Map<number, number>();
+  readonly #batchOf = new Map<number, readonly StreamEntry[]>();
+  #mustReconcile = false;
 
   constructor(line: ConsumerLine, stream: EventStream, ctx: ActorContext<ReaderMessage>, metrics: Metrics) {
     this.#line = line;
@@ -89,6 +90,7 @@ class Reader {
         return this.#advance();
       case 'sweep':
         this.#mustSweep = true;
+        this.#mustReconcile = true;
         this.#pull();
         return undefined;
       case 'idle':
@@ -105,7 +107,7 @@ class Reader {
   }
 
   #workerIsIdle(worker: number): void {
-    this.#inFlight -= this.#batchOf.get(worker) ?? 0;
+    this.#inFlight -= this.#batchOf.get(worker)?.length ?? 0;
     this.#batchOf.delete(worker);
     this.#idle.add(worker);
     if (this.#suspectWorker !== worker) return;
@@ -117,6 +119,7 @@ class Reader {
   /** One step: hand out what is due, look for left entries, read more. Pulls itself while there is room for more. */
   async #advance(): Promise<void> {
     if (this.#waiting.size > 0) this.#ready.push(...this.#waiting.takeDue(await this.#stream.now()));
+    if (this.#mustReconcile) await this.#reconcile();
     if (this.#mustSweep) await this.#sweep();
     this.#dispatch();
     const room = this.#room();
@@ -181,6 +184,26 @@ class Reader {
     }
   }
 
+  /**
+   * What the consumer owns and nobody here knows came in an answer that was lost. The line begins anew with all that it holds: no
+   * cause of such a loss needs to be known for its end.
+   * @throws VelloError `REDIS_UNAVAILABLE` where there is such an entry
+   */
+  async #reconcile(): Promise<void> {
+    this.#mustReconcile = false;
+    const owned = await this.#stream.owned(this.#line.consumer);
+    if (owned.length === 0) return;
+    const known = new Set([...this.#ready, ...this.#waiting.entries()].map(({ id }) => id));
+    for (const entries of this.#batchOf.values()) for (const { id } of entries) known.add(id);
+    if (this.#suspect !== undefined) known.add(this.#suspect.id);
+    const unknown = owned.filter((id) => !known.has(id));
+    if (unknown.length === 0) return;
+    throw new VelloError(
+      'REDIS_UNAVAILABLE',
+      `Entries were read and never heard of: ${unknown.slice(0, 5).join(', ')}.`,
+    );
+  }
+
   #noteBuried(buried: readonly string[]): void {
     if (buried.length === 0) return;
     const stream = this.#line.kind;
@@ -221,7 +244,7 @@ class Reader {
 
   #give(worker: number, entries: readonly StreamEntry[]): void {
     this.#idle.delete(worker);
-    this.#batchOf.set(worker, entries.length);
+    this.#batchOf.set(worker, entries);
     this.#inFlight += entries.length;
     const told = present(this.#line.workers[worker], 'worker').tell({ type: 'batch', entries });
     if (told !== 'delivered') throw new VelloError('UNAVAILABLE', `A worker did not take its batch: ${told}.`);

@@ -1,6 +1,7 @@
 /**
  * The end of a line: makes what became of entries durable, many at once, and answers when it is. First to start and last to stop:
- * it opens the stream, and when the line ends in order it gives up what is left so that another consumer can go on at once.
+ * it opens the stream, keeps the lease of all that the line owns while it lives, and when the line ends in order it gives up what is left
+ * so that another consumer can go on at once.
  */
 import type { ActorDefinition } from '../kernel/actor.ts';
 import type { EventStreams } from '../ports/event-stream.ts';
@@ -22,6 +23,8 @@ export function streamSettler(line: ConsumerLine, parts: StreamSettlerParts): Ac
       const stream = await parts.streams.open(line.kind);
       line.stream = stream;
       line.settler = ctx.self;
+      const renewEveryMs = line.leaseMs / 5;
+      ctx.timers.every('renew', renewEveryMs, { type: 'renew' });
       let waiting: Outcome[] = [];
 
       const flush = async () => {
@@ -57,6 +60,7 @@ export function streamSettler(line: ConsumerLine, parts: StreamSettlerParts): Ac
       return {
         receive: (message) => {
           if (message.type === 'flush') return flush();
+          if (message.type === 'renew') return stream.renew(line.consumer, renewEveryMs / 2);
           // The flush goes behind whatever is in the mailbox already, so that one round trip serves all of it.
           if (waiting.push(message) === 1) ctx.self.tell({ type: 'flush' });
           return undefined;

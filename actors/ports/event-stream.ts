@@ -60,6 +60,10 @@ export interface EventStream {
   read(consumer: string, count: number, waitMs: number): Promise<readonly StreamEntry[]>;
   /** All that `consumer` owns, oldest first, without counting it as a delivery. For a new incarnation of the same consumer. */
   held(consumer: string): Promise<readonly StreamEntry[]>;
+  /** Ids of what `consumer` owns, oldest first. Touches nothing. */
+  owned(consumer: string): Promise<readonly string[]>;
+  /** Starts the lease of all that `consumer` owns and has not touched for `idleMs` anew. */
+  renew(consumer: string, idleMs: number): Promise<void>;
   /** Takes over entries of other consumers. */
   claim(consumer: string, terms: ClaimTerms): Promise<Claimed>;
   /** Acknowledges and deletes. Returns the ids that `consumer` no longer owned, which are untouched. */

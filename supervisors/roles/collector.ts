@@ -14,8 +14,9 @@ import type { EventStreams } from '../../actors/ports/event-stream.ts';
 import type { JobsApi } from '../../actors/ports/jobs-api.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import { EVENT_STREAMS } from '../../config/streams.ts';
+import { DEFAULT_BACKOFF } from '../backoff.ts';
 import { supervisor, worker, type SupervisorSpec } from '../child-spec.ts';
-import { decide, DLQ_POLICY, DLQ_SCHEDULE_MS, type FailurePolicy } from '../failure-policy.ts';
+import { decide, DLQ_POLICY, type FailurePolicy } from '../failure-policy.ts';
 
 export interface CollectorParts {
   readonly streams: EventStreams;
@@ -28,29 +29,29 @@ export interface CollectorParts {
 export interface CollectorSettings {
   /** What becomes of an event that could not be settled. */
   readonly policy?: FailurePolicy;
-  /** Longest delay of that policy. */
-  readonly longestDelayMs?: number;
-  /** An entry that its consumer has not touched for this long may be claimed by another. */
+  /** An entry whose consumer has not renewed it for this long may be claimed by another. */
   readonly leaseMs?: number;
 }
 
 export function collectorRole(parts: CollectorParts, settings: CollectorSettings = {}): SupervisorSpec {
-  const { policy = DLQ_POLICY, longestDelayMs = Math.max(...DLQ_SCHEDULE_MS), leaseMs = LEASE_MS } = settings;
-  const lines = CONSUMED.map((kind) => createConsumerLine(kind, parts.consumer, { longestDelayMs, leaseMs }));
+  const { policy = DLQ_POLICY, leaseMs = LEASE_MS } = settings;
+  const lines = CONSUMED.map((kind) => createConsumerLine(kind, parts.consumer, { leaseMs }));
   return {
     strategy: 'oneForOne',
     ...RESTARTS,
     children: [
       ...lines.map((line) => supervisor(line.kind, () => lineSpec(line, parts, judgeBy(policy)))),
       worker('dead-letters', () => deadLetterRecorder(parts), { shutdownMs: 12_000 }),
-      worker('janitor', () => streamJanitor(lines, leaseMs / 6)),
+      worker('janitor', () => streamJanitor(lines, SWEEP_EVERY_MS)),
       worker('monitor', () => streamMonitor(EVENT_STREAMS, parts)),
     ],
   };
 }
 
-/** Outlasts a post and its settling. A recovery after a crash takes this long, and up to a sixth more. */
-const LEASE_MS = 30_000;
+/** A living consumer renews its entries five times as often. A recovery after a crash takes this long, and up to a second more. */
+const LEASE_MS = 10_000;
+/** With the longest block of a reader: within a second. */
+const SWEEP_EVERY_MS = 400;
 
 const CONSUMED = ['transcribe', 'process', 'dlq'] as const;
 
@@ -59,6 +60,9 @@ const CONSUMED = ['transcribe', 'process', 'dlq'] as const;
  * reason to give up: only a line that falls over and over without any delay is beyond help.
  */
 const RESTARTS = { intensity: 120, periodMs: 60_000 };
+
+/** A paused line resumes within five seconds of the repair of what paused it. */
+const LINE_BACKOFF = { ...DEFAULT_BACKOFF, maxMs: 4000 };
 
 /** A line holds what it has read in memory: when one of its actors falls, all begin anew with what the consumer owns. */
 function lineSpec(line: ConsumerLine, parts: CollectorParts, judge: JudgeEvent): SupervisorSpec {
@@ -69,6 +73,7 @@ function lineSpec(line: ConsumerLine, parts: CollectorParts, judge: JudgeEvent):
   return {
     strategy: 'oneForAll',
     ...RESTARTS,
+    backoff: LINE_BACKOFF,
     children: [
       worker('settler', () => streamSettler(line, parts), { shutdownMs: 8000 }),
       ...workers,

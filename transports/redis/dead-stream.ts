@@ -18,8 +18,8 @@ export interface DeadStream {
   /** All, the oldest first, in pages. */
   all(): AsyncIterable<DeadEntry>;
   find(id: string): Promise<DeadEntry | undefined>;
-  /** Puts the event back on the stream it came from, to be run anew. `unknown_origin`: that stream is none of ours. */
-  retry(entry: DeadEntry): Promise<'retried' | 'gone' | 'unknown_origin'>;
+  /** Puts the event back on the stream it came from, to be run anew. `unknown_origin`: that stream is none of ours. `no_event`: it has thousands of fields. */
+  retry(entry: DeadEntry): Promise<'retried' | 'gone' | 'unknown_origin' | 'no_event'>;
   /** Deletes the entry. `unrecorded`: the collector has not yet copied it into the lasting record, and it was left alone. */
   discard(entry: DeadEntry): Promise<'discarded' | 'gone' | 'unrecorded'>;
 }
@@ -49,7 +49,8 @@ export function openDeadStream(redis: Redis, prefix?: StreamPrefix): DeadStream 
       const origin = fields['origin_stream'] ?? '';
       if (!origins.includes(origin)) return 'unknown_origin';
       const revived = await REVIVE.run(redis, [key, origin], [COLLECTOR_GROUP, id]);
-      return revived === null ? 'gone' : 'retried';
+      if (revived === null) return 'gone';
+      return revived === '' ? 'no_event' : 'retried';
     },
     discard: async ({ id }) =>
       // The script returns nothing but these words.

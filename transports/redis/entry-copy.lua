@@ -1,25 +1,48 @@
 -- Put in front of move.lua and claim.lua. Builds the copy that enters another stream: the fields of the event, where it first came
--- from, how often, when and why it failed, and when it may run again.
+-- from, how often, when and why it failed, and when it may run again. An entry may hold anything: what is unpacked and encoded here is
+-- bounded, because an entry that cannot be moved would stop its line for ever.
 -- entry_copy(key, id, fields, attempt, err, delay) -> flat list of fields and values
 --   attempt: runs that failed so far, the last one included; err: error code; delay: ms, or nil where it is not to be run again
 local BOOKKEEPING = { attempt = true, not_before = true, error = true, failures = true }
+-- Names and values together; some 8000 are the most that Lua unpacks. Events have less than 60.
+local MOST_COPIED = 1000
+local MOST_FAILURES = 32
+
+local function is_finite(value)
+  return type(value) == 'number' and value == value and value > -math.huge and value < math.huge
+end
+
+-- What earlier moves noted, and nothing else: a number that is none, or deep nesting, could not be encoded again.
+local function noted_failures(text)
+  local ok, decoded = pcall(cjson.decode, text)
+  local noted = {}
+  if not ok or type(decoded) ~= 'table' then return noted end
+  for i = math.max(1, #decoded - MOST_FAILURES + 2), #decoded do
+    local failure = decoded[i]
+    if type(failure) == 'table' and is_finite(failure.attempt) and is_finite(failure.at) and type(failure.error) == 'string' then
+      noted[#noted + 1] = { attempt = failure.attempt, at = failure.at, error = failure.error }
+    end
+  end
+  return noted
+end
 
 local function entry_copy(key, id, fields, attempt, err, delay)
-  local copy, failures, has_origin = {}, {}, false
+  local copy, surplus, failures, has_origin = {}, {}, {}, false
   for f = 1, #fields, 2 do
     if fields[f] == 'failures' then
-      local ok, decoded = pcall(cjson.decode, fields[f + 1])
-      if ok and type(decoded) == 'table' then failures = decoded end
+      failures = noted_failures(fields[f + 1])
     elseif not BOOKKEEPING[fields[f]] then
       has_origin = has_origin or fields[f] == 'origin_stream'
-      copy[#copy + 1] = fields[f]
-      copy[#copy + 1] = fields[f + 1]
+      local kept = #copy < MOST_COPIED and copy or surplus
+      kept[#kept + 1] = fields[f]
+      kept[#kept + 1] = fields[f + 1]
     end
   end
   local function add(name, value)
     copy[#copy + 1] = name
     copy[#copy + 1] = value
   end
+  if #surplus > 0 then add('surplus', cjson.encode(surplus)) end
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   failures[#failures + 1] = { attempt = tonumber(attempt), at = now, error = err }

@@ -33,6 +33,7 @@ const SETTLE = loadLuaScript(import.meta.url, './settle.lua');
 const MOVE = loadLuaScript(import.meta.url, ENTRY_COPY, './move.lua');
 const CLAIM = loadLuaScript(import.meta.url, ENTRY_COPY, './claim.lua');
 const HELD = loadLuaScript(import.meta.url, './held.lua');
+const RENEW = loadLuaScript(import.meta.url, './renew.lua');
 const RELEASE = loadLuaScript(import.meta.url, './release.lua');
 const FORGET_CONSUMERS = loadLuaScript(import.meta.url, './forget-consumers.lua');
 
@@ -66,6 +67,8 @@ export function createRedisEventStreams(options: RedisEventStreamsOptions): Even
 }
 
 const CONNECT_WITHIN_MS = 5000;
+/** Beyond what a line ever holds. */
+const MOST_OWNED = 10_000;
 
 function createStream(
   kind: EventStreamKind,
@@ -139,6 +142,14 @@ function createStream(
         },
         { entries: [], buried: [] },
       ),
+    owned: (consumer) =>
+      withGroup(async () => {
+        const pending = await commands.xpending(key, group, '-', '+', MOST_OWNED, consumer);
+        return (pending as readonly [string][]).map(([id]) => id);
+      }, []),
+    renew: async (consumer, idleMs) => {
+      await withGroup(() => RENEW.run(commands, [key], [group, consumer, idleMs]), undefined);
+    },
     settle: (consumer, ids) => leave('delete', consumer, ids),
     acknowledge: (consumer, ids) => leave('keep', consumer, ids),
     move: async (consumer, to, moves: readonly EntryMove[]) => {

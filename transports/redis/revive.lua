@@ -3,7 +3,7 @@
 -- KEYS[2] stream it came from
 -- ARGV[1] group
 -- ARGV[2] entry id
--- Returns the new entry id, or false where the entry is gone.
+-- Returns the new entry id, false where the entry is gone, or '' where it has too many fields to be an event.
 local NOTED = { attempt = true, not_before = true, error = true, failures = true, origin_stream = true, origin_id = true }
 local found = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1]
 if not found then return false end
@@ -18,6 +18,8 @@ for f = 1, #found[2], 2 do
     event[#event + 1] = found[2][f + 1]
   end
 end
+-- More cannot be unpacked, and what has so many was never an event.
+if #event > 4000 then return '' end
 local id = redis.call('XADD', KEYS[2], '*', unpack(event))
 redis.pcall('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])

@@ -139,6 +139,73 @@ t.test('with a server', async (t) => {
   });
 });
 
+t.test(
+  'an answer that comes late ends its connection, and what was in it is among what the consumer holds',
+  async (t) => {
+    const server = await startRedis(t);
+    const { commands, stream } = await setUp(t, server);
+    const reading = stream.read('a', 1, 300);
+    await blocked(commands);
+    const ended = t.rejects(reading, UNAVAILABLE);
+    // The process stands still, as under SIGSTOP or a long collection of garbage: the answer lies in the socket when our timer fires.
+    const id = commands.xadd(key, '*', 'n', '1');
+    await new Promise(setImmediate);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1200);
+    await ended;
+    t.match(await stream.held('a'), [{ id: await id }]);
+  },
+);
+
+t.test('entries of any shape can be moved and buried', async (t) => {
+  const server = await startRedis(t);
+  const { commands, stream } = await setUp(t, server);
+  const many = Array.from({ length: 4200 }, (_, n) => [`f${n}`, 'x']).flat();
+  const shapes: readonly (readonly [string, readonly string[]])[] = [
+    ['4200 fields', many],
+    ['[NaN]', ['failures', '[NaN]']],
+    ['[1e999]', ['failures', '[1e999]']],
+    ['NaN in a failure', ['failures', '[{"attempt":NaN,"at":1,"error":"X"}]']],
+    ['no list', ['failures', '{"a":1}']],
+    ['sparse', ['failures', '{"1":1,"90000":2}']],
+    ['deep', ['failures', `${'['.repeat(999)}${']'.repeat(999)}`]],
+  ];
+  for (const [title, fields] of shapes) {
+    for (const to of ['dlq', 'dead'] as const) {
+      const id = String(await commands.xadd(key, '*', ...fields));
+      await stream.read('a', 1, 10);
+      t.same(await stream.move('a', to, [{ id, attempt: 1, error: 'EVENT_MALFORMED' }]), [], `${title} to ${to}`);
+      const [copy] = await commands.xrevrange(streamKey(to), '+', '-', 'COUNT', 1);
+      const flat = copy?.[1] ?? [];
+      t.match(JSON.parse(flat[flat.indexOf('failures') + 1] ?? ''), [{ attempt: 1, error: 'EVENT_MALFORMED' }], title);
+    }
+    const id = String(await commands.xadd(key, '*', ...fields));
+    await stream.read('b', 1, 10);
+    t.match(
+      await stream.claim('a', { minIdleMs: 0, maxDeliveries: 1, aloneFrom: 9, count: 1 }),
+      { buried: [id] },
+      title,
+    );
+  }
+  const [, flat = []] = (await commands.xrange(streamKey('dlq'), '-', '+', 'COUNT', 1))[0] ?? [];
+  const surplus = JSON.parse(flat[flat.indexOf('surplus') + 1] ?? '[]') as string[];
+  t.equal(surplus.length, many.length - 1000, 'nothing of it is left out');
+});
+
+t.test('what a living consumer renews cannot be claimed', async (t) => {
+  const server = await startRedis(t);
+  const { commands, stream } = await setUp(t, server);
+  const id = String(await commands.xadd(key, '*', 'n', '1'));
+  await stream.read('a', 1, 10);
+  const age = ['XCLAIM', key, COLLECTOR_GROUP, 'a', '0', id, 'IDLE', '60000', 'JUSTID'] as const;
+  await commands.call(...age);
+  await stream.renew('a', 100);
+  t.same(await stream.claim('b', { minIdleMs: 30_000, maxDeliveries: 3, aloneFrom: 3, count: 1 }), {
+    entries: [],
+    buried: [],
+  });
+  t.match(await stream.held('a'), [{ id, deliveries: 1 }], 'and no delivery is counted');
+});
+
 t.test('a reader of a frozen server gives up, and reads again once it thaws', async (t) => {
   const server = await startRedis(t);
   const { commands, stream } = await setUp(t, server);
