@@ -18,6 +18,37 @@ export const jsonTranscription = (
 /** `text`: the bare text and a line end. */
 export const textTranscription = (recognition: Recognition): string => `${recognition.text}\n`;
 
+/** `srt` (SubRip): numbered cues, times with a comma. */
+export const srtTranscription = ({ segments }: Recognition): string =>
+  spoken(segments)
+    .map((segment, index) => `${index + 1}\n${cueTimes(segment, ',')}\n${cueText(segment)}\n\n`)
+    .join('');
+
+/** `vtt` (WebVTT): times with a point, and the characters that start markup escaped. */
+export const vttTranscription = ({ segments }: Recognition): string =>
+  `WEBVTT\n\n${spoken(segments)
+    .map((segment) => `${cueTimes(segment, '.')}\n${escapeVtt(cueText(segment))}\n\n`)
+    .join('')}`;
+
+const spoken = (segments: readonly Segment[]): readonly Segment[] =>
+  segments.filter((segment) => cueText(segment) !== '');
+
+/** One line: an empty one would end the cue. */
+const cueText = ({ text }: Segment): string => text.trim().replace(/\s*\n\s*/g, ' ');
+
+const escapeVtt = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+const cueTimes = ({ startSeconds, endSeconds }: Segment, mark: string): string =>
+  `${cueTime(startSeconds, mark)} --> ${cueTime(endSeconds, mark)}`;
+
+function cueTime(seconds: number, mark: string): string {
+  const total = Math.round(seconds * 1000);
+  const pad = (value: number, digits: number) => String(Math.floor(value)).padStart(digits, '0');
+  const [hours, minutes] = [total / 3_600_000, (total / 60_000) % 60];
+  return `${pad(hours, 2)}:${pad(minutes, 2)}:${pad((total / 1000) % 60, 2)}${mark}${pad(total % 1000, 3)}`;
+}
+
 /** `verbose_json`: with times of segments. */
 export const verboseTranscription = (recognition: Recognition): object => ({
   task: 'transcribe',

@@ -3,7 +3,7 @@ import { VelloError } from '../../../config/errors.ts';
 import { parseMultipart } from '../multipart-form.ts';
 import { moonshineModelId } from '../../speech/moonshine-engine.ts';
 
-export const transcriptionFormats = ['json', 'text', 'verbose_json'] as const;
+export const transcriptionFormats = ['json', 'text', 'verbose_json', 'srt', 'vtt'] as const;
 export type TranscriptionFormat = (typeof transcriptionFormats)[number];
 
 export interface TranscriptionRequest {
@@ -37,7 +37,7 @@ export function parseTranscriptionRequest(body: Buffer, contentType: string): Tr
   }
   const format = formatOf(text('response_format') ?? 'json');
   const stream = flagOf(text('stream') ?? 'false');
-  if (stream && format === 'verbose_json') throw wrong('response_format', 'verbose_json cannot be streamed.');
+  if (stream && format !== 'json' && format !== 'text') throw wrong('response_format', `${format} cannot be streamed.`);
   return { file: file.content, format, stream };
 }
 

@@ -4,7 +4,13 @@ import { LIMITS } from '../../../config/limits.ts';
 import type { Handler, HttpReply, HttpRequest, HttpServer } from '../server.ts';
 import { requireKey } from './inference-key.ts';
 import { createDeltaQueue } from './delta-queue.ts';
-import { jsonTranscription, textTranscription, verboseTranscription } from './transcription-formats.ts';
+import {
+  jsonTranscription,
+  srtTranscription,
+  textTranscription,
+  verboseTranscription,
+  vttTranscription,
+} from './transcription-formats.ts';
 import { parseTranscriptionRequest, servedModels } from './transcription-request.ts';
 
 export interface TranscriptionRouteParts {
@@ -47,17 +53,23 @@ async function transcribe(request: HttpRequest, parts: TranscriptionRouteParts):
   const recognition = await parts.pool.recognise(file, { signal: request.signal });
   switch (format) {
     case 'text':
-      return {
-        status: 200,
-        headers: { 'Content-Type': 'text/plain; charset=utf-8' },
-        body: textTranscription(recognition),
-      };
+      return plain('text/plain', textTranscription(recognition));
+    case 'srt':
+      return plain('text/plain', srtTranscription(recognition));
+    case 'vtt':
+      return plain('text/vtt', vttTranscription(recognition));
     case 'verbose_json':
       return { status: 200, body: verboseTranscription(recognition) };
     case 'json':
       return { status: 200, body: jsonTranscription(recognition) };
   }
 }
+
+const plain = (type: string, body: string): HttpReply => ({
+  status: 200,
+  headers: { 'Content-Type': `${type}; charset=utf-8` },
+  body,
+});
 
 /**
  * Server-sent events as OpenAI sends them: no event names and, for transcriptions, no closing `[DONE]`.

@@ -58,6 +58,14 @@ t.test('streams to the unmodified OpenAI client deltas that add up to the final 
 t.test('answers in plain text and with the times of segments when asked to', async (t) => {
   const plain = await client.audio.transcriptions.create({ file: await upload(fox), model, response_format: 'text' });
   t.same(wordsOf(plain), wordsOf(fox.text));
+  for (const [format, start, type] of [
+    ['srt', '1\n00:00:00,000 --> ', 'text/plain'],
+    ['vtt', 'WEBVTT\n\n00:00:00.000 --> ', 'text/vtt'],
+  ] as const) {
+    const response = await post({ response_format: format });
+    t.equal(response.headers.get('content-type'), `${type}; charset=utf-8`);
+    t.ok((await response.text()).startsWith(start), format);
+  }
   const verbose = await client.audio.transcriptions.create({
     file: await upload(fox),
     model,
@@ -94,8 +102,10 @@ t.test('names the field that it cannot serve', async (t) => {
     [{ file: undefined }, 400, 'file'],
     [{ model: undefined }, 400, 'model'],
     [{ model: 'whisper-9' }, 404, 'model'],
-    [{ response_format: 'srt' }, 400, 'response_format'],
+    [{ response_format: 'ass' }, 400, 'response_format'],
     [{ response_format: 'verbose_json', stream: 'true' }, 400, 'response_format'],
+    [{ response_format: 'srt', stream: 'true' }, 400, 'response_format'],
+    [{ response_format: 'vtt', stream: 'true' }, 400, 'response_format'],
     [{ language: 'de' }, 400, 'language'],
     [{ temperature: '7' }, 400, 'temperature'],
     [{ 'timestamp_granularities[]': 'word' }, 400, 'timestamp_granularities'],
