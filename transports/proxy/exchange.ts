@@ -2,20 +2,11 @@
  * One request on its way through the gateway: admitted, sent on, answered, and reported in exactly one event, whatever
  * happens to it. Decides about departures, failures, retries and time; how bytes wait is decided by upload and answer.
  */
-import type { Admission, Caller } from '../../actors/admission/admission.ts';
-import type { Clock } from '../../actors/ports/clock.ts';
-import type { EventSink } from '../../actors/ports/event-sink.ts';
-import type { Log } from '../../actors/ports/log.ts';
-import type { Metrics } from '../../actors/ports/metrics.ts';
+import type { Caller } from '../../actors/admission/admission.ts';
 import type { UpstreamFailure, UpstreamHeaders } from '../../actors/ports/upstream.ts';
 import { createAnswerReader, type AnswerReader } from '../../actors/relay/answer-reader.ts';
 import { describeExchange } from '../../actors/relay/describe-exchange.ts';
-import {
-  needsModel,
-  providerFor,
-  type GatewayConfig,
-  type ProviderDirectory,
-} from '../../actors/relay/gateway-config.ts';
+import { needsModel, providerFor, type GatewayConfig } from '../../actors/relay/gateway-config.ts';
 import type { UploadMeter } from '../../actors/relay/upload-meter.ts';
 import type { Outcome } from '../../actors/relay/usage-event.ts';
 import { VelloError } from '../../config/errors.ts';
@@ -27,29 +18,13 @@ import { createClientAnswer, type ClientAnswer } from './client-answer.ts';
 import { headersToClient, headerValue, UNBUFFERED } from './header-policy.ts';
 import { HeldRefusal } from './held-refusal.ts';
 import { createKeyScrubber, type KeyScrubber } from './key-scrubber.ts';
+import { countExchange, type ExchangeWorld } from './exchange-world.ts';
 import { findOverdue } from './find-overdue.ts';
 import { ProviderLeg, type LegListener } from './provider-leg.ts';
 import { refuse } from './refuse.ts';
 import { meterFor, sessionOf, speaksOpenAi, type RelayRequest } from './relay-request.ts';
 import { createUpload, type Upload } from './upload.ts';
 import { concernsOurAccount } from './upstream-refusal.ts';
-
-export interface ExchangeWorld {
-  readonly admission: Admission;
-  readonly config: () => GatewayConfig;
-  readonly providers: ProviderDirectory;
-  readonly events: EventSink;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  readonly newId: () => string;
-  /** Exchanges admitted and not yet finished. */
-  readonly active: Set<Exchange>;
-  /** One more is active: it wants to be ticked. */
-  readonly onActive: () => void;
-  /** Answers that are read to their end for clients that left. */
-  readonly orphans: { count: number };
-}
 
 type Phase = 'admitting' | 'routing' | 'relaying' | 'orphaned' | 'over';
 
@@ -380,14 +355,14 @@ export class Exchange implements LegListener {
   }
 
   #count(outcome: Outcome | 'refused'): void {
-    const { metrics, clock } = this.#world;
-    const route = this.#request.route.pattern;
-    const elapsedSeconds = (clock.monotonicMs() - this.#startedMs) / 1000;
-    metrics.count('vello_gateway_requests_total', { route, outcome });
-    metrics.count('vello_http_requests_total', { listener: 'gateway', route, status: String(this.#status || 499) });
-    metrics.observe('vello_http_request_seconds', { listener: 'gateway', route }, elapsedSeconds);
-    metrics.count('vello_gateway_bytes_total', { direction: 'in' }, this.#upload.receivedBytes);
-    metrics.count('vello_gateway_bytes_total', { direction: 'out' }, this.#bytesOut);
+    countExchange(this.#world, {
+      route: this.#request.route.pattern,
+      outcome,
+      status: this.#status || 499,
+      elapsedMs: this.#world.clock.monotonicMs() - this.#startedMs,
+      bytesIn: this.#upload.receivedBytes,
+      bytesOut: this.#bytesOut,
+    });
   }
 
   #model(): string | undefined {

@@ -2,7 +2,8 @@
 import type { HttpServer } from '../http/server.ts';
 import type { Timer } from '../../actors/ports/clock.ts';
 import { LIMITS } from '../../config/limits.ts';
-import { Exchange, type ExchangeWorld } from './exchange.ts';
+import { Exchange } from './exchange.ts';
+import type { ActiveExchange, ExchangeWorld } from './exchange-world.ts';
 import { readRelayRequest, type RelayRoute } from './relay-request.ts';
 
 export interface Relay {
@@ -58,7 +59,7 @@ const ROUTES: readonly RelayRoute[] = [
 
 export function createRelay({ trustProxy, ...world }: RelayOptions): Relay {
   const { clock, metrics } = world;
-  const active = new Set<Exchange>();
+  const active = new Set<ActiveExchange>();
   const orphans = { count: 0 };
   let ticker: Timer | undefined;
   let onIdle: (() => void) | undefined;
