@@ -12,10 +12,11 @@ import type { GrantTable } from './grant-table.ts';
 import { sourceAddress } from './source-address.ts';
 import { createTokenBuckets } from './token-bucket.ts';
 
-/** Whom a request is for. Both are absent where admission is open. */
+/** Whom a request is for. All are absent where admission is open. */
 export interface Caller {
   readonly userId?: string;
   readonly deviceId?: string;
+  readonly familyId?: string;
 }
 
 export interface Admission {
@@ -25,6 +26,8 @@ export interface Admission {
    * and `UNAVAILABLE` where the store would have to be asked and is away.
    */
   admit(authorization: string, remoteAddress: string): Caller | Promise<Caller>;
+  /** Calls `onRevoked`, once, when what admitted the caller is revoked. Returns what forgets it. */
+  hold(caller: Caller, onRevoked: () => void): () => void;
 }
 
 export interface AdmissionOptions {
@@ -99,6 +102,10 @@ export function createAdmission({ table, source, clock, metrics }: AdmissionOpti
   };
 
   return {
+    hold: ({ userId, deviceId, familyId }, onRevoked) => {
+      if (userId === undefined || deviceId === undefined || familyId === undefined) return () => undefined;
+      return table.hold({ userId, deviceId, familyId }, onRevoked);
+    },
     admit: (authorization, remoteAddress) => {
       const token = bearerToken(authorization);
       if (token === undefined) throw refuse('AUTH_TOKEN_MISSING', 'missing');
@@ -120,7 +127,7 @@ export function createAdmission({ table, source, clock, metrics }: AdmissionOpti
 }
 
 /** Lets everybody in, for closed networks; nobody is named in the events, so nobody is billed. */
-export const openAdmission: Admission = { admit: () => ({}) };
+export const openAdmission: Admission = { admit: () => ({}), hold: () => () => undefined };
 
 function bearerToken(authorization: string): string | undefined {
   return /^bearer +([\w.~+/=-]+) *$/i.exec(authorization)?.[1];

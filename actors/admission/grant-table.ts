@@ -8,6 +8,8 @@ export interface GrantTable {
   /** The live grant of this token hash; `undefined` when there is none or it expired. */
   lookup(tokenHash: string): Grant | undefined;
   apply(operation: GrantOperation): void;
+  /** Calls `onRevoked`, once, when the grant's family, device or user is revoked. Returns what forgets it; repeating that is harmless. */
+  hold(grant: GrantHolder, onRevoked: () => void): () => void;
   /** Drops what expired; a look at every grant, so called every few seconds and not per request. */
   sweep(): void;
   readonly size: number;
@@ -15,10 +17,14 @@ export interface GrantTable {
   readonly restrictions: number;
 }
 
+/** Whose grant it is. */
+export type GrantHolder = Pick<Grant, 'userId' | 'deviceId' | 'familyId'>;
+
 /** `now` gives unix milliseconds. */
 export function createGrantTable(now: () => number): GrantTable {
   const byHash = new Map<string, Grant>();
   const hashesByScope = new Map<string, Set<string>>();
+  const holdsByScope = new Map<string, Set<Hold>>();
   const suspendedUsers = new Set<string>();
   let restrictions = 0;
 
@@ -42,15 +48,32 @@ export function createGrantTable(now: () => number): GrantTable {
     else suspendedUsers.delete(grant.userId);
   };
 
+  const letGo = (hold: Hold) => {
+    for (const key of hold.keys) {
+      const holds = holdsByScope.get(key);
+      holds?.delete(hold);
+      if (holds?.size === 0) holdsByScope.delete(key);
+    }
+  };
+
   const revoke = (scope: RevocationScope) => {
     restrictions += 1;
     for (const hash of [...(hashesByScope.get(scopeKey(scope)) ?? [])]) {
       const grant = byHash.get(hash);
       if (grant !== undefined) remove(grant);
     }
+    for (const hold of [...(holdsByScope.get(scopeKey(scope)) ?? [])]) {
+      letGo(hold);
+      hold.onRevoked();
+    }
   };
 
   return {
+    hold: (grant, onRevoked) => {
+      const hold = { keys: scopeKeys(grant), onRevoked };
+      for (const key of hold.keys) holdsByScope.set(key, (holdsByScope.get(key) ?? new Set()).add(hold));
+      return () => letGo(hold);
+    },
     lookup: (tokenHash) => {
       const grant = byHash.get(tokenHash);
       if (grant === undefined) return undefined;
@@ -96,8 +119,13 @@ export function createGrantTable(now: () => number): GrantTable {
   };
 }
 
-function scopeKeys(grant: Grant): string[] {
-  const { userId, deviceId, familyId } = grant;
+/** Something that a grant let begin and that ends with it. */
+interface Hold {
+  readonly keys: readonly string[];
+  readonly onRevoked: () => void;
+}
+
+function scopeKeys({ userId, deviceId, familyId }: GrantHolder): string[] {
   return [scopeKey({ userId }), scopeKey({ deviceId }), scopeKey({ familyId })];
 }
 

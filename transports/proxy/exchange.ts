@@ -41,6 +41,7 @@ export class Exchange implements LegListener {
   #phase: Phase = 'admitting';
   #clientLeft = false;
   #caller: Caller = {};
+  #forgetCaller: (() => void) | undefined;
   #sessionId = '';
   #meter: UploadMeter | undefined;
 
@@ -122,12 +123,20 @@ export class Exchange implements LegListener {
       return;
     }
     this.#caller = caller;
+    this.#forgetCaller = this.#world.admission.hold(caller, () => this.#guard(() => this.#onRevoked()));
     this.#phase = 'routing';
     this.#config = this.#world.config();
     this.#world.active.add(this);
     this.#world.onActive();
     for (const chunk of this.#upload.queued()) this.#meter.push(chunk);
     this.#route();
+  }
+
+  /** An answer that is read to its end for a client that left goes to the account and to nobody else: it may. */
+  #onRevoked(): void {
+    if (this.#phase === 'orphaned' || this.#phase === 'over') return;
+    // Whoever signed out has left, as if by closing the connection.
+    this.#fail(new VelloError('AUTH_TOKEN_UNKNOWN', 'The access token was revoked.'), 'client_abort');
   }
 
   #onUpload(chunk: Buffer): void {
@@ -321,6 +330,7 @@ export class Exchange implements LegListener {
     if (this.#phase === 'over') return;
     if (this.#phase === 'orphaned') this.#world.orphans.count -= 1;
     this.#phase = 'over';
+    this.#forgetCaller?.();
     const { active, clock, events, newId } = this.#world;
     active.delete(this);
     // The answer may be out before the upload has ended: nobody waits for the rest of it.

@@ -197,3 +197,20 @@ t.test(
     await t.rejects(admit('some-token', 'anything'), { code: 'BAD_REQUEST' });
   },
 );
+
+t.test('what a grant let begin is told once that it was revoked, and not after it was forgotten', async (t) => {
+  const { table, admission } = setUp();
+  const told: string[] = [];
+  const caller = (familyId: string) => ({ userId: 'user-1', deviceId: 'device-1', familyId });
+  admission.hold(caller('a'), () => told.push('a'));
+  const forget = admission.hold(caller('b'), () => told.push('b'));
+  admission.hold({}, () => told.push('nobody'));
+  table.apply({ op: 'revoke', scope: { familyId: 'c' } });
+  t.strictSame(told, []);
+  table.apply({ op: 'revoke', scope: { familyId: 'a' } });
+  t.strictSame(told, ['a']);
+  forget();
+  for (const scope of [{ familyId: 'b' }, { deviceId: 'device-1' }, { userId: 'user-1' }])
+    table.apply({ op: 'revoke', scope });
+  t.strictSame(told, ['a']);
+});

@@ -1,0 +1,55 @@
+import t from 'tap';
+import { connectRaw } from '../../fixtures/raw-client.ts';
+import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
+import { chunk, form, grantOf, head, startGateway } from '../../fixtures/test-gateway.ts';
+
+const sse = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';
+const chatHead = (length: number) =>
+  'POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\n' +
+  `Content-Length: ${length}\r\n\r\n`;
+const ROUTES = {
+  transcription: { head: (length: number) => head(length), body: form({ file: Buffer.alloc(100_000) }) },
+  chat: { head: chatHead, body: Buffer.from(`{"model":"m","stream":true,"x":"${'x'.repeat(100_000)}"}`) },
+};
+const { userId, deviceId, familyId } = grantOf('good', 0);
+
+for (const [name, route] of Object.entries(ROUTES)) {
+  for (const scope of [{ familyId }, { deviceId }, { userId }]) {
+    t.test(`${name}: revoking ${Object.keys(scope).join()} ends an upload under way within a second`, async (t) => {
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url } });
+      const client = await connectRaw(t, gateway.port);
+      client.send(route.head(route.body.length));
+      client.send(route.body.subarray(0, 50_000));
+      const request = await upstream.next();
+      await request.received(40_000);
+      const revokedMs = performance.now();
+      gateway.table.apply({ op: 'revoke', scope });
+      await request.closed;
+      t.match(await gateway.reported(1), [{ outcome: 'client_abort', status: 401 }]);
+      t.ok(performance.now() - revokedMs < 1_000);
+      t.equal(gateway.relay.activeCount, 0);
+    });
+  }
+
+  t.test(`${name}: a logout ends an answer under way within a second; another session's does not`, async (t) => {
+    const upstream = await startScriptedUpstream(t);
+    const gateway = await startGateway(t, { providers: { main: upstream.url } });
+    const client = await connectRaw(t, gateway.port);
+    client.send(route.head(route.body.length));
+    client.send(route.body);
+    const request = await upstream.next();
+    await request.whole();
+    request.send(sse);
+    request.send(chunk('data: {"choices":[]}\n\n'));
+    await client.until('choices');
+    gateway.table.apply({ op: 'revoke', scope: { familyId: 'another family' } });
+    t.equal(gateway.relay.activeCount, 1);
+    const revokedMs = performance.now();
+    gateway.table.apply({ op: 'revoke', scope: { familyId } });
+    await request.closed;
+    await client.ended;
+    t.ok(performance.now() - revokedMs < 1_000);
+    t.match(await gateway.reported(1), [{ outcome: 'client_abort' }]);
+  });
+}
