@@ -97,6 +97,15 @@ t.test('a suspended user gets 402 with every token, also later ones, until he is
   t.match(await admit('b'), { userId: 'user-1' });
 });
 
+t.test('a new grant that is not suspended lifts the suspension of its user, for the older tokens too', async (t) => {
+  const { table, admit, grantFor } = setUp();
+  table.apply({ op: 'issue', grant: grantFor('a', { suspended: true }) });
+  await t.rejects(admit('a'), { code: 'CREDITS_EXHAUSTED' });
+  table.apply({ op: 'issue', grant: grantFor('b') });
+  t.match(await admit('b'), { userId: 'user-1' });
+  t.match(await admit('a'), { userId: 'user-1' });
+});
+
 t.test(
   'a miss is asked of the store once, however many requests wait for the answer, and what was found stays',
   async (t) => {

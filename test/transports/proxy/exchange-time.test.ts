@@ -162,6 +162,29 @@ t.test(
   },
 );
 
+t.test('what arrives while the token is still asked for is metered like the rest', async (t) => {
+  const upstream = await startScriptedUpstream(t);
+  let answer: () => void = () => undefined;
+  const asked = new Promise<void>((resolve) => (answer = resolve));
+  const find = async () => {
+    await asked;
+    return grantOf('late', Date.now() + 900_000);
+  };
+  const gateway = await startGateway(t, { providers: { main: upstream.url }, find });
+  const client = await connectRaw(t, gateway.port);
+  const body = form({ model: 'heard-early' });
+  client.send(head(body.length, ['Authorization: Bearer late']));
+  client.send(body);
+  // Long enough for the loopback: the whole body lies in the gateway before the token is known.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  answer();
+  const request = await upstream.next();
+  await request.whole();
+  request.reply(200, { 'content-type': 'application/json' }, '{"text":"metered"}');
+  await client.until('metered');
+  t.match(await gateway.reported(1), [{ outcome: 'ok', model: 'heard-early' }]);
+});
+
 t.test('at a stop what is under way may finish, and what does not is ended and reported as shutdown', async (t) => {
   const clock = createManualClock();
   const upstream = await startScriptedUpstream(t);
