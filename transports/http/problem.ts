@@ -20,7 +20,9 @@ export function problemReply(error: VelloError, requestId: string, openai: boole
     'Content-Type': openai ? 'application/json' : 'application/problem+json',
   };
   const { retryAfterMs, fields, members } = error.extras;
-  if (retryAfterMs !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  // A 429 without it would be repeated at once.
+  const waitMs = retryAfterMs ?? (error.status === 429 ? 1000 : undefined);
+  if (waitMs !== undefined) headers['Retry-After'] = String(Math.max(1, Math.ceil(waitMs / 1000)));
   if (error.status === 401) headers['WWW-Authenticate'] = 'Bearer';
   const body = openai
     ? {
@@ -48,6 +50,7 @@ export function problemReply(error: VelloError, requestId: string, openai: boole
 function openaiType(status: number): string {
   if (status === 401) return 'authentication_error';
   if (status === 403) return 'permission_error';
-  if (status === 429 || status === 402) return 'insufficient_quota';
+  if (status === 402) return 'insufficient_quota';
+  if (status === 429) return 'rate_limit_error';
   return status < 500 ? 'invalid_request_error' : 'server_error';
 }

@@ -24,7 +24,6 @@ import { ProviderLeg, type LegListener } from './provider-leg.ts';
 import { refuse } from './refuse.ts';
 import { meterFor, sessionOf, speaksOpenAi, type RelayRequest } from './relay-request.ts';
 import { createUpload, type Upload } from './upload.ts';
-import { concernsOurAccount } from './upstream-refusal.ts';
 
 type Phase = 'admitting' | 'routing' | 'relaying' | 'orphaned' | 'over';
 
@@ -171,10 +170,6 @@ export class Exchange implements LegListener {
   onHead(status: number, headers: UpstreamHeaders): void {
     this.#head = headers;
     this.#status = status;
-    if (concernsOurAccount(status)) {
-      const { requestId } = this.#request;
-      this.#world.log.error('the provider refused our account', { requestId, status, keyId: this.#leg?.key?.id });
-    }
     if (status >= 300) {
       // The provider wants no more of it: what is still coming is read and thrown away.
       this.#upload.discard();
@@ -214,7 +209,12 @@ export class Exchange implements LegListener {
     }
     if (this.#refusal !== undefined) {
       const { requestId, route } = this.#request;
-      this.#reply(this.#refusal.reply(requestId, speaksOpenAi(route), this.#leg?.key?.reveal()));
+      const { clock, log } = this.#world;
+      const key = this.#leg?.key;
+      if (this.#refusal.concernsOurAccount()) {
+        log.error('the provider refused our account', { requestId, status: this.#status, keyId: key?.id });
+      }
+      this.#reply(this.#refusal.reply(requestId, speaksOpenAi(route), key?.reveal(), clock.now()));
       this.#finish('upstream_error');
       return;
     }

@@ -3,7 +3,7 @@ import type { UpstreamHeaders } from '../../actors/ports/upstream.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { ProblemReply } from '../http/problem.ts';
 import { scrubText } from './key-scrubber.ts';
-import { replyToRefusal } from './upstream-refusal.ts';
+import { concernsOurAccount, replyToRefusal } from './upstream-refusal.ts';
 
 export class HeldRefusal {
   readonly #status: number;
@@ -22,9 +22,18 @@ export class HeldRefusal {
   }
 
   /** What the client is told; of a body over the bound, nothing is repeated. `secret` is taken out of the rest. */
-  reply(requestId: string, openai: boolean, secret: string | undefined): ProblemReply {
-    const isWhole = this.#bytes <= LIMITS.relay.errorBodyBytes;
-    const body = isWhole ? scrubText(Buffer.concat(this.#chunks).toString('utf8'), secret) : undefined;
-    return replyToRefusal({ status: this.#status, headers: this.#headers, body }, requestId, openai);
+  reply(requestId: string, openai: boolean, secret: string | undefined, nowMs: number): ProblemReply {
+    const text = this.#text();
+    const body = text === undefined ? undefined : scrubText(text, secret);
+    return replyToRefusal({ status: this.#status, headers: this.#headers, body }, requestId, openai, nowMs);
+  }
+
+  /** Whether it says something about us and nothing about the request. */
+  concernsOurAccount(): boolean {
+    return concernsOurAccount(this.#status, this.#text());
+  }
+
+  #text(): string | undefined {
+    return this.#bytes <= LIMITS.relay.errorBodyBytes ? Buffer.concat(this.#chunks).toString('utf8') : undefined;
   }
 }

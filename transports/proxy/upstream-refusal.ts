@@ -14,38 +14,74 @@ export interface UpstreamRefusal {
   readonly body: string | undefined;
 }
 
-/** Whether an error says something about us and nothing about the request. */
-export function concernsOurAccount(status: number): boolean {
-  return status === 401 || status === 402 || status === 403 || status === 407;
+/** Whether an error says something about us and nothing about the request. Without a body, as far as its status tells. */
+export function concernsOurAccount(status: number, body = ''): boolean {
+  if (status === 401 || status === 402 || status === 403 || status === 407) return true;
+  const { code = '', type = '' } = openAiError(body);
+  return OUR_ACCOUNT_CODES.test(`${code} ${type}`);
 }
 
-export function replyToRefusal(refusal: UpstreamRefusal, requestId: string, openai: boolean): ProblemReply {
+/** `nowMs` in unix milliseconds, for a time to retry at that is given as a date. */
+export function replyToRefusal(
+  refusal: UpstreamRefusal,
+  requestId: string,
+  openai: boolean,
+  nowMs: number,
+): ProblemReply {
   const { status, headers, body } = refusal;
-  const { message, code } = body === undefined ? {} : openAiError(body);
+  const message = messageForClients(refusal);
   // In OpenAI's own dialect the provider's answer is already what the client expects.
-  if (openai && message !== undefined && body !== undefined && status >= 400 && !concernsOurAccount(status)) {
-    const retryAfter = headerValue(headers, 'retry-after');
-    return {
-      status,
-      headers: {
-        'Content-Type': 'application/json',
-        ...(retryAfter === undefined ? {} : { 'Retry-After': retryAfter }),
-      },
-      body,
-    };
+  if (openai && message !== undefined && body !== undefined) {
+    const retryAfterMs = readRetryAfterMs(headers, nowMs);
+    const retry =
+      retryAfterMs === undefined ? {} : { 'Retry-After': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) };
+    return { status, headers: { 'Content-Type': 'application/json', ...retry }, body: withoutIds(body) };
   }
-  return problemReply(describeRefusal(refusal, message, code), requestId, openai);
+  return problemReply(describeRefusal(refusal, message, nowMs), requestId, openai);
 }
 
-function describeRefusal({ status, headers }: UpstreamRefusal, message?: string, given?: string): VelloError {
-  if (concernsOurAccount(status)) return new VelloError('UPSTREAM_FAILED', 'The AI provider refused our account.');
-  const code =
-    audioCode(status, given) ?? CODES[status] ?? (status >= 400 && status < 500 ? 'BAD_REQUEST' : 'UPSTREAM_FAILED');
+function describeRefusal(refusal: UpstreamRefusal, message: string | undefined, nowMs: number): VelloError {
+  const { status, headers, body = '' } = refusal;
+  if (concernsOurAccount(status, body)) {
+    return new VelloError('UPSTREAM_FAILED', 'The AI provider refused our account.');
+  }
   const isClients = status >= 400 && status < 500;
-  const retryAfterSeconds = Number(headerValue(headers, 'retry-after'));
-  const extras = retryAfterSeconds > 0 ? { retryAfterMs: retryAfterSeconds * 1000 } : {};
+  const code =
+    audioCode(status, openAiError(body).code) ?? CODES[status] ?? (isClients ? 'BAD_REQUEST' : 'UPSTREAM_FAILED');
+  const retryAfterMs = readRetryAfterMs(headers, nowMs);
+  const extras = retryAfterMs === undefined ? {} : { retryAfterMs };
   return new VelloError(code, isClients ? message?.slice(0, 500) : undefined, extras);
 }
+
+/** What the provider says about the request; `undefined` where it speaks of us, as every rate limit does. */
+function messageForClients({ status, body }: UpstreamRefusal): string | undefined {
+  if (body === undefined || status < 400 || status === 429 || concernsOurAccount(status, body)) return undefined;
+  const { message } = openAiError(body);
+  return message === undefined || OUR_ACCOUNT_WORDS.test(body) ? undefined : withoutIds(message);
+}
+
+const OUR_ACCOUNT_CODES = /quota|billing|api_key|organization|access_terminated|account_deactivated/;
+const OUR_ACCOUNT_WORDS =
+  /\b(quota|billing|organi[sz]ations?|your (account|project|plan|subscription|api key)|credit balance)\b/i;
+
+/** Names of organisations, projects, users and keys, as OpenAI forms them. */
+const withoutIds = (text: string): string =>
+  text.replaceAll(/\b(?:org|proj|user|sk|key|acct)[-_][A-Za-z0-9_-]{6,}/g, '***');
+
+/** From `Retry-After` in seconds or as a date (RFC 9110 §10.2.3), or OpenAI's header in milliseconds. */
+function readRetryAfterMs(headers: UpstreamHeaders, nowMs: number): number | undefined {
+  const finer = headerValue(headers, 'retry-after-ms')?.trim() ?? '';
+  if (NUMBER.test(finer)) return bounded(Number(finer));
+  const given = headerValue(headers, 'retry-after')?.trim() ?? '';
+  if (NUMBER.test(given)) return bounded(Number(given) * 1000);
+  const dateMs = /[a-z]{3}/i.test(given) ? Date.parse(given) : NaN;
+  return Number.isNaN(dateMs) ? undefined : bounded(dateMs - nowMs);
+}
+
+const NUMBER = /^\d+(\.\d+)?$/;
+
+/** A day: beyond it a client had better ask anew. */
+const bounded = (ms: number): number => Math.min(86_400_000, Math.max(0, ms));
 
 const CODES: Readonly<Record<number, ErrorCode>> = {
   404: 'NOT_FOUND',
@@ -65,16 +101,15 @@ function audioCode(status: number, given: string | undefined): ErrorCode | undef
   return ERRORS[code].status === status ? code : undefined;
 }
 
-/** `error.message` and `error.code` of a body in OpenAI's shape. */
-function openAiError(body: string): { readonly message?: string; readonly code?: string } {
+/** The texts of a body in OpenAI's shape. */
+function openAiError(body: string): { readonly message?: string; readonly code?: string; readonly type?: string } {
   try {
-    const parsed = JSON.parse(body) as {
-      readonly error?: { readonly message?: unknown; readonly code?: unknown };
-    } | null;
-    const { message, code } = parsed?.error ?? {};
+    const parsed = JSON.parse(body) as { readonly error?: Readonly<Record<string, unknown>> } | null;
+    const { message, code, type } = parsed?.error ?? {};
     return {
       ...(typeof message === 'string' ? { message } : {}),
       ...(typeof code === 'string' ? { code } : {}),
+      ...(typeof type === 'string' ? { type } : {}),
     };
   } catch {
     return {};
