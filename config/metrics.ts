@@ -95,7 +95,7 @@ export const METRICS = {
   vello_gateway_bytes_total: { kind: 'counter', help: 'Body bytes from and to clients.', labels: ['direction'] },
   vello_gateway_events_total: {
     kind: 'counter',
-    help: 'Usage events by where they went: sent at once, spooled to disk, or sent from the spool.',
+    help: 'Usage events on their stream, by how they came there: `direct`, or `replayed` after an outage or a restart.',
     labels: ['way'],
   },
   vello_gateway_events_waiting: { kind: 'gauge', help: 'Usage events that are not yet on the stream.', labels: [] },

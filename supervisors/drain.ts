@@ -7,7 +7,7 @@ import { DRAIN_PHASES, type DrainAction, type DrainPhase, type DrainPlan } from 
 import type { Log } from '../actors/ports/log.ts';
 
 export interface DrainResult {
-  /** Names of the actions that the deadline cut off, in order. */
+  /** Names of the actions that failed or that the deadline cut off, in order. */
   readonly cutOff: readonly string[];
 }
 
@@ -57,13 +57,18 @@ export class Drain implements DrainPlan {
     return { cutOff };
   }
 
-  /** Resolves to the action's name when the deadline cut it off. */
+  /** Resolves to the action's name when it failed or the deadline cut it off. */
   async #runOne({ phase, name, act }: Registered, deadline: Deadline): Promise<string | undefined> {
-    const acted = (async () => act(deadline.signal))().catch((error: unknown) => {
-      this.#log.error('a drain action failed', { phase, name, error });
-    });
-    const isDone = await Promise.race([acted.then(() => true), passed(deadline)]);
-    if (isDone) return undefined;
+    const acted = (async () => act(deadline.signal))().then(
+      () => 'done' as const,
+      (error: unknown) => {
+        this.#log.error('a drain action failed', { phase, name, error });
+        return 'failed' as const;
+      },
+    );
+    const outcome = await Promise.race([acted, passed(deadline)]);
+    if (outcome === 'done') return undefined;
+    if (outcome === 'failed') return `${phase}: ${name}`;
     this.#log.warn('the drain deadline cut an action off', { phase, name });
     return `${phase}: ${name}`;
   }

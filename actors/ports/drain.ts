@@ -8,7 +8,7 @@
 export const DRAIN_PHASES = ['notReady', 'stopAccepting', 'finish', 'flush', 'handOff', 'release'] as const;
 export type DrainPhase = (typeof DRAIN_PHASES)[number];
 
-/** `signal` aborts at the deadline. A rejection is logged and counts as done: the end goes on. */
+/** `signal` aborts at the deadline. A rejection is logged and counts as cut off: the end goes on. */
 export type DrainAction = (signal: AbortSignal) => void | Promise<void>;
 
 export interface DrainPlan {

@@ -9,17 +9,17 @@ export interface EventOutlet {
   send(events: readonly UsageEvent[], sentBefore: boolean): Promise<readonly UsageEvent[]>;
 }
 
-/** First in, first out, and still there after a crash. One user at a time. */
+/** First in, first out, and still there when this process dies. Every operation is done when it returns, and throws where the disk fails. */
 export interface EventSpool {
-  /** Finds what an earlier process left. Must be awaited before anything else. */
-  open(): Promise<void>;
+  /** Finds what an earlier process left. Must be called before anything else. */
+  open(): void;
   /** Events in it. */
   readonly waiting: number;
-  /** Durable once it resolves. Rejects when the disk does not take it; nothing was added then. */
-  append(events: readonly UsageEvent[]): Promise<void>;
+  /** The death of this process cannot take them any more. Where it throws nothing was added. */
+  append(events: readonly UsageEvent[]): void;
   /** Up to `count` of the oldest. */
-  peek(count: number): Promise<readonly UsageEvent[]>;
+  peek(count: number): readonly UsageEvent[];
   /** Forgets what the last `peek` gave. */
-  drop(): Promise<void>;
-  close(): Promise<void>;
+  drop(): void;
+  close(): void;
 }

@@ -2,6 +2,9 @@
 import type { UsageEvent } from '../relay/usage-event.ts';
 
 export interface EventSink {
-  /** Takes the event at once and never fails: what cannot be sent is kept on disk and follows later. */
-  emit(event: UsageEvent): void;
+  /**
+   * Takes the event at once and never fails. `onDurable` is called once the death of this process cannot take it any more, at the end of
+   * this turn of the event loop; or, where neither disk nor stream takes it, when it has been waited for long enough.
+   */
+  emit(event: UsageEvent, onDurable?: () => void): void;
 }

@@ -1,15 +1,20 @@
-/** Owns the life of the event emitter: opens its spool, and sees that nothing is left in memory at the end. */
+/** Owns the life of the event emitter: opens its spool, and sees that nothing is left in memory at the end, or that the end says so. */
 import type { ActorDefinition } from '../kernel/actor.ts';
+import type { DrainPlan } from '../ports/drain.ts';
 import type { EventEmitter } from './event-emitter.ts';
 
-export function eventEmitterActor(emitter: EventEmitter): ActorDefinition<never> {
+export function eventEmitterActor(emitter: EventEmitter, drain: DrainPlan): ActorDefinition<never> {
   return {
     type: 'event-emitter',
-    start: async () => {
-      await emitter.start();
+    start: () => {
+      emitter.start();
+      const withdraw = drain.on('flush', 'usage events', () => emitter.stop());
       return {
         receive: () => undefined,
-        stop: () => emitter.stop(),
+        stop: async () => {
+          withdraw();
+          await emitter.stop();
+        },
         describe: () => ({ waiting: emitter.waiting }),
       };
     },

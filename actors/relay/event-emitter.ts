@@ -1,6 +1,7 @@
 /**
- * Sees to it that every usage event reaches its stream once and in order: batch by batch while the stream takes them,
- * otherwise through the spool. Nothing overtakes an event that waits. How either place works is left to the ports.
+ * Sees to it that every usage event is durable before its answer ends, and reaches its stream in order. What ends in one turn of the event
+ * loop is written to the spool together; from there it goes to the stream, batch by batch. Where the disk takes nothing, memory holds the
+ * events and the stream alone makes them durable. How either place works is left to the ports.
  */
 import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -12,8 +13,11 @@ import type { UsageEvent } from './usage-event.ts';
 
 export interface EventEmitter extends EventSink {
   /** Opens the spool and begins to send, what an earlier process left first. */
-  start(): Promise<void>;
-  /** Sends or spools what is left. Events that are emitted later wait in memory for the next `start`. */
+  start(): void;
+  /**
+   * Sends or spools what is left. Events that are emitted later wait in memory for the next `start`.
+   * @throws Error where events are in memory only and end with the process: their ids are in the log
+   */
   stop(): Promise<void>;
   /** Events not yet on the stream. */
   readonly waiting: number;
@@ -27,17 +31,28 @@ export interface EventEmitterOptions {
   readonly metrics: Metrics;
 }
 
+interface Emitted {
+  readonly event: UsageEvent;
+  readonly onDurable: (() => void) | undefined;
+}
+
 export function createEventEmitter({ outlet, spool, clock, log, metrics }: EventEmitterOptions): EventEmitter {
-  const { batch, retryMs, mostInMemory } = LIMITS.events;
-  let queue: UsageEvent[] = [];
+  const { batch, retryMs, mostInMemory, sendMs } = LIMITS.events;
+  /** Emitted in this turn. */
+  let fresh: Emitted[] = [];
+  /** What the disk did not take; older than anything fresh. */
+  let unspooled: Emitted[] = [];
+  let isOpen = false;
   let stopping = false;
   let wake: (() => void) | undefined;
   let loop: Promise<void> | undefined;
   let outage = false;
+  let diskIsBad = false;
   /** Where a send failed, its events may be on the stream nevertheless. */
   let sentBefore = true;
 
-  metrics.onScrape(() => metrics.gauge('vello_gateway_events_waiting', {}, queue.length + spool.waiting));
+  const waiting = () => fresh.length + unspooled.length + spool.waiting;
+  metrics.onScrape(() => metrics.gauge('vello_gateway_events_waiting', {}, waiting()));
 
   const sleep = async (forMs: number | undefined) => {
     await new Promise<void>((resolve) => {
@@ -50,101 +65,134 @@ export function createEventEmitter({ outlet, spool, clock, log, metrics }: Event
   const setOutage = (now: boolean) => {
     if (now === outage) return;
     outage = now;
-    if (now) log.warn('usage events go to the spool: the stream does not take them');
+    if (now) log.warn('usage events stay in the spool: the stream does not take them');
     else log.info('usage events go to the stream again');
   };
 
-  /** While the connection itself is being replaced, a send fails whole. */
-  const send = (events: readonly UsageEvent[], before: boolean) => outlet.send(events, before).catch(() => events);
-
-  /** False when neither the stream nor the disk took all of them. */
-  const sendFromMemory = async (): Promise<boolean> => {
-    const events = queue.splice(0, batch);
-    const left = await send(events, false);
-    if (left.length < events.length)
-      metrics.count('vello_gateway_events_total', { way: 'direct' }, events.length - left.length);
-    if (left.length === 0) {
-      setOutage(false);
-      return true;
+  /** Moves all that is in memory to the spool, or leaves it there. */
+  const spoolMemory = () => {
+    const emitted = [...unspooled, ...fresh];
+    const arrived = fresh;
+    fresh = [];
+    if (emitted.length === 0) return;
+    try {
+      spool.append(emitted.map(({ event }) => event));
+    } catch (error) {
+      keepInMemory(emitted, arrived, error);
+      return;
     }
-    setOutage(true);
-    sentBefore = true;
-    queue.unshift(...left);
-    return moveToSpool();
+    unspooled = [];
+    diskIsBad = false;
+    for (const { onDurable } of emitted) onDurable?.();
   };
 
-  /** False when the disk did not take them. */
-  const moveToSpool = async (): Promise<boolean> => {
-    const events = queue;
-    queue = [];
+  const keepInMemory = (emitted: Emitted[], arrived: readonly Emitted[], error: unknown) => {
+    if (!diskIsBad) log.error('usage events cannot be spooled and wait in memory', { events: emitted.length, error });
+    diskIsBad = true;
+    unspooled = emitted;
+    const lost = unspooled.splice(0, Math.max(0, unspooled.length - mostInMemory));
+    if (lost.length > 0) logLost(lost);
+    if (arrived.length === 0) return;
+    // An answer that was made is not held back for ever: its event is still sent when the stream or the disk is back.
+    clock.setTimer(sendMs, () => {
+      for (const { onDurable } of arrived) onDurable?.();
+    });
+  };
+
+  const logLost = (lost: readonly Emitted[]) =>
+    log.error('usage events are lost', { eventIds: lost.map(({ event }) => event.eventId) });
+
+  const commit = () => {
+    if (!isOpen) return;
+    spoolMemory();
+    // While the stream is away only the timer wakes the sender, or each event would cost a failed attempt.
+    if (!outage) wake?.();
+  };
+
+  /** While the connection itself is being replaced, a send fails whole. */
+  const send = async (events: readonly UsageEvent[]): Promise<readonly UsageEvent[]> => {
+    const left = await outlet.send(events, sentBefore).catch(() => events);
+    if (left.length > 0) sentBefore = true;
+    setOutage(left.length > 0);
+    return left;
+  };
+
+  /** False when the stream does not take all of them. */
+  const sendFromSpool = async (): Promise<boolean> => {
+    const events = spool.peek(batch);
+    const way = sentBefore ? 'replayed' : 'direct';
+    if ((await send(events)).length > 0) return false;
+    spool.drop();
+    metrics.count('vello_gateway_events_total', { way }, events.length);
+    if (spool.waiting === 0 && unspooled.length === 0) sentBefore = false;
+    return true;
+  };
+
+  /** Only while the disk takes nothing. False when the stream does not take all of them either. */
+  const sendFromMemory = async (): Promise<boolean> => {
+    const emitted = unspooled.slice(0, batch);
+    const left = new Set(await send(emitted.map(({ event }) => event)));
+    const sent = emitted.filter(({ event }) => !left.has(event));
+    unspooled = unspooled.filter((one) => !sent.includes(one));
+    for (const { onDurable } of sent) onDurable?.();
+    metrics.count('vello_gateway_events_total', { way: 'direct' }, sent.length);
+    return left.size === 0;
+  };
+
+  /** One step; false where nothing can be done for the moment. */
+  const advance = async (): Promise<boolean> => {
     try {
-      await spool.append(events);
-      metrics.count('vello_gateway_events_total', { way: 'spooled' }, events.length);
-      return true;
+      if (spool.waiting > 0) return await sendFromSpool();
+      return await sendFromMemory();
     } catch (error) {
-      // The disk is as gone as the stream: memory is the last place left.
-      queue = [...events, ...queue];
-      log.error('usage events cannot be spooled', { events: queue.length, error });
-      const lost = queue.splice(0, Math.max(0, queue.length - mostInMemory));
-      if (lost.length > 0) log.error('usage events are lost', { eventIds: lost.map((event) => event.eventId) });
+      // The disk: what was to be noted as sent is sent again, and recognised.
+      log.error('the spool cannot be read or written', { error });
+      sentBefore = true;
       return false;
     }
   };
 
-  /** False when the stream does not take any. */
-  const sendFromSpool = async (): Promise<boolean> => {
-    const events = await spool.peek(batch);
-    const left = await send(events, sentBefore);
-    if (left.length > 0) return false;
-    await spool.drop();
-    metrics.count('vello_gateway_events_total', { way: 'replayed' }, events.length);
-    if (spool.waiting === 0) {
-      sentBefore = false;
-      setOutage(false);
-    }
-    return true;
-  };
-
   const run = async () => {
     for (;;) {
-      let stuck = false;
-      if (spool.waiting > 0) {
-        // What is newer queues up behind what waits.
-        if (queue.length > 0) stuck = !(await moveToSpool());
-        if (isSet(stopping)) return;
-        if (!(await sendFromSpool())) stuck = true;
-      } else if (queue.length > 0) {
-        stuck = !(await sendFromMemory());
-      } else {
+      if (spool.waiting + unspooled.length === 0) {
         if (isSet(stopping)) return;
         await sleep(undefined);
+        continue;
       }
-      if (!stuck) continue;
+      if (await advance()) continue;
       if (isSet(stopping)) return;
       await sleep(retryMs);
+      spoolMemory();
     }
   };
 
   return {
-    emit: (event) => {
-      queue.push(event);
-      // While the stream is away only the timer wakes the sender, or each event would cost a failed attempt.
-      if (!outage) wake?.();
+    emit: (event, onDurable) => {
+      if (fresh.push({ event, onDurable }) === 1) setImmediate(commit);
     },
-    start: async () => {
+    start: () => {
       stopping = false;
-      await spool.open();
+      spool.open();
+      isOpen = true;
       sentBefore = spool.waiting > 0;
+      spoolMemory();
       loop = run();
     },
     stop: async () => {
+      if (!isOpen) return;
+      commit();
       stopping = true;
       wake?.();
       await loop;
-      await spool.close();
+      spoolMemory();
+      isOpen = false;
+      spool.close();
+      if (unspooled.length === 0) return;
+      logLost(unspooled);
+      throw new Error(`${unspooled.length} usage events are in memory only and end with the process.`);
     },
     get waiting() {
-      return queue.length + spool.waiting;
+      return waiting();
     },
   };
 }

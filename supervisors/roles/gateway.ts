@@ -53,7 +53,7 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
       worker('stores', stores.owner),
       worker('grants', () => grantsFollower({ table, source: () => stores.use().grants, metrics })),
       supervisor('provider', { strategy: 'oneForOne', intensity: 20, periodMs: 60_000, children: perProvider }),
-      worker('events', () => eventEmitterActor(emitter), { shutdownMs: 10_000 }),
+      worker('events', () => eventEmitterActor(emitter, drain), { shutdownMs: 10_000 }),
       worker('listener', () => gatewayListener(listener), { shutdownMs: settings.drainMs + 2_000 }),
     ],
   };

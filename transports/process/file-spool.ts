@@ -1,113 +1,182 @@
 /**
- * Keeps usage events in a file, a line of JSON each, until they can be sent. Survives a crash at any instruction: a line cut
- * short is dropped, and progress is written down only after it was made, so that an event may be sent twice but never not.
+ * Keeps usage events in a file until they are on their stream: a line each, a checksum in front. What `append` has written is in the
+ * page cache, where the death of this process cannot take it. A line that does not match its checksum is set aside whole and never sent.
+ * Progress is written down only after it was made, so that an event may be sent twice but never not.
+ *
+ * Synchronous on purpose: a write into the page cache costs less than handing it to another thread, and answers wait for it.
  */
-import { constants } from 'node:fs';
-import { mkdir, open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { EventSpool } from '../../actors/ports/event-outlet.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import { decodeUsageEvent, encodeUsageEvent, type UsageEvent } from '../../actors/relay/usage-event.ts';
 
 const newline = 0x0a;
 const readBytes = 1024 * 1024;
+/** Events kept beside the file, so that what is sent at once is not read back. */
+const mostRecent = 4096;
+/** What has been sent stays in the file up to this size: to empty a file costs more than to write an event. */
+const emptiedFrom = 256 * 1024;
 
-/** @param path of the spool; `<path>.done` beside it holds how far it has been sent. */
+interface Kept {
+  readonly event: UsageEvent;
+  readonly bytes: number;
+}
+
+/** @param path of the spool; `<path>.done` beside it holds how far it has been sent, `<path>.damaged` what cannot be read. */
 export function createFileSpool(path: string, log: Log): EventSpool {
-  const donePath = `${path}.done`;
-  let file: FileHandle | undefined;
+  const damagedPath = `${path}.damaged`;
+  let files: { readonly spool: number; readonly done: number } | undefined;
   let size = 0;
   let done = 0;
   let lines = 0;
   let peeked = { bytes: 0, lines: 0 };
+  /** The newest events, up to the end of the file. */
+  let recent: Kept[] = [];
+  let recentFrom = 0;
 
-  const opened = (): FileHandle => {
-    if (file === undefined) throw new Error('The spool is not open.');
-    return file;
+  const opened = () => {
+    if (files === undefined) throw new Error('The spool is not open.');
+    return files;
+  };
+
+  /** @throws where the disk does not take it; the line then stays where it is. */
+  const setAside = (line: Buffer) => {
+    appendFileSync(damagedPath, Buffer.concat([line, Buffer.of(newline)]), { mode: 0o600 });
+    log.error('a spooled event is damaged and was set aside', { bytes: line.length, file: damagedPath });
+  };
+
+  const noteProgress = () => writeAll(opened().done, Buffer.from(encodeDone(done)), 0);
+
+  /** Only where all has been sent. */
+  const empty = () => {
+    // In this order: a progress that outlives its file is beyond the end of the next one, until it is overwritten here.
+    ftruncateSync(opened().spool, 0);
+    size = 0;
+    done = 0;
+    recentFrom = 0;
+    noteProgress();
+  };
+
+  const close = () => {
+    if (files === undefined) return;
+    try {
+      if (size > 0 && done === size) empty();
+    } finally {
+      closeSync(files.spool);
+      closeSync(files.done);
+      files = undefined;
+    }
+  };
+
+  const peekFile = (count: number): UsageEvent[] => {
+    const { spool } = opened();
+    const events: UsageEvent[] = [];
+    let bytes = readAt(spool, done, Math.min(size - done, readBytes));
+    // A single line larger than one read: texts of hours-long recordings.
+    while (bytes.indexOf(newline) === -1 && bytes.length < size - done) {
+      bytes = readAt(spool, done, Math.min(size - done, bytes.length * 2));
+    }
+    while (peeked.lines < count) {
+      const end = bytes.indexOf(newline, peeked.bytes);
+      if (end === -1) break;
+      const line = bytes.subarray(peeked.bytes, end);
+      const event = readLine(line);
+      if (event === undefined) setAside(line);
+      else events.push(event);
+      peeked = { bytes: end + 1, lines: peeked.lines + 1 };
+    }
+    return events;
   };
 
   return {
-    open: async () => {
-      await file?.close();
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    open: () => {
+      close();
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       // The texts of users are in it.
-      file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-      const whole = await file.readFile();
+      const flags = constants.O_RDWR | constants.O_CREAT;
+      files = { spool: openSync(path, flags, 0o600), done: openSync(`${path}.done`, flags, 0o600) };
+      const whole = readAt(files.spool, 0, fstatSync(files.spool).size);
       const end = whole.lastIndexOf(newline) + 1;
       if (end < whole.length) {
-        log.warn('a spooled event was cut short by a crash', { bytes: whole.length - end });
-        await file.truncate(end);
+        setAside(whole.subarray(end));
+        ftruncateSync(files.spool, end);
       }
       size = end;
-      done = await readDone(donePath, size);
+      done = readDone(files.done, size);
       lines = countLines(whole.subarray(done, end));
       peeked = { bytes: 0, lines: 0 };
+      recent = [];
+      recentFrom = size;
     },
     get waiting() {
       return lines;
     },
-    append: async (events) => {
-      const text = Buffer.from(events.map((event) => `${JSON.stringify(encodeUsageEvent(event))}\n`).join(''));
+    append: (events) => {
+      const { spool } = opened();
+      const encoded = events.map((event) => encodeLine(event));
+      const text = Buffer.concat(encoded);
       try {
-        await writeAll(opened(), text, size);
-        await opened().datasync();
+        writeAll(spool, text, size);
       } catch (error) {
-        // Half of a line must not stand before the next one. Where this fails too, `open` repairs it.
-        await opened()
-          .truncate(size)
-          .catch(() => undefined);
+        // Half of a line must not stand before the next one; what cannot be taken back is overwritten by it.
+        ftruncateSync(spool, size);
         throw error;
       }
       size += text.length;
       lines += events.length;
+      for (const [index, event] of events.entries()) recent.push({ event, bytes: encoded[index]?.length ?? 0 });
+      if (recent.length <= mostRecent) return;
+      recent = [];
+      recentFrom = size;
     },
-    peek: async (count) => {
-      const events: UsageEvent[] = [];
+    peek: (count) => {
       peeked = { bytes: 0, lines: 0 };
-      const wanted = Math.min(size - done, readBytes);
-      let bytes = await readAt(opened(), done, wanted);
-      // A single line larger than one read: texts of hours-long recordings.
-      while (bytes.indexOf(newline) === -1 && bytes.length < size - done) {
-        bytes = await readAt(opened(), done, Math.min(size - done, bytes.length * 2));
-      }
-      while (peeked.lines < count) {
-        const end = bytes.indexOf(newline, peeked.bytes);
-        if (end === -1) break;
-        const event = readLine(bytes.toString('utf8', peeked.bytes, end), log);
-        if (event !== undefined) events.push(event);
-        peeked = { bytes: end + 1, lines: peeked.lines + 1 };
-      }
-      return events;
+      if (done < recentFrom) return peekFile(count);
+      const kept = recent.slice(0, count);
+      peeked = { bytes: kept.reduce((sum, { bytes }) => sum + bytes, 0), lines: kept.length };
+      return kept.map(({ event }) => event);
     },
-    drop: async () => {
+    drop: () => {
+      if (done >= recentFrom) {
+        recent.splice(0, peeked.lines);
+        recentFrom = done + peeked.bytes;
+      }
       done += peeked.bytes;
       lines -= peeked.lines;
       peeked = { bytes: 0, lines: 0 };
-      if (done < size) {
-        await writeFile(donePath, encodeDone(done), { mode: 0o600 });
-        return;
-      }
-      // In this order: a progress that outlived its file would skip the events of the next outage.
-      await rm(donePath, { force: true });
-      await opened().truncate(0);
-      size = 0;
-      done = 0;
+      if (done === size && size >= emptiedFrom) empty();
+      else noteProgress();
     },
-    close: async () => {
-      await file?.close();
-      file = undefined;
-    },
+    close,
   };
 }
 
-function readLine(line: string, log: Log): UsageEvent | undefined {
+function encodeLine(event: UsageEvent): Buffer {
+  const json = JSON.stringify(encodeUsageEvent(event));
+  return Buffer.from(`${checksum(json)} ${json}\n`);
+}
+
+const checksum = (text: string | Buffer): string => crc32(text).toString(16).padStart(8, '0');
+
+/** Undefined where the line is not what was written. */
+function readLine(line: Buffer): UsageEvent | undefined {
+  const json = line.subarray(9);
+  if (line.toString('latin1', 0, 9) !== `${checksum(json)} `) return undefined;
   try {
-    return decodeUsageEvent(JSON.parse(line) as Record<string, unknown>);
-  } catch (error) {
-    log.error('a spooled event cannot be read', {
-      bytes: line.length,
-      error: error instanceof Error ? error.name : '',
-    });
+    return decodeUsageEvent(JSON.parse(json.toString('utf8')) as Record<string, unknown>);
+  } catch {
     return undefined;
   }
 }
@@ -115,23 +184,19 @@ function readLine(line: string, log: Log): UsageEvent | undefined {
 /** Fixed width, so that one that was cut short is recognised. */
 const encodeDone = (bytes: number): string => `${String(bytes).padStart(16, '0')}\n`;
 
-async function readDone(path: string, size: number): Promise<number> {
-  const text = await readFile(path, 'utf8').catch(() => '');
+function readDone(file: number, size: number): number {
+  const text = readAt(file, 0, 17).toString('latin1');
   const bytes = /^\d{16}\n$/.test(text) ? Number(text) : 0;
   return bytes <= size ? bytes : 0;
 }
 
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, position + at);
-    at += bytesWritten;
-  }
+function writeAll(file: number, bytes: Buffer, position: number): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, bytes.length - at, position + at);
 }
 
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+function readAt(file: number, position: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
-  const { bytesRead } = await file.read(bytes, 0, length, position);
-  return bytes.subarray(0, bytesRead);
+  return bytes.subarray(0, readSync(file, bytes, 0, length, position));
 }
 
 function countLines(bytes: Buffer): number {

@@ -19,8 +19,10 @@ export interface ClientAnswer {
   begin(head: AnswerHead): void;
   /** False means to wait for `onDrained`. */
   write(chunk: Buffer): boolean;
-  /** Ends the answer; false when it fell short of its announced length and the connection was cut instead. */
-  end(): boolean;
+  /** What was written is as long as was announced. */
+  readonly isWhole: boolean;
+  /** Ends the answer, or cuts the connection where it is not whole. The last announced bytes leave with this and not before. */
+  end(): void;
   /** Closes the connection, which tells the client that the answer is incomplete. */
   cut(): void;
   /** The connection is gone: the response must not be touched again. */
@@ -33,6 +35,8 @@ export function createClientAnswer(response: NativeResponse, isHead: boolean, on
   let begun = false;
   let over = false;
   let writtenBytes = 0;
+  /** The end of an announced answer: a client takes the answer for complete when it has these bytes. */
+  let lastChunk: Buffer | undefined;
   /** The part of an announced answer that the socket has not taken; never more than the provider sent before it was paused. */
   let waiting: Buffer[] = [];
 
@@ -73,7 +77,25 @@ export function createClientAnswer(response: NativeResponse, isHead: boolean, on
     response.close();
   };
 
+  const writeOut = (chunk: Buffer): boolean => {
+    let drained = true;
+    response.cork(() => {
+      if (!begun && head !== undefined) begin(head);
+      if (head?.contentLength === undefined) drained = response.write(chunk);
+      else if (waiting.length > 0) {
+        waiting.push(chunk);
+        drained = false;
+      } else drained = writeAnnounced(chunk);
+    });
+    return drained;
+  };
+
+  const isWhole = () => isHead || head?.contentLength === undefined || writtenBytes === head.contentLength;
+
   return {
+    get isWhole() {
+      return isWhole();
+    },
     get begun() {
       return begun;
     },
@@ -81,25 +103,24 @@ export function createClientAnswer(response: NativeResponse, isHead: boolean, on
     write: (chunk) => {
       if (over || chunk.length === 0) return true;
       writtenBytes += chunk.length;
-      let drained = true;
-      response.cork(() => {
-        if (!begun && head !== undefined) begin(head);
-        if (head?.contentLength === undefined) drained = response.write(chunk);
-        else if (waiting.length > 0) {
-          waiting.push(chunk);
-          drained = false;
-        } else drained = writeAnnounced(chunk);
-      });
-      return drained;
+      // More than was announced: it ends in a cut.
+      if (lastChunk !== undefined) return true;
+      if (writtenBytes === head?.contentLength) {
+        lastChunk = chunk;
+        return true;
+      }
+      return writeOut(chunk);
     },
     end: () => {
-      if (over) return true;
-      if (!isHead && head?.contentLength !== undefined && writtenBytes !== head.contentLength) {
+      if (over) return;
+      if (!isWhole()) {
         cut();
-        return false;
+        return;
       }
-      // The last announced bytes still wait for the socket and end the answer themselves.
-      if (waiting.length > 0) return true;
+      if (lastChunk !== undefined) {
+        writeOut(lastChunk);
+        return;
+      }
       over = true;
       response.cork(() => {
         if (!begun && head !== undefined) begin(head);
@@ -107,7 +128,6 @@ export function createClientAnswer(response: NativeResponse, isHead: boolean, on
         if (bodiless) response.endWithoutBody(isHead ? head?.contentLength : undefined);
         else response.end();
       });
-      return true;
     },
     cut,
     release: () => {

@@ -219,8 +219,9 @@ export class Exchange implements LegListener {
       return;
     }
     this.#send(this.#scrubber?.flush() ?? noBytes);
-    if (!this.#answer.end()) this.#finish('truncated');
-    else this.#finish(this.#reader?.summary().finished === false ? 'truncated' : 'ok');
+    const isWhole = this.#answer.isWhole && this.#reader?.summary().finished !== false;
+    // Who has the end of the answer may rely on its event.
+    this.#finish(isWhole ? 'ok' : 'truncated', () => this.#answer.end());
   }
 
   onFailed(reason: UpstreamFailure['reason']): void {
@@ -326,17 +327,28 @@ export class Exchange implements LegListener {
     this.#count('refused');
   }
 
-  #finish(outcome: Outcome): void {
+  /** `onDurable`: what waits for the event; the exchange counts as active until then. */
+  #finish(outcome: Outcome, onDurable?: () => void): void {
     if (this.#phase === 'over') return;
     if (this.#phase === 'orphaned') this.#world.orphans.count -= 1;
     this.#phase = 'over';
     this.#forgetCaller?.();
-    const { active, clock, events, newId } = this.#world;
-    active.delete(this);
+    const { clock, events, newId } = this.#world;
     // The answer may be out before the upload has ended: nobody waits for the rest of it.
     this.#upload.discard();
     this.#count(outcome);
-    if (!this.#request.route.reportsEvent || this.#meter === undefined) return;
+    const settle = () => {
+      this.#world.active.delete(this);
+      try {
+        onDurable?.();
+      } catch (error) {
+        this.onFault(error);
+      }
+    };
+    if (!this.#request.route.reportsEvent || this.#meter === undefined) {
+      settle();
+      return;
+    }
     events.emit(
       describeExchange({
         eventId: newId(),
@@ -361,6 +373,7 @@ export class Exchange implements LegListener {
         attempts: this.#leg?.attempts ?? 0,
         traceparent: this.#request.traceparent,
       }),
+      settle,
     );
   }
 

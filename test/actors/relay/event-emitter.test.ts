@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
@@ -21,10 +22,10 @@ async function setUp(t: Test) {
   const redis = await connectRedis({ url: server.url, use: 'command', name: 'test', log });
   t.teardown(() => redis.disconnect());
   const path = join(temporaryFolder(t), 'events.spool');
-  const start = async () => {
+  const start = () => {
     const spool = createFileSpool(path, log);
     const emitter = createEventEmitter({ outlet: createEventOutlet(redis), spool, clock: systemClock, log, metrics });
-    await emitter.start();
+    emitter.start();
     t.teardown(() => emitter.stop());
     return emitter;
   };
@@ -33,7 +34,7 @@ async function setUp(t: Test) {
   const untilAll = async (emitter: { readonly waiting: number }) => {
     while (emitter.waiting > 0) await new Promise((resolve) => setTimeout(resolve, 20));
   };
-  return { server, redis, metrics, log, start, ids, untilAll };
+  return { server, redis, metrics, log, path, start, ids, untilAll };
 }
 
 const many = (count: number): UsageEvent[] => Array.from({ length: count }, () => usageEvent());
@@ -41,7 +42,7 @@ const idsOf = (events: readonly UsageEvent[]) => events.map((event) => event.eve
 
 t.test('events reach their stream in order, each with all fields as strings', async (t) => {
   const { redis, start, ids, metrics } = await setUp(t);
-  const emitter = await start();
+  const emitter = start();
   const events = many(1_000);
   for (const event of events) emitter.emit(event);
   emitter.emit(usageEvent({ type: 'process' }));
@@ -56,8 +57,8 @@ for (const [verb, title] of [
   ['freeze', 'frozen'],
 ] as const) {
   t.test(`events of an outage (Redis ${title}) are spooled and follow in order, once`, async (t) => {
-    const { server, redis, start, ids, untilAll, metrics, log } = await setUp(t);
-    const emitter = await start();
+    const { server, redis, start, ids, untilAll, log } = await setUp(t);
+    const emitter = start();
     const events = many(300);
     for (const event of events.slice(0, 100)) emitter.emit(event);
     await untilAll(emitter);
@@ -66,7 +67,7 @@ for (const [verb, title] of [
       emitter.emit(event);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    while (metrics.value('vello_gateway_events_total', { way: 'spooled' }) < 100) {
+    while (!log.lines.some((line) => line.message.startsWith('usage events stay in the spool'))) {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     if (verb === 'kill') await server.restart();
@@ -79,13 +80,13 @@ for (const [verb, title] of [
     emitter.emit(after);
     await untilAll(emitter);
     t.same(await ids(), idsOf([...events, after]));
-    t.equal(log.lines.filter((line) => line.message.startsWith('usage events go to the spool')).length, 1);
+    t.equal(log.lines.filter((line) => line.message.startsWith('usage events stay in the spool')).length, 1);
   });
 }
 
 t.test('what a stopped process left in its spool is sent by the next one, before anything newer', async (t) => {
   const { server, redis, start, ids, untilAll } = await setUp(t);
-  const first = await start();
+  const first = start();
   const events = many(20);
   await server.kill();
   for (const event of events.slice(0, 10)) first.emit(event);
@@ -93,7 +94,7 @@ t.test('what a stopped process left in its spool is sent by the next one, before
   t.equal(first.waiting, 10);
   await server.restart();
   if (redis.status !== 'ready') await once(redis, 'ready');
-  const second = await start();
+  const second = start();
   for (const event of events.slice(10)) second.emit(event);
   await untilAll(second);
   t.same(await ids(), idsOf(events));
@@ -102,7 +103,7 @@ t.test('what a stopped process left in its spool is sent by the next one, before
 t.test('events that were sent but not noted as sent before a crash are recognised on the stream', async (t) => {
   const { server, redis, start, ids, untilAll } = await setUp(t);
   const events = many(10);
-  const first = await start();
+  const first = start();
   await server.kill();
   for (const event of events) first.emit(event);
   await first.stop();
@@ -110,7 +111,7 @@ t.test('events that were sent but not noted as sent before a crash are recognise
   if (redis.status !== 'ready') await once(redis, 'ready');
   // As if the first process had been killed between the stream's answer and its own note of it.
   await createEventOutlet(redis).send(events.slice(0, 4), false);
-  const second = await start();
+  const second = start();
   await untilAll(second);
   t.same(await ids(), idsOf(events));
 });
@@ -119,16 +120,18 @@ t.test('where neither stream nor disk takes events they wait in memory, and go w
   const { server, redis, ids, untilAll } = await setUp(t);
   const log = createMemoryLog();
   const spool = {
-    open: async () => undefined,
+    open: () => undefined,
     waiting: 0,
-    append: () => Promise.reject(new Error('ENOSPC')),
-    peek: async () => [],
-    drop: async () => undefined,
-    close: async () => undefined,
+    append: () => {
+      throw new Error('ENOSPC');
+    },
+    peek: () => [],
+    drop: () => undefined,
+    close: () => undefined,
   };
   const outlet = createEventOutlet(redis);
   const emitter = createEventEmitter({ outlet, spool, clock: systemClock, log, metrics: createMemoryMetrics() });
-  await emitter.start();
+  emitter.start();
   await server.kill();
   const events = many(5);
   for (const event of events) emitter.emit(event);
@@ -143,4 +146,48 @@ t.test('where neither stream nor disk takes events they wait in memory, and go w
   await untilAll(emitter);
   t.equal((await ids()).length, 6);
   await emitter.stop();
+});
+
+t.test('an event is in the file before its answer may end, whatever Redis does', async (t) => {
+  const { server, start, path } = await setUp(t);
+  const emitter = start();
+  server.freeze();
+  const events = many(50);
+  let early = 0;
+  const durable = events.map(
+    (event) =>
+      new Promise<void>((resolve) =>
+        emitter.emit(event, () => {
+          if (!readFileSync(path, 'utf8').includes(event.eventId)) early += 1;
+          resolve();
+        }),
+      ),
+  );
+  const startedMs = performance.now();
+  await Promise.all(durable);
+  t.equal(early, 0);
+  t.ok(performance.now() - startedMs < 500, 'nobody waits for a stream that does not answer');
+  server.thaw();
+});
+
+t.test('where neither stream nor disk takes events, an end says so with their ids', async (t) => {
+  const { server, redis, log } = await setUp(t);
+  const spool = {
+    open: () => undefined,
+    waiting: 0,
+    append: () => {
+      throw new Error('ENOSPC');
+    },
+    peek: () => [],
+    drop: () => undefined,
+    close: () => undefined,
+  };
+  const outlet = createEventOutlet(redis);
+  const emitter = createEventEmitter({ outlet, spool, clock: systemClock, log, metrics: createMemoryMetrics() });
+  emitter.start();
+  await server.kill();
+  const event = usageEvent();
+  await new Promise<void>((resolve) => emitter.emit(event, resolve));
+  await t.rejects(emitter.stop(), /memory only/);
+  t.match(JSON.stringify(log.lines), event.eventId);
 });

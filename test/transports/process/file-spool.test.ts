@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { createFileSpool } from '../../../transports/process/file-spool.ts';
@@ -6,81 +6,133 @@ import { createMemoryLog } from '../../fixtures/silent.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
 import { usageEvent } from '../../fixtures/usage-event.ts';
 
-async function setUp(t: Test, path = join(temporaryFolder(t), 'gateway', 'events.spool')) {
+function setUp(t: Test, path = join(temporaryFolder(t), 'gateway', 'events.spool')) {
   const log = createMemoryLog();
   const spool = createFileSpool(path, log);
-  await spool.open();
+  spool.open();
   t.teardown(() => spool.close());
   return { path, spool, log };
 }
 
-t.test('events come out in the order they went in, also for a process that starts later', async (t) => {
-  const { path, spool } = await setUp(t);
+t.test('events come out in the order they went in, also for a process that starts later', (t) => {
+  const { path, spool } = setUp(t);
   const events = Array.from({ length: 10 }, () => usageEvent({ result: 'zwei\nZeilen ✓' }));
-  await spool.append(events.slice(0, 4));
-  await spool.append(events.slice(4));
+  spool.append(events.slice(0, 4));
+  spool.append(events.slice(4));
   t.equal(spool.waiting, 10);
-  t.same(await spool.peek(3), events.slice(0, 3));
-  await spool.drop();
-  const later = await setUp(t, path);
+  t.same(spool.peek(3), events.slice(0, 3));
+  spool.drop();
+  const later = setUp(t, path);
   t.equal(later.spool.waiting, 7);
-  t.same(await later.spool.peek(100), events.slice(3));
-  await later.spool.drop();
+  t.same(later.spool.peek(100), events.slice(3));
+  later.spool.drop();
   t.equal(later.spool.waiting, 0);
+  later.spool.close();
   t.equal(statSync(path).size, 0);
+  t.end();
 });
 
-t.test('the file is for its owner only: the texts of users are in it', async (t) => {
-  const { path } = await setUp(t);
+t.test('the file is for its owner only: the texts of users are in it', (t) => {
+  const { path } = setUp(t);
   t.equal(statSync(path).mode & 0o777, 0o600);
+  t.end();
 });
 
-t.test('a line that a crash cut short is dropped, at whatever byte, and what follows is whole', async (t) => {
+t.test('a line that a crash cut short is dropped, at whatever byte, and what follows is whole', (t) => {
   const events = [usageEvent(), usageEvent()];
-  const { path, spool } = await setUp(t);
-  await spool.append(events);
+  const { path, spool } = setUp(t);
+  spool.append(events);
   const whole = readFileSync(path);
   const firstEnd = whole.indexOf('\n') + 1;
+  rmSync(`${path}.damaged`, { force: true });
   for (const cut of [firstEnd, firstEnd + 1, whole.length - 2, whole.length - 1]) {
     writeFileSync(path, whole);
     truncateSync(path, cut);
-    const later = await setUp(t, path);
-    t.same(await later.spool.peek(10), [events[0]], `cut at ${cut} of ${whole.length}`);
+    const later = setUp(t, path);
+    t.same(later.spool.peek(10), [events[0]], `cut at ${cut} of ${whole.length}`);
     const next = usageEvent();
-    await later.spool.append([next]);
-    t.same(await later.spool.peek(10), [events[0], next]);
+    later.spool.append([next]);
+    t.same(later.spool.peek(10), [events[0], next]);
   }
+  t.end();
 });
 
-t.test('a line that cannot be read is passed over and said so, without its content', async (t) => {
-  const { path, spool } = await setUp(t);
+t.test('a line without a checksum is set aside and said so, without its content', (t) => {
+  const { path } = setUp(t);
   const event = usageEvent();
   appendFileSync(path, '{"secret":"text"}\n');
-  const later = await setUp(t, path);
-  await later.spool.append([event]);
-  t.same(await later.spool.peek(10), [event]);
-  await later.spool.drop();
+  const later = setUp(t, path);
+  later.spool.append([event]);
+  t.same(later.spool.peek(10), [event]);
+  later.spool.drop();
   t.equal(later.spool.waiting, 0);
   t.notMatch(JSON.stringify(later.log.lines), /secret|text"/);
-  await spool.close();
+  t.end();
 });
 
-t.test('progress that was written only in part means sending again, never leaving out', async (t) => {
-  const { path, spool } = await setUp(t);
+t.test('progress that was written only in part means sending again, never leaving out', (t) => {
+  const { path, spool } = setUp(t);
   const events = [usageEvent(), usageEvent(), usageEvent()];
-  await spool.append(events);
-  await spool.peek(1);
-  await spool.drop();
+  spool.append(events);
+  spool.peek(1);
+  spool.drop();
   for (const progress of ['', '12', '0000000000000', '9999999999999999\n']) {
     writeFileSync(`${path}.done`, progress);
-    const later = await setUp(t, path);
-    t.same(await later.spool.peek(10), events, JSON.stringify(progress));
+    const later = setUp(t, path);
+    t.same(later.spool.peek(10), events, JSON.stringify(progress));
   }
+  t.end();
 });
 
-t.test('a text larger than one read comes back whole', async (t) => {
-  const { spool } = await setUp(t);
+t.test('a text larger than one read comes back whole', (t) => {
+  const { spool } = setUp(t);
   const event = usageEvent({ result: 'x'.repeat(3_000_000) });
-  await spool.append([event, usageEvent()]);
-  t.same((await spool.peek(10))[0], event);
+  spool.append([event, usageEvent()]);
+  t.same(spool.peek(10)[0], event);
+  t.end();
+});
+
+t.test('a damaged line is set aside whole, never sent and never deleted; its neighbours are sent', (t) => {
+  const { path, spool } = setUp(t);
+  const events = Array.from({ length: 10 }, () => usageEvent({ audioSeconds: 1 }));
+  spool.append(events);
+  const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
+  const damage: Readonly<Record<number, (line: string) => string>> = {
+    2: (line) => line.replace('"audio_seconds":"1"', '"audio_seconds":"9"'),
+    4: (line) => line.replace('"v":"1"', '"v"x"1"'),
+    6: (line) => line.replace(/("event_id":")(.)/, (_, name: string, digit) => `${name}${digit === '0' ? '1' : '0'}`),
+  };
+  const damaged = lines.map((line, index) => damage[index]?.(line) ?? line);
+  // The end of the ninth line is lost, and that of the last was never written.
+  writeFileSync(path, `${damaged.slice(0, 9).join('\n')}\u000b${damaged[9]}\n${damaged[0]?.slice(0, 50)}`);
+  const later = setUp(t, path);
+  t.same(
+    later.spool.peek(100).map(({ eventId }) => eventId),
+    [0, 1, 3, 5, 7].map((index) => events[index]?.eventId),
+  );
+  later.spool.drop();
+  const kept = readFileSync(`${path}.damaged`, 'utf8');
+  for (const index of [2, 4, 6, 8, 9]) t.ok(kept.includes(damaged[index] ?? '-'), `line ${index + 1}`);
+  t.equal(later.log.lines.filter(({ level }) => level === 'error').length, 5);
+  t.equal(later.spool.waiting, 0);
+  t.equal(statSync(`${path}.damaged`).mode & 0o777, 0o600);
+  t.end();
+});
+
+t.test('more events than are kept beside the file come out once each, in order', (t) => {
+  const { spool } = setUp(t);
+  const events = Array.from({ length: 5000 }, () => usageEvent());
+  spool.append(events);
+  const late = [usageEvent(), usageEvent()];
+  spool.append(late);
+  const seen: string[] = [];
+  while (spool.waiting > 0) {
+    seen.push(...spool.peek(300).map(({ eventId }) => eventId));
+    spool.drop();
+  }
+  t.same(
+    seen,
+    [...events, ...late].map(({ eventId }) => eventId),
+  );
+  t.end();
 });
