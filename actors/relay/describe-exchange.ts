@@ -1,7 +1,7 @@
 /** Turns what was observed of one request into its usage event. Pure; the exchange observes, this decides what it means. */
 import type { Caller } from '../admission/admission.ts';
+import type { AudioLength } from '../audio/audio-length.ts';
 import type { AnswerSummary } from './answer-reader.ts';
-import type { MeteredAudio } from './upload-meter.ts';
 import { MOST_AUDIO_SECONDS, type Outcome, type UsageEvent, type UsageEventType } from './usage-event.ts';
 
 export interface ExchangeFacts {
@@ -22,7 +22,7 @@ export interface ExchangeFacts {
   readonly bytesOut: number;
   /** The whole body arrived: only then was there something to recognise. */
   readonly uploadComplete: boolean;
-  readonly audio: MeteredAudio;
+  readonly audio: AudioLength;
   readonly answer: AnswerSummary | undefined;
   /** The client left before it had the answer. */
   readonly clientLeft: boolean;
@@ -58,12 +58,9 @@ export function describeExchange(facts: ExchangeFacts): UsageEvent {
   };
 }
 
-/** Providers count begun seconds. */
-const ROUNDING_SECONDS = 1;
-
 /**
- * What the audio itself says comes first, the provider's count next, a guess from the size last (contract §4). A claim of the header
- * that is below what the provider heard is not what the audio says: docs/decisions/audio-length.md.
+ * What the provider counted comes first, then what the audio's own frames say, a guess from its size last. Of what the client
+ * claims nothing is believed: docs/decisions/what-is-charged.md.
  */
 function audioOf({
   type,
@@ -72,10 +69,7 @@ function audioOf({
   answer,
 }: ExchangeFacts): Pick<UsageEvent, 'audioSeconds' | 'audioSource'> {
   if (type !== 'transcribe' || !uploadComplete) return { audioSeconds: 0, audioSource: 'none' };
-  const { audioSeconds, source, isClaim = false } = audio;
   const counted = answer?.audioSeconds ?? 0;
-  const isCounted = counted > 0 && counted <= MOST_AUDIO_SECONDS;
-  const isBelied = isClaim && counted > audioSeconds + ROUNDING_SECONDS;
-  if (isCounted && (source !== 'header' || isBelied)) return { audioSeconds: counted, audioSource: 'usage' };
-  return { audioSeconds, audioSource: source };
+  if (counted > 0 && counted <= MOST_AUDIO_SECONDS) return { audioSeconds: counted, audioSource: 'usage' };
+  return { audioSeconds: audio.audioSeconds, audioSource: audio.source };
 }

@@ -1,82 +1,96 @@
-/** What a request's body says about itself while it passes by: the model it asks for and how long its audio is. */
-import { LIMITS } from '../../config/limits.ts';
-import { estimateAudioSeconds, estimateSignatureBytes } from './audio-estimate.ts';
-import { createAudioHeaderReader } from './audio-header.ts';
-import { createJsonModelScanner } from './json-model-scanner.ts';
+/** What a request's body says about itself while it passes by: the model it asks for, how long its audio is, and whether it contradicts itself. */
+import { VelloError } from '../../config/errors.ts';
+import { createAudioLengthReader, type AudioLength } from '../audio/audio-length.ts';
+import { createJsonBodyScanner } from './json-body-scanner.ts';
 import { createMultipartScanner } from './multipart-scanner.ts';
-import { MOST_AUDIO_SECONDS, type AudioSource } from './usage-event.ts';
-
-export interface MeteredAudio {
-  readonly audioSeconds: number;
-  readonly source: Exclude<AudioSource, 'usage'>;
-  /** Stated by the header, and borne out by nothing else. */
-  readonly isClaim?: true;
-}
 
 export interface UploadMeter {
+  /**
+   * @throws VelloError `BAD_REQUEST` once the body has shown that two readers could find two different requests in it: a field
+   * given twice, a model other than the one named beside the body, lines or boundaries that some take for ends and some do not.
+   */
   push(chunk: Uint8Array): void;
   /** The `model` field, once it has been seen whole. */
   model(): string | undefined;
-  /** The length of the part `file`: from its header where that can be true, else estimated from its size. */
-  audio(): MeteredAudio;
+  /** The length of what has passed of the part `file`. */
+  audio(): AudioLength;
 }
 
-const noAudio: MeteredAudio = { audioSeconds: 0, source: 'none' };
+const noAudio: AudioLength = { audioSeconds: 0, source: 'none' };
 const modelNameBytes = 256;
 
-export function createMultipartMeter(boundary: string): UploadMeter {
-  const reader = createAudioHeaderReader();
+/** @param named the model as the request names it beside its body, if it does. */
+export function createMultipartMeter(boundary: string, named?: string): UploadMeter {
+  const reader = createAudioLengthReader();
+  const seen = new Set<string>();
   let part = '';
-  let modelBytes: Buffer[] = [];
+  let modelBytes = Buffer.alloc(0);
   let model: string | undefined;
-  let fileBytes = 0;
-  let sawFile = false;
-  let firstBytes = Buffer.alloc(0);
-  let length: MeteredAudio | undefined;
-
-  const measure = (): MeteredAudio => {
-    const read = reader.end(fileBytes);
-    if (read.source !== 'none' && read.audioSeconds <= MOST_AUDIO_SECONDS) return { ...read, source: read.source };
-    const estimated = estimateAudioSeconds(firstBytes, fileBytes);
-    return estimated === undefined ? noAudio : { audioSeconds: estimated, source: 'estimate' };
-  };
 
   const scanner = createMultipartScanner(boundary, {
     begin: (name) => {
+      // Lists are sent as `name[]`, one part for each member; everything else has one value, and readers differ in which.
+      if (seen.has(name) && !name.endsWith('[]')) throw contradiction(`The field ${quoted(name)} is given twice.`);
+      if (seen.size >= mostFields) throw contradiction('The form has too many fields.');
+      seen.add(name);
       part = name;
-      modelBytes = [];
-      // A second `file` is not measured: providers take the first or refuse.
-      if (name === 'file' && sawFile) part = 'file again';
-      if (name === 'file') sawFile = true;
     },
     data: (bytes) => {
-      if (part === 'file') {
-        fileBytes += bytes.byteLength;
-        if (firstBytes.length < estimateSignatureBytes) {
-          firstBytes = Buffer.concat([firstBytes, bytes.subarray(0, estimateSignatureBytes)]);
-        }
-        reader.push(bytes);
-      } else if (part === 'model' && model === undefined && modelBytes.length < modelNameBytes) {
-        modelBytes.push(Buffer.from(bytes.subarray(0, modelNameBytes)));
+      if (part === 'file') reader.push(bytes);
+      else if (part === 'model') {
+        if (modelBytes.length + bytes.byteLength > modelNameBytes) throw contradiction('The model name is too long.');
+        modelBytes = Buffer.concat([modelBytes, bytes]);
       }
     },
     end: () => {
-      if (part === 'file') length = measure();
-      else if (part === 'model') model ??= Buffer.concat(modelBytes).toString('utf8', 0, modelNameBytes).trim();
+      if (part !== 'model') return;
+      model = modelBytes.toString('utf8').trim();
+      agree(named, model);
     },
   });
 
   return {
     push: (chunk) => scanner.push(chunk),
     model: () => model,
-    audio: () => (length ??= sawFile ? measure() : noAudio),
+    audio: () => (seen.has('file') ? reader.length() : noAudio),
   };
 }
 
-export function createJsonMeter(): UploadMeter {
-  const scanner = createJsonModelScanner(LIMITS.relay.lookAheadBytes);
-  return { push: (chunk) => scanner.push(chunk), model: () => scanner.model(), audio: () => noAudio };
+/** More than any provider knows. */
+const mostFields = 200;
+
+/** @param named the model as the request names it beside its body, if it does. */
+export function createJsonMeter(named?: string): UploadMeter {
+  const scanner = createJsonBodyScanner((key) => {
+    throw contradiction(`The member ${quoted(key)} is given twice.`);
+  });
+  let isChecked = false;
+  return {
+    push: (chunk) => {
+      scanner.push(chunk);
+      const model = scanner.model();
+      if (model === undefined || isChecked) return;
+      isChecked = true;
+      agree(named, model);
+    },
+    model: () => scanner.model(),
+    audio: () => noAudio,
+  };
 }
 
 /** For requests without a body. */
 export const emptyMeter: UploadMeter = { push: () => undefined, model: () => undefined, audio: () => noAudio };
+
+function agree(named: string | undefined, model: string): void {
+  if (named !== undefined && named !== model) {
+    throw contradiction(`The request names the model ${quoted(named)}, and its body ${quoted(model)}.`);
+  }
+}
+
+function contradiction(message: string): VelloError {
+  return new VelloError('BAD_REQUEST', message);
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 100));
+}

@@ -1,8 +1,8 @@
 /** The demonstration desktop: it registers, connects, sends a recording, shows the text as it arrives, and checks what it was charged. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { createAudioLengthReader } from '../../actors/audio/audio-length.ts';
 import { transcriptionCredits } from '../../actors/credits/credits-for.ts';
-import { createAudioHeaderReader } from '../../actors/relay/audio-header.ts';
 import type { JobCreated } from '../../actors/sessions/desktop-protocol.ts';
 import { ClientError } from '../../transports/client/client-error.ts';
 import { createDesktopClient, type DesktopClient } from '../../transports/client/desktop-client.ts';
@@ -137,9 +137,9 @@ function createJobWatch(): JobWatch {
 }
 
 function measure(file: Uint8Array) {
-  const reader = createAudioHeaderReader();
+  const reader = createAudioLengthReader();
   reader.push(file);
-  return reader.end(file.byteLength);
+  return reader.length();
 }
 
 /** Writes pieces of text as they come, breaking lines between words. */

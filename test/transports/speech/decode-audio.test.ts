@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { createAudioHeaderReader } from '../../../actors/relay/audio-header.ts';
+import { createAudioLengthReader } from '../../../actors/audio/audio-length.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { decodeAudio, type DecodedAudio } from '../../../transports/speech/decode-audio.ts';
 import { flacHeader, riffChunk, wavFile, type WavShape } from '../../fixtures/audio-bytes.ts';
@@ -61,15 +61,15 @@ t.test('finds the samples behind other chunks, and reads to the end where the si
   }
 });
 
-t.test('decodes the recordings to their known length, as the header reader tells it', async (t) => {
+t.test('decodes the recordings to their known length, as the gateway measures it', async (t) => {
   for (const { file, seconds } of recordings) {
     const { bytes } = recording(file);
-    const reader = createAudioHeaderReader();
+    const reader = createAudioLengthReader();
     reader.push(bytes);
-    const told = reader.end(bytes.length).audioSeconds;
+    const told = reader.length().audioSeconds;
     const decoded = await decode(bytes);
     t.ok(Math.abs(decoded.seconds - seconds) < 0.001, `${file}: ${decoded.seconds} s`);
-    t.ok(Math.abs(decoded.seconds - told) < 0.001, `${file}: the header says ${told} s`);
+    t.ok(Math.abs(decoded.seconds - told) < 0.001, `${file}: the gateway measures ${told} s`);
   }
 });
 

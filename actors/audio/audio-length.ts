@@ -1,0 +1,87 @@
+/** How long a recording is, by what of it has passed: chooses the container's reader by the first bytes, and keeps no audio. */
+import { feedBytes, type ByteProgram } from './byte-program.ts';
+import { estimateAudioSeconds, estimateSignatureBytes } from './audio-estimate.ts';
+import { flacLength } from './flac-length.ts';
+import type { LengthReader } from './length-reader.ts';
+import { matroskaLength } from './matroska-length.ts';
+import { mp4Length } from './mp4-length.ts';
+import { mpegLength } from './mpeg-length.ts';
+import { oggLength } from './ogg-length.ts';
+import { wavLength } from './wav-length.ts';
+
+export interface AudioLength {
+  readonly audioSeconds: number;
+  /** `header`: by the recording's own frames; `estimate`: by its size, because none were found; `none`: it is no recording. */
+  readonly source: 'header' | 'estimate' | 'none';
+}
+
+export interface AudioLengthReader {
+  /** Takes the file's next bytes, in pieces of any size. */
+  push(chunk: Uint8Array): void;
+  /** The length of what has been pushed. */
+  length(): AudioLength;
+}
+
+/**
+ * Whatever frames and times say, no recording is longer than this makes it: 512 bit/s, below any codec for speech. It is what
+ * keeps crafted silence, and a broken header, from costing more than their bytes can hold.
+ */
+export const LEAST_BYTES_PER_SECOND = 64;
+
+export function createAudioLengthReader(): AudioLengthReader {
+  const state: { reader: LengthReader | undefined } = { reader: undefined };
+  const feeder = feedBytes(recognise(state));
+  let first = Buffer.alloc(0);
+  let fileBytes = 0;
+  return {
+    push: (chunk) => {
+      fileBytes += chunk.byteLength;
+      if (first.length < estimateSignatureBytes) {
+        first = Buffer.concat([first, chunk.subarray(0, estimateSignatureBytes - first.length)]);
+      }
+      feeder.push(chunk);
+    },
+    length: () => {
+      const mostSeconds = fileBytes / LEAST_BYTES_PER_SECOND;
+      const read = state.reader?.seconds(fileBytes) ?? 0;
+      if (read > 0) return { audioSeconds: rounded(Math.min(read, mostSeconds)), source: 'header' };
+      const estimated = estimateAudioSeconds(first, fileBytes);
+      if (estimated === undefined) return { audioSeconds: 0, source: 'none' };
+      return { audioSeconds: rounded(Math.min(estimated, mostSeconds)), source: 'estimate' };
+    },
+  };
+}
+
+function* recognise(state: { reader: LengthReader | undefined }): ByteProgram {
+  let passed = 0;
+  for (;;) {
+    const head = Buffer.from(yield { take: 4 });
+    passed += 4;
+    const name = head.toString('latin1');
+    if (name.startsWith('ID3')) {
+      const tag = yield { take: 6 };
+      // ID3v2 sizes hold 7 bits a byte.
+      const bytes = tag.subarray(2).reduce((size, byte) => size * 128 + (byte & 0x7f), 0);
+      yield { skip: bytes };
+      passed += 6 + bytes;
+      continue;
+    }
+    if (name === 'RIFF' || name === 'RF64' || name === 'BW64') state.reader = wavLength(passed);
+    else if (name === 'fLaC') state.reader = flacLength();
+    else if (name === 'OggS') state.reader = oggLength();
+    else if (head.readUInt32BE(0) === 0x1a45dfa3) state.reader = matroskaLength();
+    else {
+      const more = Buffer.concat([head, yield { take: 4 }]);
+      const box = more.toString('latin1', 4, 8);
+      state.reader = firstBoxes.has(box) ? mp4Length(more) : mpegLength(more);
+    }
+    yield* state.reader.program;
+    return;
+  }
+}
+
+const firstBoxes = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'styp']);
+
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1_000_000) / 1_000_000;
+}

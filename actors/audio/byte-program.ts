@@ -1,0 +1,64 @@
+/** Lets a reader of a binary format be written as if the file lay there whole, while its bytes pass by in pieces of any size. */
+
+/** What a reader wants next: bytes to look at, bytes to step over, or everything up to and with a byte of this value. */
+export type ByteRequest = { readonly take: number } | { readonly skip: number } | { readonly find: number };
+
+/** Is given what it asked to take; it may keep none of it beyond its next request. */
+export type ByteProgram = Generator<ByteRequest, void, Uint8Array>;
+
+export interface ByteFeeder {
+  push(chunk: Uint8Array): void;
+}
+
+/** No format looks at more in one go; a larger request is a broken file. */
+const mostTaken = 4_096;
+const nothing = new Uint8Array(0);
+
+/** Runs `program` over the bytes pushed, and holds no more than what it asked to take. */
+export function feedBytes(program: ByteProgram): ByteFeeder {
+  const held = Buffer.alloc(mostTaken);
+  let heldBytes = 0;
+  let skipped = 0;
+  let request = program.next(nothing);
+
+  /** How many of the bytes from `at` on the request uses up; the program goes on when it has them all. */
+  const serve = (wanted: ByteRequest, chunk: Uint8Array, at: number): number => {
+    if ('find' in wanted) {
+      const found = chunk.indexOf(wanted.find, at);
+      if (found === -1) return chunk.length - at;
+      request = program.next(nothing);
+      return found + 1 - at;
+    }
+    if ('skip' in wanted) {
+      const used = Math.max(0, Math.min(wanted.skip - skipped, chunk.length - at));
+      skipped += used;
+      if (skipped < wanted.skip) return used;
+      skipped = 0;
+      request = program.next(nothing);
+      return used;
+    }
+    if (wanted.take > mostTaken) {
+      request = program.return(undefined);
+      return 0;
+    }
+    const used = Math.min(wanted.take - heldBytes, chunk.length - at);
+    held.set(chunk.subarray(at, at + used), heldBytes);
+    heldBytes += used;
+    if (heldBytes < wanted.take) return used;
+    heldBytes = 0;
+    request = program.next(held.subarray(0, wanted.take));
+    return used;
+  };
+
+  return {
+    push: (chunk) => {
+      let at = 0;
+      while (at < chunk.length && request.done !== true) at += serve(request.value, chunk, at);
+    },
+  };
+}
+
+/** Numbers of a piece that a program was given. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

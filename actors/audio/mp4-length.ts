@@ -1,0 +1,158 @@
+/**
+ * The length of an MP4 or M4A file (ISO 14496-12), whole or in fragments, by the durations of the audio track's samples.
+ * Where the file was cut short, in proportion to the media that arrived; where it times its samples too fast, by their size.
+ */
+import { viewOf, type ByteProgram } from './byte-program.ts';
+import type { LengthReader } from './length-reader.ts';
+
+interface Track {
+  /** Units of time in a second. */
+  timescale: number;
+  isAudio: boolean;
+  number: number;
+  units: number;
+  bytes: number;
+}
+
+interface State {
+  tracks: Track[];
+  defaultUnits: Map<number, number>;
+  fragmentTrack: number;
+  fragmentUnits: number;
+  mediaArrived: number;
+  mediaClaimed: number;
+}
+
+/** No codec takes more for sound that is worth compressing. */
+const mostBytesPerSecond = 192_000;
+
+/** @param head the first box's size and type, which the caller has taken to recognise the file. */
+export function mp4Length(head: Uint8Array): LengthReader {
+  const state: State = {
+    tracks: [],
+    defaultUnits: new Map(),
+    fragmentTrack: 0,
+    fragmentUnits: 0,
+    mediaArrived: 0,
+    mediaClaimed: 0,
+  };
+  return {
+    program: readBoxes(Buffer.from(head), state),
+    seconds: () => {
+      const track = state.tracks.find(({ isAudio, timescale, units }) => isAudio && timescale > 0 && units > 0);
+      if (track === undefined) return 0;
+      const arrived = state.mediaClaimed > 0 ? Math.min(1, state.mediaArrived / state.mediaClaimed) : 0;
+      return Math.max(track.units / track.timescale, track.bytes / mostBytesPerSecond) * arrived;
+    },
+  };
+}
+
+/** Boxes whose children are read as if they stood beside them. */
+const opened = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl', 'mvex', 'moof', 'traf']);
+
+function* readBoxes(first: Buffer, state: State): ByteProgram {
+  for (let head: Buffer = first; ; head = Buffer.from(yield { take: 8 })) {
+    const type = head.toString('latin1', 4, 8);
+    let bytes = head.readUInt32BE(0);
+    if (bytes === 1) bytes = Number(viewOf(yield { take: 8 }).getBigUint64(0)) - 16;
+    else bytes = bytes === 0 ? Infinity : bytes - 8;
+    if (bytes < 0) return;
+    if (type === 'mdat') yield* readMedia(state, bytes);
+    else if (!opened.has(type)) yield* readBox(state, type, bytes);
+    else if (type === 'trak') state.tracks.push({ timescale: 0, isAudio: false, number: 0, units: 0, bytes: 0 });
+  }
+}
+
+const mediaStepBytes = 4_096;
+
+function* readMedia(state: State, bytes: number): ByteProgram {
+  state.mediaClaimed += bytes === Infinity ? 0 : bytes;
+  for (let left = bytes; left > 0; left -= mediaStepBytes) {
+    const step = Math.min(left, mediaStepBytes);
+    yield { skip: step };
+    state.mediaArrived += step;
+    if (bytes === Infinity) state.mediaClaimed += step;
+  }
+}
+
+/** Longest beginning of a box that is looked at; tables are read entry by entry behind it. */
+const lookBytes = 40;
+
+function* readBox(state: State, type: string, bytes: number): ByteProgram {
+  if (!read.has(type)) {
+    yield { skip: bytes };
+    return;
+  }
+  const looked = type === 'stts' || type === 'trun' ? 8 : type === 'stsz' ? 12 : Math.min(bytes, lookBytes);
+  if (bytes < looked || looked < 8) {
+    yield { skip: bytes };
+    return;
+  }
+  const box = Buffer.from(yield { take: looked });
+  let left = bytes - looked;
+  const track = state.tracks.at(-1);
+  if (type === 'tkhd' && track !== undefined && looked >= 24) track.number = box.readUInt32BE(box[0] === 1 ? 20 : 12);
+  if (type === 'mdhd' && track !== undefined && looked >= 24)
+    track.timescale = box.readUInt32BE(box[0] === 1 ? 20 : 12);
+  if (type === 'hdlr' && track !== undefined && looked >= 12) track.isAudio = box.toString('latin1', 8, 12) === 'soun';
+  if (type === 'trex' && looked >= 16) state.defaultUnits.set(box.readUInt32BE(4), box.readUInt32BE(12));
+  if (type === 'tfhd') beginFragment(state, box);
+  if (type === 'stts' && track !== undefined) left = yield* readTimes(track, box.readUInt32BE(4), left);
+  if (type === 'stsz' && track !== undefined) left = yield* readSizes(track, box, left);
+  if (type === 'trun') left = yield* readRun(state, box, left);
+  yield { skip: left };
+}
+
+const read = new Set(['tkhd', 'mdhd', 'hdlr', 'trex', 'tfhd', 'stts', 'stsz', 'trun']);
+
+type Taking = Generator<{ take: number }, number, Uint8Array>;
+
+function* readTimes(track: Track, entries: number, bytes: number): Taking {
+  let left = bytes;
+  for (let entry = 0; entry < entries && left >= 8; entry += 1, left -= 8) {
+    const view = viewOf(yield { take: 8 });
+    track.units += view.getUint32(0) * view.getUint32(4);
+  }
+  return left;
+}
+
+function* readSizes(track: Track, box: Buffer, bytes: number): Taking {
+  const common = box.readUInt32BE(4);
+  const count = box.readUInt32BE(8);
+  track.bytes += common * count;
+  let left = bytes;
+  for (let entry = 0; common === 0 && entry < count && left >= 4; entry += 1, left -= 4) {
+    track.bytes += viewOf(yield { take: 4 }).getUint32(0);
+  }
+  return left;
+}
+
+function beginFragment(state: State, box: Buffer): void {
+  const flags = box.readUInt32BE(0) & 0xffffff;
+  state.fragmentTrack = box.readUInt32BE(4);
+  const at = 8 + (flags & 1 ? 8 : 0) + (flags & 2 ? 4 : 0);
+  const isGiven = (flags & 8) !== 0 && box.length >= at + 4;
+  state.fragmentUnits = isGiven ? box.readUInt32BE(at) : (state.defaultUnits.get(state.fragmentTrack) ?? 0);
+}
+
+function* readRun(state: State, box: Buffer, bytes: number): Taking {
+  const flags = box.readUInt32BE(0) & 0xffffff;
+  const count = box.readUInt32BE(4);
+  const track = state.tracks.find(({ number }) => number === state.fragmentTrack);
+  let left = bytes;
+  const headBytes = (flags & 1 ? 4 : 0) + (flags & 4 ? 4 : 0);
+  if (left >= headBytes) {
+    yield { take: headBytes };
+    left -= headBytes;
+  }
+  const fields = [0x100, 0x200, 0x400, 0x800].filter((flag) => (flags & flag) !== 0);
+  const entryBytes = fields.length * 4;
+  if ((flags & 0x100) === 0 && track !== undefined) track.units += count * state.fragmentUnits;
+  for (let entry = 0; entryBytes > 0 && entry < count && left >= entryBytes; entry += 1, left -= entryBytes) {
+    const view = viewOf(yield { take: entryBytes });
+    if (track === undefined) continue;
+    if ((flags & 0x100) !== 0) track.units += view.getUint32(0);
+    if ((flags & 0x200) !== 0) track.bytes += view.getUint32(fields.indexOf(0x200) * 4);
+  }
+  return left;
+}

@@ -1,0 +1,111 @@
+/**
+ * Follows the top level of a JSON object while it passes by: the `model` it names, and keys that are given twice, of which some
+ * readers take the first value and some the last. Keeps nothing but the keys, and only the first of very many.
+ */
+
+export interface JsonBodyScanner {
+  push(chunk: Uint8Array): void;
+  /** The model's name, once it has been seen. */
+  model(): string | undefined;
+}
+
+/** Longer strings are prompts, not names. */
+const longestName = 512;
+/** More than any request has. A key that comes later is not looked for again. */
+const mostKeys = 1_000;
+
+/** @param onRepeated hears of a key of the top level that was there before; what it throws ends the push. */
+export function createJsonBodyScanner(onRepeated: (key: string) => void): JsonBodyScanner {
+  const keys = new Set<string>();
+  let depth = 0;
+  let inString = false;
+  let escaped = false;
+  let text: number[] = [];
+  let lastString: string | undefined;
+  let key: string | undefined;
+  let model: string | undefined;
+
+  const onKey = () => {
+    key = lastString;
+    if (key === undefined) return;
+    if (keys.has(key)) onRepeated(key);
+    else if (keys.size < mostKeys) keys.add(key);
+  };
+
+  const onString = () => {
+    const isName = depth === 1 && text.length < longestName;
+    lastString = isName ? decode(text) : undefined;
+    text = [];
+    if (depth === 1 && key === 'model') model ??= lastString;
+  };
+
+  /** Where the string that is open ends, or the chunk does: prompts are long, and only their end is of interest. */
+  const passString = (chunk: Buffer, from: number): number => {
+    let at = from;
+    while (at < chunk.length) {
+      if (escaped) {
+        escaped = false;
+        keep(chunk[at]);
+        at += 1;
+        continue;
+      }
+      const quote = chunk.indexOf(QUOTE, at);
+      const end = quote === -1 ? chunk.length : quote;
+      const backslash = chunk.subarray(at, end).indexOf(BACKSLASH);
+      const stop = backslash === -1 ? end : at + backslash + 1;
+      for (let index = at; index < stop && text.length < longestName; index += 1) keep(chunk[index]);
+      at = stop;
+      if (backslash !== -1) escaped = true;
+      else if (quote !== -1) {
+        inString = false;
+        onString();
+        return at + 1;
+      }
+    }
+    return at;
+  };
+
+  const keep = (byte: number | undefined) => {
+    if (depth === 1 && byte !== undefined && text.length < longestName) text.push(byte);
+  };
+
+  return {
+    push: (bytes) => {
+      const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      let at = 0;
+      while (at < chunk.length) {
+        if (inString) {
+          at = passString(chunk, at);
+          continue;
+        }
+        const byte = chunk[at];
+        at += 1;
+        if (byte === QUOTE) inString = true;
+        else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth += 1;
+        else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth -= 1;
+        else if (byte === COLON && depth === 1) onKey();
+        else if (byte === COMMA && depth === 1) key = lastString = undefined;
+      }
+    },
+    model: () => model,
+  };
+}
+
+function decode(bytes: readonly number[]): string {
+  const raw = Buffer.from(bytes).toString('utf8');
+  if (!raw.includes('\\')) return raw;
+  try {
+    return JSON.parse(`"${raw}"`) as string;
+  } catch {
+    return raw;
+  }
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COLON = 0x3a;
+const COMMA = 0x2c;
