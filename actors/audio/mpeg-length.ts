@@ -94,7 +94,9 @@ function adtsFrame(head: Uint8Array, bits: number): Frame | undefined {
   return { bytes, samples: 1_024, seconds: 1_024 / rate, kind: bits >>> 10 };
 }
 
-const adtsRates = [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
+const adtsRates = [
+  96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350,
+];
 
 function mpegFrame(bits: number, layerBits: number): Frame | undefined {
   const version = (bits >>> 19) & 3;

@@ -25,7 +25,13 @@ interface State {
 }
 
 export function wavLength(startsAt: number): LengthReader {
-  const state: State = { format: undefined, dataFrom: undefined, dataBytes: undefined, earlierBytes: 0, mpeg: undefined };
+  const state: State = {
+    format: undefined,
+    dataFrom: undefined,
+    dataBytes: undefined,
+    earlierBytes: 0,
+    mpeg: undefined,
+  };
   return {
     program: readChunks(state, startsAt),
     seconds: (fileBytes) => {

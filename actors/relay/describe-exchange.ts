@@ -20,7 +20,7 @@ export interface ExchangeFacts {
   readonly durationMs: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** The whole body arrived: only then was there something to recognise. */
+  /** The whole body arrived. */
   readonly uploadComplete: boolean;
   readonly audio: AudioLength;
   readonly answer: AnswerSummary | undefined;
@@ -62,14 +62,12 @@ export function describeExchange(facts: ExchangeFacts): UsageEvent {
  * What the provider counted comes first, then what the audio's own frames say, a guess from its size last. Of what the client
  * claims nothing is believed: docs/decisions/what-is-charged.md.
  */
-function audioOf({
-  type,
-  uploadComplete,
-  audio,
-  answer,
-}: ExchangeFacts): Pick<UsageEvent, 'audioSeconds' | 'audioSource'> {
-  if (type !== 'transcribe' || !uploadComplete) return { audioSeconds: 0, audioSource: 'none' };
+function audioOf(facts: ExchangeFacts): Pick<UsageEvent, 'audioSeconds' | 'audioSource'> {
+  const { type, uploadComplete, ttfbMs, audio, answer } = facts;
+  if (type !== 'transcribe') return { audioSeconds: 0, audioSource: 'none' };
   const counted = answer?.audioSeconds ?? 0;
   if (counted > 0 && counted <= MOST_AUDIO_SECONDS) return { audioSeconds: counted, audioSource: 'usage' };
+  // Nobody heard a recording that was still on its way.
+  if (!uploadComplete && ttfbMs === undefined) return { audioSeconds: 0, audioSource: 'none' };
   return { audioSeconds: audio.audioSeconds, audioSource: audio.source };
 }

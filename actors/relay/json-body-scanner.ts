@@ -14,8 +14,14 @@ const longestName = 512;
 /** More than any request has. A key that comes later is not looked for again. */
 const mostKeys = 1_000;
 
-/** @param onRepeated hears of a key of the top level that was there before; what it throws ends the push. */
-export function createJsonBodyScanner(onRepeated: (key: string) => void): JsonBodyScanner {
+export interface JsonBodyListener {
+  /** A key of the top level. What it throws ends the push. */
+  onKey(key: string, isRepeated: boolean): void;
+  /** A byte that no JSON in UTF-8 has. */
+  onNul(): void;
+}
+
+export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScanner {
   const keys = new Set<string>();
   let depth = 0;
   let inString = false;
@@ -25,11 +31,12 @@ export function createJsonBodyScanner(onRepeated: (key: string) => void): JsonBo
   let key: string | undefined;
   let model: string | undefined;
 
-  const onKey = () => {
+  const beginMember = () => {
     key = lastString;
     if (key === undefined) return;
-    if (keys.has(key)) onRepeated(key);
-    else if (keys.size < mostKeys) keys.add(key);
+    const isRepeated = keys.has(key);
+    if (keys.size < mostKeys) keys.add(key);
+    listener.onKey(key, isRepeated);
   };
 
   const onString = () => {
@@ -83,7 +90,8 @@ export function createJsonBodyScanner(onRepeated: (key: string) => void): JsonBo
         if (byte === QUOTE) inString = true;
         else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth += 1;
         else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth -= 1;
-        else if (byte === COLON && depth === 1) onKey();
+        else if (byte === COLON && depth === 1) beginMember();
+        else if (byte === 0) listener.onNul();
         else if (byte === COMMA && depth === 1) key = lastString = undefined;
       }
     },

@@ -1,7 +1,8 @@
 /**
- * Finds the parts of a multipart/form-data body (RFC 7578, RFC 2046 §5.1.1) while its bytes pass by in pieces of any size.
- * Reports what it sees and keeps nothing but a possible half of a boundary; a body it cannot follow is still relayed.
+ * Finds the parts of a multipart/form-data body (RFC 7578, RFC 2046 §5.1.1) while its bytes pass by in pieces of any size, and
+ * keeps nothing but a possible half of a boundary. Takes one way to write a form only: what another reader may cut differently is refused.
  */
+import { VelloError } from '../../config/errors.ts';
 
 export interface PartListener {
   /** A part begins; `name` is that of its Content-Disposition. */
@@ -13,101 +14,163 @@ export interface PartListener {
 }
 
 export interface MultipartScanner {
+  /** @throws VelloError `BAD_REQUEST` at the first byte that makes the form ambiguous. */
   push(chunk: Uint8Array): void;
+  /** The body is over. @throws VelloError `BAD_REQUEST` where its last boundary is missing. */
+  end(): void;
 }
 
 /** More than any honest part needs; without a bound a hostile header would be collected for ever. */
 const partHeaderBytes = 8 * 1024;
 
-type State = 'preamble' | 'boundary-line' | 'part-header' | 'part-body' | 'over';
+type State = 'boundary' | 'boundary-line' | 'part-header' | 'part-body' | 'over';
 
-/** The boundary parameter of a `Content-Type` value; `undefined` when it is no multipart/form-data or names none. */
+/**
+ * The boundary parameter of a `Content-Type` value; `undefined` when it is no multipart/form-data or names none.
+ * @throws VelloError `BAD_REQUEST` where readers could find different ones.
+ */
 export function multipartBoundary(contentType: string): string | undefined {
   if (!/^multipart\/form-data\s*;/i.test(contentType)) return undefined;
-  const match = /;\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType);
-  return match?.[1] ?? match?.[2];
+  const parameters = contentType.slice(contentType.indexOf(';'));
+  const found: string[] = [];
+  let rest = parameters.trim();
+  while (rest !== '' && rest.startsWith(';')) {
+    const match = /^;\s*(?:([!#$%&'*+.^_`|~\w-]+)=(?:"([^"\\\r\n]*)"|([^\s;"]*)))?\s*/.exec(rest);
+    if (match === null) break;
+    rest = rest.slice(match[0].length);
+    // An extended parameter (RFC 8187) is read by some instead, by others not at all: its value may stand for nothing.
+    if (/^boundary\*/i.test(match[1] ?? '')) found.push('');
+    else if (/^boundary$/i.test(match[1] ?? '')) found.push(match[2] ?? match[3] ?? '');
+  }
+  if (found.length === 0 && rest === '') return undefined;
+  const [boundary = ''] = found;
+  if (rest !== '' || found.length > 1 || boundary.length < 1 || boundary.length > 70) {
+    throw ambiguous('The Content-Type must name one boundary of 1 to 70 characters.');
+  }
+  return boundary;
 }
 
 export function createMultipartScanner(boundary: string, listener: PartListener): MultipartScanner {
-  const delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1');
-  let state: State = 'preamble';
-  // The first boundary may stand at the very start, without the line break that belongs to the others.
+  const dashed = Buffer.from(`\n--${boundary}`, 'latin1');
+  let state: State = 'boundary';
+  let isFresh = false;
+  // The first boundary stands at the very start, without the line break that belongs to the others.
   let held: Buffer = Buffer.from('\r\n', 'latin1');
 
   /** Consumes what it can of `bytes` and returns how much; 0 without a change of state means that more is needed. */
   const step = (bytes: Buffer): number => {
     switch (state) {
-      case 'preamble':
-      case 'part-body': {
-        const found = bytes.indexOf(delimiter);
-        const clear = found === -1 ? bytes.length - partialMatch(bytes, delimiter) : found;
-        if (state === 'part-body' && clear > 0) listener.data(bytes.subarray(0, clear));
-        if (found === -1) return clear;
-        if (state === 'part-body') listener.end();
+      case 'boundary': {
+        if (bytes.length < dashed.length + 1) return 0;
+        // A second line break is what some clients begin with; other text is where a decoy would stand.
+        if (bytes.subarray(2, 4).equals(lineBreak)) return 2;
+        if (bytes.indexOf(dashed) !== 1) throw ambiguous('The form must begin with its boundary.');
         state = 'boundary-line';
-        return found + delimiter.length;
+        return dashed.length + 1;
       }
-      case 'boundary-line': {
+      case 'part-body': {
+        if (isFresh) {
+          if (bytes.length < dashed.length) return 0;
+          isFresh = false;
+          if (bytes.indexOf(dashed.subarray(1)) === 0) throw ambiguous('A boundary of the form stands at no line.');
+        }
+        const found = bytes.indexOf(dashed);
+        if (found === -1) {
+          // One more byte is kept: the carriage return before what may become a boundary.
+          const clear = Math.max(0, bytes.length - dashed.length);
+          if (clear > 0) listener.data(bytes.subarray(0, clear));
+          return clear;
+        }
+        if (bytes[found - 1] !== CR) throw ambiguous('A boundary of the form stands behind a bare line feed.');
+        if (found > 1) listener.data(bytes.subarray(0, found - 1));
+        listener.end();
+        state = 'boundary-line';
+        return found + dashed.length;
+      }
+      case 'boundary-line':
         if (bytes.length < 2) return 0;
-        if (bytes[0] === 0x2d && bytes[1] === 0x2d) return finish(bytes);
-        const lineEnd = bytes.indexOf('\r\n', 0, 'latin1');
-        if (lineEnd === -1) return bytes.length > partHeaderBytes ? finish(bytes) : 0;
+        if (bytes[0] === DASH && bytes[1] === DASH) {
+          state = 'over';
+          return 2;
+        }
+        if (!bytes.subarray(0, 2).equals(lineBreak)) throw ambiguous('A line of the form is almost its boundary.');
         state = 'part-header';
-        return lineEnd;
-      }
+        // The line break stays, so that a part without headers ends the same way.
+        return 0;
       case 'part-header': {
-        // Begins with the line break that ended the boundary, so that a part without headers ends the same way.
         const headerEnd = bytes.indexOf('\r\n\r\n', 0, 'latin1');
-        if (headerEnd === -1) return bytes.length > partHeaderBytes ? finish(bytes) : 0;
-        listener.begin(partName(bytes.toString('utf8', 0, headerEnd)));
+        if (headerEnd === -1) {
+          if (bytes.length > partHeaderBytes) throw ambiguous("A part's headers are too long.");
+          return 0;
+        }
+        const name = partName(bytes.toString('utf8', 2, headerEnd));
         state = 'part-body';
+        isFresh = true;
+        listener.begin(name);
         return headerEnd + 4;
       }
       case 'over':
-        return bytes.length;
+        if (bytes.length > 0 && !lineBreak.subarray(0, bytes.length).equals(bytes)) {
+          throw ambiguous('Something follows the end of the form.');
+        }
+        return 0;
     }
-  };
-
-  const finish = (bytes: Buffer): number => {
-    state = 'over';
-    return bytes.length;
   };
 
   return {
     push: (chunk) => {
-      if (isOver(state)) return;
       const incoming = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
       let rest = held.length === 0 ? incoming : Buffer.concat([held, incoming]);
-      while (rest.length > 0) {
+      for (;;) {
         const before = state;
         const consumed = step(rest);
-        if (consumed === 0 && state === before) break;
         rest = rest.subarray(consumed);
+        if (consumed === 0 && state === before) break;
       }
       // Copied: the chunk's memory belongs to the caller.
-      held = isOver(state) ? Buffer.alloc(0) : Buffer.from(rest);
+      held = Buffer.from(rest);
+    },
+    end: () => {
+      if (state !== 'over') throw ambiguous('The form breaks off before its last boundary.');
     },
   };
 }
 
-function isOver(state: State): boolean {
-  return state === 'over';
-}
-
-/** Length of the longest end of `bytes` that may be the beginning of `delimiter`. */
-function partialMatch(bytes: Buffer, delimiter: Buffer): number {
-  const longest = Math.min(bytes.length, delimiter.length - 1);
-  let from = bytes.indexOf(0x0d, bytes.length - longest);
-  while (from !== -1) {
-    const length = bytes.length - from;
-    if (bytes.compare(delimiter, 0, length, from) === 0) return length;
-    from = bytes.indexOf(0x0d, from + 1);
-  }
-  return 0;
-}
-
+/** @throws VelloError where a reader could find another name, or other bytes behind it. */
 function partName(header: string): string {
-  const disposition = /^content-disposition:(.*)$/im.exec(header)?.[1] ?? '';
-  const match = /;\s*name=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))/i.exec(disposition);
-  return match?.[1] ?? match?.[2] ?? '';
+  if (/\r(?!\n)|(?<!\r)\n|\0/.test(header)) throw ambiguous("A part's headers have bare line breaks.");
+  let name: string | undefined;
+  for (const line of header.split('\r\n')) {
+    if (line === '') continue;
+    const [, field, value] = /^([!#$%&'*+.^_`|~\w-]+):(.*)$/.exec(line) ?? [];
+    if (field === undefined || value === undefined) throw ambiguous("A line of a part's headers is none.");
+    if (/^content-transfer-encoding$/i.test(field) && !/^\s*(binary|8bit|7bit)\s*$/i.test(value)) {
+      throw ambiguous('The parts of the form must not be encoded.');
+    }
+    if (!/^content-disposition$/i.test(field)) continue;
+    if (name !== undefined) throw ambiguous('A part has two names.');
+    name = dispositionName(value);
+  }
+  return name ?? '';
 }
+
+/** Browsers write quotes as %22, other clients as \", in file names; a name that needs either is none that a provider knows. */
+function dispositionName(value: string): string {
+  const parameters = /^\s*form-data\s*((?:;\s*[\w*-]+=(?:"(?:[^"\\]|\\.)*"|[^\s;"]*)\s*)*);?\s*$/i.exec(value)?.[1];
+  if (parameters === undefined) throw ambiguous('A Content-Disposition cannot be read.');
+  const names = [...parameters.matchAll(/;\s*([\w*-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/g)]
+    .filter(([, key = '']) => /^name\*?/i.test(key))
+    .map(([, key = '', quoted, bare = '']) => ({ key, name: quoted ?? bare }));
+  const [first] = names;
+  if (first === undefined) return '';
+  if (names.length > 1 || first.key !== 'name' || first.name.includes('\\')) throw ambiguous('A part has two names.');
+  return first.name;
+}
+
+function ambiguous(message: string): VelloError {
+  return new VelloError('BAD_REQUEST', message);
+}
+
+const CR = 0x0d;
+const DASH = 0x2d;
+const lineBreak = Buffer.from('\r\n', 'latin1');

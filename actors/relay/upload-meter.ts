@@ -10,6 +10,8 @@ export interface UploadMeter {
    * given twice, a model other than the one named beside the body, lines or boundaries that some take for ends and some do not.
    */
   push(chunk: Uint8Array): void;
+  /** The body is over. @throws VelloError `BAD_REQUEST` where it breaks off. */
+  end(): void;
   /** The `model` field, once it has been seen whole. */
   model(): string | undefined;
   /** The length of what has passed of the part `file`. */
@@ -30,6 +32,7 @@ export function createMultipartMeter(boundary: string, named?: string): UploadMe
   const scanner = createMultipartScanner(boundary, {
     begin: (name) => {
       // Lists are sent as `name[]`, one part for each member; everything else has one value, and readers differ in which.
+      if (isAlmostModel(name)) throw contradiction(`There is no field ${quoted(name)}.`);
       if (seen.has(name) && !name.endsWith('[]')) throw contradiction(`The field ${quoted(name)} is given twice.`);
       if (seen.size >= mostFields) throw contradiction('The form has too many fields.');
       seen.add(name);
@@ -51,6 +54,7 @@ export function createMultipartMeter(boundary: string, named?: string): UploadMe
 
   return {
     push: (chunk) => scanner.push(chunk),
+    end: () => scanner.end(),
     model: () => model,
     audio: () => (seen.has('file') ? reader.length() : noAudio),
   };
@@ -61,8 +65,14 @@ const mostFields = 200;
 
 /** @param named the model as the request names it beside its body, if it does. */
 export function createJsonMeter(named?: string): UploadMeter {
-  const scanner = createJsonBodyScanner((key) => {
-    throw contradiction(`The member ${quoted(key)} is given twice.`);
+  const scanner = createJsonBodyScanner({
+    onKey: (key, isRepeated) => {
+      if (isRepeated) throw contradiction(`The member ${quoted(key)} is given twice.`);
+      if (isAlmostModel(key)) throw contradiction(`There is no member ${quoted(key)}.`);
+    },
+    onNul: () => {
+      throw contradiction('The body must be JSON in UTF-8.');
+    },
   });
   let isChecked = false;
   return {
@@ -73,13 +83,24 @@ export function createJsonMeter(named?: string): UploadMeter {
       isChecked = true;
       agree(named, model);
     },
+    end: () => undefined,
     model: () => scanner.model(),
     audio: () => noAudio,
   };
 }
 
 /** For requests without a body. */
-export const emptyMeter: UploadMeter = { push: () => undefined, model: () => undefined, audio: () => noAudio };
+export const emptyMeter: UploadMeter = {
+  push: () => undefined,
+  end: () => undefined,
+  model: () => undefined,
+  audio: () => noAudio,
+};
+
+/** Some readers do not mind the case of a name. */
+function isAlmostModel(name: string): boolean {
+  return name !== 'model' && name.trim().toLowerCase() === 'model';
+}
 
 function agree(named: string | undefined, model: string): void {
   if (named !== undefined && named !== model) {

@@ -24,6 +24,7 @@ import { ProviderLeg, type LegListener } from './provider-leg.ts';
 import { refuse } from './refuse.ts';
 import { meterFor, sessionOf, speaksOpenAi, type RelayRequest } from './relay-request.ts';
 import { createUpload, type Upload } from './upload.ts';
+import { concernsTheRequest } from './upstream-refusal.ts';
 
 type Phase = 'admitting' | 'routing' | 'relaying' | 'orphaned' | 'over';
 
@@ -127,8 +128,20 @@ export class Exchange implements LegListener {
     this.#config = this.#world.config();
     this.#world.active.add(this);
     this.#world.onActive();
-    for (const chunk of this.#upload.queued()) this.#meter.push(chunk);
-    this.#route();
+    if (this.#meters(this.#upload.queued())) this.#route();
+  }
+
+  /** False when the request has contradicted itself, and has been refused for it. */
+  #meters(chunks: readonly Buffer[]): boolean {
+    try {
+      for (const chunk of chunks) this.#meter?.push(chunk);
+      if (this.#upload.complete) this.#meter?.end();
+      return true;
+    } catch (error) {
+      // The request took its course and is answered, if with a refusal: nobody's failure.
+      this.#fail(toVelloError(error), 'ok');
+      return false;
+    }
   }
 
   /** An answer that is read to its end for a client that left goes to the account and to nobody else: it may. */
@@ -140,7 +153,7 @@ export class Exchange implements LegListener {
 
   #onUpload(chunk: Buffer): void {
     if (this.#phase !== 'routing' && this.#phase !== 'relaying') return;
-    this.#meter?.push(chunk);
+    if (!this.#meters([chunk])) return;
     if (this.#phase === 'routing') this.#route();
     else this.#leg?.pump();
   }
@@ -215,7 +228,7 @@ export class Exchange implements LegListener {
         log.error('the provider refused our account', { requestId, status: this.#status, keyId: key?.id });
       }
       this.#reply(this.#refusal.reply(requestId, speaksOpenAi(route), key?.reveal(), clock.now()));
-      this.#finish('upstream_error');
+      this.#finish(concernsTheRequest(this.#status) ? 'ok' : 'upstream_error');
       return;
     }
     this.#send(this.#scrubber?.flush() ?? noBytes);
@@ -295,9 +308,11 @@ export class Exchange implements LegListener {
       this.#finish(outcome === 'shutdown' ? outcome : 'client_abort');
       return;
     }
-    if (this.#answer.begun) this.#cut(error);
-    else this.#reply(problemReply(error, this.#request.requestId, speaksOpenAi(this.#request.route)));
+    const { requestId, route } = this.#request;
+    if (!this.#answer.begun) this.#reply(problemReply(error, requestId, speaksOpenAi(route)));
+    // Before the cut, which is not to be taken for the client's own leaving.
     this.#finish(outcome);
+    if (this.#answer.begun) this.#cut(error);
   }
 
   /** Never ends the answer: an end would say that it is complete. */

@@ -80,7 +80,7 @@ export function sessionOf(request: RelayRequest, newId: () => string): string {
   return given.toLowerCase();
 }
 
-/** @throws VelloError `UNSUPPORTED_MEDIA_TYPE` for a body that the route does not take. */
+/** @throws VelloError `UNSUPPORTED_MEDIA_TYPE` for a body that the route does not take, `BAD_REQUEST` for an ambiguous boundary. */
 export function meterFor(request: RelayRequest): UploadMeter {
   const coding = request.header('content-encoding');
   if (coding !== '' && coding.toLowerCase() !== 'identity') {
@@ -91,11 +91,11 @@ export function meterFor(request: RelayRequest): UploadMeter {
     case 'none':
       return emptyMeter;
     case 'json':
-      if (/^application\/json\s*(;|$)/i.test(contentType)) return createJsonMeter();
+      if (/^application\/json\s*(;|$)/i.test(contentType)) return createJsonMeter(request.model);
       throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be application/json.');
     case 'multipart': {
       const boundary = multipartBoundary(contentType);
-      if (boundary !== undefined) return createMultipartMeter(boundary);
+      if (boundary !== undefined) return createMultipartMeter(boundary, request.model);
       throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be multipart/form-data with a boundary.');
     }
   }

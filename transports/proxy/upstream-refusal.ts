@@ -22,6 +22,11 @@ export function concernsOurAccount(status: number, body = ''): boolean {
 }
 
 /** `nowMs` in unix milliseconds, for a time to retry at that is given as a date. */
+/** Whether an error says that the request itself cannot be served, such as an unreadable file: no failure of the provider. */
+export function concernsTheRequest(status: number): boolean {
+  return [400, 404, 406, 410, 411, 413, 414, 415, 416, 422, 431].includes(status);
+}
+
 export function replyToRefusal(
   refusal: UpstreamRefusal,
   requestId: string,

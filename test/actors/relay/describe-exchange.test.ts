@@ -25,7 +25,7 @@ const facts: ExchangeFacts = {
   traceparent: '',
 };
 
-t.test('the length is what the audio says, then what the provider counted, then a guess', async (t) => {
+t.test('the length is what the provider counted, then what the audio itself says, then a guess', async (t) => {
   const lengthOf = (changes: Partial<ExchangeFacts>) => {
     const { audioSeconds, audioSource } = describeExchange({ ...facts, ...changes });
     return [audioSource, audioSeconds];
@@ -33,14 +33,13 @@ t.test('the length is what the audio says, then what the provider counted, then 
   const counted = (audioSeconds: number) => ({ answer: { finished: true, audioSeconds } });
   const guess = { audio: { audioSeconds: 4, source: 'estimate' } } as const;
   t.same(lengthOf({}), ['header', 7.2]);
-  t.same(lengthOf(counted(60)), ['header', 7.2], 'bytes that bear the header out are believed before the provider');
-  const claim = { audio: { audioSeconds: 7.2, source: 'header', isClaim: true } } as const;
-  t.same(lengthOf({ ...claim, ...counted(8) }), ['header', 7.2], 'the provider counts begun seconds');
-  t.same(lengthOf({ ...claim, ...counted(60) }), ['usage', 60], 'a claim below what was heard is not believed');
-  t.same(lengthOf({ ...claim, ...counted(1e9) }), ['header', 7.2], 'nor is a count that no recording reaches');
+  t.same(lengthOf(counted(60)), ['usage', 60], 'the provider heard more');
+  t.same(lengthOf(counted(3)), ['usage', 3], 'the provider heard less');
+  t.same(lengthOf(counted(1e9)), ['header', 7.2], 'no recording is that long');
   t.same(lengthOf({ ...guess, ...counted(6) }), ['usage', 6]);
   t.same(lengthOf(guess), ['estimate', 4]);
-  t.same(lengthOf({ uploadComplete: false, ...counted(6) }), ['none', 0], 'nobody heard it');
+  t.same(lengthOf({ uploadComplete: false, ttfbMs: undefined }), ['none', 0], 'nobody heard it');
+  t.same(lengthOf({ uploadComplete: false }), ['header', 7.2], 'the provider answered to what it had');
   t.same(lengthOf({ type: 'process', ...counted(6) }), ['none', 0]);
 });
 

@@ -247,8 +247,9 @@ t.test('a model or session that a caller makes up cannot write headers', async (
   const upstream = await startScriptedUpstream(t);
   const gateway = await startGateway(t, { providers: { main: upstream.url } });
   const client = await connectRaw(t, gateway.port);
-  client.send(head(form().length, [], '/vello/transcribe?model=a%0d%0aX-Injected:1'));
-  client.send(form());
+  const body = form({ model: 'a\r\nX-Injected:1' });
+  client.send(head(body.length, [], '/vello/transcribe?model=a%0d%0aX-Injected:1'));
+  client.send(body);
   const request = await upstream.next();
   t.notMatch(request.head, /injected/i);
   request.reply(200, {}, 'fine');

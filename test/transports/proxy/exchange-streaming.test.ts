@@ -209,7 +209,7 @@ t.test(
     const cases = [
       { body: form({ model: 'special' }), lines: [], at: other },
       { body: late, lines: [], at: other },
-      { body: form({ model: 'm-1' }), lines: ['X-Vello-Model: special'], at: other },
+      { body: form({ model: 'special' }), lines: ['X-Vello-Model: special'], at: other },
       { body: form({ model: 'm-1' }), lines: [], at: main },
       { body: tooLate, lines: ['X-Vello-Model: special'], at: other },
     ];
@@ -223,8 +223,9 @@ t.test(
       await client.until('{}');
     }
     const client = await connectRaw(t, gateway.port);
-    client.send(head(form().length, [], '/vello/transcribe?model=special'));
-    client.send(form());
+    const special = form({ model: 'special' });
+    client.send(head(special.length, [], '/vello/transcribe?model=special'));
+    client.send(special);
     await (await other.next()).whole();
     t.equal(other.count, 5);
   },
