@@ -8,6 +8,10 @@ export const LIMITS = {
     readBlockMs: 2_000,
     readBatch: 1_000,
   },
+  api: {
+    /** Bodies that are held at once on the api's listener, whoever sends them: eight of the largest that a service posts. */
+    bodyBytesAtOnce: 128 * 1024 * 1024,
+  },
   admission: {
     /** Longer than any access token of ours; nothing longer is hashed. */
     tokenBytes: 4_096,

@@ -18,7 +18,6 @@ export interface SignedServiceRequest {
   readonly method: string;
   /** Path and query, as in the request line. */
   readonly path: string;
-  readonly body: Buffer;
 }
 
 export interface ServiceRequestDependencies {
@@ -28,11 +27,15 @@ export interface ServiceRequestDependencies {
   readonly clock: Clock;
 }
 
-/** Returns the service. @throws VelloError `SERVICE_AUTH_INVALID`, `SERVICE_CLOCK_SKEW`, `SERVICE_SIGNATURE_REPLAYED` */
+/**
+ * Judges what the headers say and returns the judge of the body, so that nobody waits for the body of a request that cannot be one of ours.
+ * Both reject.
+ * @throws VelloError `SERVICE_AUTH_INVALID`, `SERVICE_CLOCK_SKEW`, `SERVICE_SIGNATURE_REPLAYED`
+ */
 export async function acceptServiceRequest(
   request: SignedServiceRequest,
   deps: ServiceRequestDependencies,
-): Promise<{ readonly serviceId: string }> {
+): Promise<(body: Buffer) => Promise<{ readonly serviceId: string }>> {
   const [, seconds, encoded] = AUTHORIZATION.exec(request.authorization) ?? [];
   const signature = encoded === undefined ? undefined : decodeBase64url(encoded, 64);
   const { serviceId } = request;
@@ -44,25 +47,23 @@ export async function acceptServiceRequest(
   if (Math.abs(timestamp * 1000 - nowMs) > SERVICE_CLOCK_TOLERANCE_MS) {
     throw new VelloError('SERVICE_CLOCK_SKEW', undefined, { members: { server_time: new Date(nowMs).toISOString() } });
   }
-  const text = serviceRequestText({
-    serviceId,
-    timestamp,
-    method: request.method,
-    path: request.path,
-    bodySha256: createHash('sha256').update(request.body).digest('hex'),
-  });
-  if (!(await signedByAny(await deps.services.keysOf(serviceId), text, signature, deps.signatures))) {
-    throw new VelloError('SERVICE_AUTH_INVALID');
-  }
-  // The text and not the signature: whoever could alter a signature without breaking it must not get a second use.
-  const hash = createHash('sha256').update(text).digest('base64url');
-  // Remembered from the earliest to the latest moment at which this timestamp is accepted.
-  const use = await deps.used.use(hash, timestamp * 1000, 2 * SERVICE_CLOCK_TOLERANCE_MS);
-  if (use !== 'fresh') {
-    const emptied = 'The signature is older than the memory of used signatures; sign again.';
-    throw new VelloError('SERVICE_SIGNATURE_REPLAYED', use === 'forgotten' ? emptied : undefined);
-  }
-  return { serviceId };
+  const keys = await deps.services.keysOf(serviceId);
+  if (keys.length === 0) throw new VelloError('SERVICE_AUTH_INVALID');
+  return async (body) => {
+    const { method, path } = request;
+    const bodySha256 = createHash('sha256').update(body).digest('hex');
+    const text = serviceRequestText({ serviceId, timestamp, method, path, bodySha256 });
+    if (!(await signedByAny(keys, text, signature, deps.signatures))) throw new VelloError('SERVICE_AUTH_INVALID');
+    // The text and not the signature: whoever could alter a signature without breaking it must not get a second use.
+    const hash = createHash('sha256').update(text).digest('base64url');
+    // Remembered from the earliest to the latest moment at which this timestamp is accepted.
+    const use = await deps.used.use(hash, timestamp * 1000, 2 * SERVICE_CLOCK_TOLERANCE_MS);
+    if (use !== 'fresh') {
+      const emptied = 'The signature is older than the memory of used signatures; sign again.';
+      throw new VelloError('SERVICE_SIGNATURE_REPLAYED', use === 'forgotten' ? emptied : undefined);
+    }
+    return { serviceId };
+  };
 }
 
 const AUTHORIZATION = /^Ed25519 (\d{9,11}):([A-Za-z0-9_-]{86})$/;

@@ -37,14 +37,11 @@ t.test('no token, signature, private key or raw fingerprint is logged, told in a
   await call('POST', '/api/auth/refresh', { body: { refresh_token: first.refresh_token } });
   const service = { authorization: `Ed25519 1750000000:${signature}`, 'x-vello-service': 'collector' };
   await server.identity.guards
-    .service(
-      {
-        method: 'POST',
-        target: '/x',
-        header: (name: string) => (service as Record<string, string>)[name] ?? '',
-      } as never,
-      Buffer.alloc(0),
-    )
+    .service({
+      method: 'POST',
+      target: '/x',
+      header: (name: string) => (service as Record<string, string>)[name] ?? '',
+    } as never)
     .catch((error: unknown) => told.push(JSON.stringify(error, withErrors)));
 
   const logged = [...server.log.lines, ...server.identityLog.lines]

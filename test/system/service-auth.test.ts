@@ -33,7 +33,8 @@ function headersFor(serviceId: string, key: KeyObject, signing: Signing) {
 async function present(at: IdentityServer, headers: Record<string, string>, signing: Signing) {
   const { method = 'POST', path = '/test/service', body = '' } = signing;
   const request = { method, target: path, header: (name: string) => headers[name.toLowerCase()] ?? '' };
-  return at.identity.guards.service(request as never, Buffer.from(body));
+  const prove = await at.identity.guards.service(request as never);
+  return prove(Buffer.from(body));
 }
 
 async function makeService(serviceId: string) {

@@ -4,6 +4,8 @@
  */
 import { Type, type Static, type TObject, type TSchema, type TUndefined } from '@sinclair/typebox';
 import type { ErrorCode } from '../../config/errors.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { createByteBudget } from './byte-budget.ts';
 import type { HttpReply, HttpRequest, HttpServer, Method } from './server.ts';
 import { readQuery } from './read-query.ts';
 import { compileCheck, parseJson, requireJson, type Check } from './validate-body.ts';
@@ -22,8 +24,8 @@ export type AuthKind = keyof Callers;
 export interface Guards {
   bootstrap(request: HttpRequest): Promise<Callers['bootstrap']>;
   access(request: HttpRequest): Promise<Callers['access']>;
-  /** A service signs the body too. */
-  service(request: HttpRequest, body: Buffer): Promise<Callers['service']>;
+  /** Judges the headers before anybody waits for the body, which a service signs too. */
+  service(request: HttpRequest): Promise<(body: Buffer) => Promise<Callers['service']>>;
 }
 
 export interface Answer {
@@ -93,8 +95,7 @@ export function apiRoute<
   const checkQuery = compileCheck(querySchema, 'Some query parameters are invalid.') as Check<Q>;
   const checkBody = declaration.body === undefined ? undefined : compileCheck(declaration.body);
   const serve = async (request: HttpRequest, guards: Guards): Promise<HttpReply> => {
-    const bytes = declaration.auth === 'service' ? await request.readBody() : undefined;
-    const caller = await identify(declaration.auth, request, guards, bytes);
+    const { caller, bytes } = await identify(declaration.auth, request, guards);
     const params = checkParams(request.params);
     const query = checkQuery(readQuery(request.query, querySchema));
     let body: unknown;
@@ -110,8 +111,9 @@ export function apiRoute<
 
 /** Puts the routes on a listener. */
 export function registerRoutes(server: HttpServer, routes: readonly ApiRoute[], guards: Guards): void {
+  const budget = createByteBudget(LIMITS.api.bodyBytesAtOnce);
   for (const route of routes) {
-    const limits = route.maxBodyBytes === undefined ? {} : { maxBytes: route.maxBodyBytes };
+    const limits = { budget, ...(route.maxBodyBytes === undefined ? {} : { maxBytes: route.maxBodyBytes }) };
     server.route(route.method, listenerPattern(route.path), (request) => route.serve(request, guards), limits);
   }
 }
@@ -124,15 +126,24 @@ const NOTHING = Type.Object({}, { additionalProperties: false });
 /** Answers are about one caller at one moment: no cache may keep them, no browser may guess at their kind. */
 const DEFAULT_HEADERS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
 
-async function identify(auth: AuthKind, request: HttpRequest, guards: Guards, body: Buffer | undefined) {
+interface Identified {
+  readonly caller: Callers[AuthKind];
+  /** The body, where it had to be read. */
+  readonly bytes?: Buffer;
+}
+
+async function identify(auth: AuthKind, request: HttpRequest, guards: Guards): Promise<Identified> {
   switch (auth) {
     case 'none':
-      return undefined;
+      return { caller: undefined };
     case 'bootstrap':
-      return guards.bootstrap(request);
+      return { caller: await guards.bootstrap(request) };
     case 'access':
-      return guards.access(request);
-    case 'service':
-      return guards.service(request, body ?? Buffer.alloc(0));
+      return { caller: await guards.access(request) };
+    case 'service': {
+      const prove = await guards.service(request);
+      const bytes = await request.readBody();
+      return { caller: await prove(bytes), bytes };
+    }
   }
 }

@@ -4,16 +4,19 @@
  */
 import type { Clock } from '../../actors/ports/clock.ts';
 import { VelloError } from '../../config/errors.ts';
+import type { ByteBudget } from './byte-budget.ts';
 import type { NativeResponse } from './native-response.ts';
 
 export interface BodyLimits {
   readonly maxBytes: number;
   /** Longest wait for the last byte. */
   readonly deadlineMs: number;
+  /** Shared by bodies that are collected at once. */
+  readonly budget?: ByteBudget;
 }
 
 export interface BodyCollector {
-  /** The whole body. @throws VelloError `PAYLOAD_TOO_LARGE`, or `BAD_REQUEST` when it did not arrive in time. */
+  /** The whole body. @throws VelloError `PAYLOAD_TOO_LARGE`, `UNAVAILABLE` when too much is collected at once, or `BAD_REQUEST` when it did not arrive in time. */
   read(): Promise<Buffer>;
   /** The connection is gone: settles a pending read. */
   abort(): void;
@@ -28,11 +31,19 @@ export function collectBody(response: NativeResponse, limits: BodyLimits, clock:
   let outcome: Buffer | VelloError | undefined;
   let wake: (() => void) | undefined;
   let isReleased = false;
+  let heldBytes = 0;
+  const letGo = () => {
+    chunks.length = 0;
+    limits.budget?.giveBack(heldBytes);
+    heldBytes = 0;
+  };
 
   const settle = (result: Buffer | VelloError) => {
     if (outcome !== undefined) return;
     outcome = result;
-    chunks.length = 0;
+    // A whole body stays in memory until its request is answered.
+    if (result instanceof VelloError) letGo();
+    else chunks.length = 0;
     timer.cancel();
     wake?.();
   };
@@ -46,6 +57,11 @@ export function collectBody(response: NativeResponse, limits: BodyLimits, clock:
     if (receivedBytes > limits.maxBytes) {
       settle(new VelloError('PAYLOAD_TOO_LARGE', `At most ${limits.maxBytes} bytes are taken here.`));
     } else if (outcome === undefined) {
+      if (limits.budget?.take(chunk.byteLength) === false) {
+        settle(new VelloError('UNAVAILABLE', 'Too much is being sent at once.', { retryAfterMs: 1000 }));
+        return;
+      }
+      heldBytes += chunk.byteLength;
       // The chunk's memory is taken back when this callback returns.
       chunks.push(Buffer.from(new Uint8Array(chunk)));
       if (isLast) settle(Buffer.concat(chunks, receivedBytes));
@@ -62,7 +78,7 @@ export function collectBody(response: NativeResponse, limits: BodyLimits, clock:
     release: () => {
       isReleased = true;
       timer.cancel();
-      chunks.length = 0;
+      letGo();
     },
     abort: () => settle(new VelloError('BAD_REQUEST', 'The connection closed before the body was complete.')),
   };

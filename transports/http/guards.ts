@@ -14,14 +14,13 @@ export function createGuards(deps: {
       publicKey: await deps.authenticator.authenticateBootstrap(bearerToken(request), request.remoteAddress),
     }),
     access: (request) => deps.authenticator.authenticate(bearerToken(request), request.remoteAddress),
-    service: (request, body) =>
+    service: (request) =>
       acceptServiceRequest(
         {
           serviceId: request.header('x-vello-service'),
           authorization: request.header('authorization'),
           method: request.method,
           path: request.target,
-          body,
         },
         deps.services,
       ),

@@ -9,6 +9,8 @@ import { serviceRequestText } from '../../../actors/identity/signed-texts.ts';
 import { createIdentityDecisions } from '../../fixtures/identity-decisions.ts';
 import { createMemoryUsedSignatures } from '../../fixtures/memory-identity-stores.ts';
 
+type WithBody = SignedServiceRequest & { readonly body: Buffer };
+
 function setUp() {
   const { clock, signed, signatures, device } = createIdentityDecisions();
   clock.setNow(Math.floor(clock.now() / 1000) * 1000);
@@ -17,14 +19,15 @@ function setUp() {
     keysOf: async (id: string) => (id === 'collector' ? [Buffer.alloc(32, 9), device.publicKey] : []),
   };
   const now = () => Math.floor(clock.now() / 1000);
-  const request = (timestamp = now(), more: Partial<SignedServiceRequest> = {}): SignedServiceRequest => {
+  const request = (timestamp = now(), more: Partial<WithBody> = {}): WithBody => {
     const facts = { serviceId: 'collector', method: 'POST', path: '/api/jobs?x=1', body: Buffer.from('{}') };
     const bodySha256 = createHash('sha256').update(facts.body).digest('hex');
     const signature = signed(serviceRequestText({ ...facts, timestamp, bodySha256 }));
     return { ...facts, authorization: `Ed25519 ${timestamp}:${signature}`, ...more };
   };
-  const accept = (given: SignedServiceRequest) => acceptServiceRequest(given, { services, used, signatures, clock });
-  return { clock, now, request, accept };
+  const judge = (given: SignedServiceRequest) => acceptServiceRequest(given, { services, used, signatures, clock });
+  const accept = async (given: WithBody) => (await judge(given))(given.body);
+  return { clock, now, request, accept, judge };
 }
 
 const invalid = { code: 'SERVICE_AUTH_INVALID' };
@@ -37,7 +40,7 @@ t.test('a request that any key of its service signed is accepted, once', async (
 
 t.test('what is signed is what is sent', async (t) => {
   const { request, accept, now } = setUp();
-  const altered: Readonly<Record<string, Partial<SignedServiceRequest>>> = {
+  const altered: Readonly<Record<string, Partial<WithBody>>> = {
     'another method': { method: 'GET' },
     'another path': { path: '/api/jobs' },
     'another body': { body: Buffer.from('{ }') },
@@ -87,4 +90,12 @@ t.test('a signature is remembered for as long as its time is accepted', async (t
 t.test('a signature from before the memory was emptied is refused', async (t) => {
   const { request, accept, now } = setUp();
   await t.rejects(accept(request(now() - 1)), { code: 'SERVICE_SIGNATURE_REPLAYED' });
+});
+
+t.test('headers that cannot be of one of our services are refused before the body is waited for', async (t) => {
+  const { request, judge, now } = setUp();
+  await t.rejects(judge(request(now(), { serviceId: 'nobody' })), invalid);
+  await t.rejects(judge(request(now(), { authorization: 'Ed25519 x:y' })), invalid);
+  await t.rejects(judge(request(now() - 301)), { code: 'SERVICE_CLOCK_SKEW' });
+  await t.resolves(judge(request()));
 });

@@ -1,6 +1,7 @@
 /** What a declared route checks before its handler runs, and in which order. */
 import { Type } from '@sinclair/typebox';
 import t from 'tap';
+import { connectRaw } from '../../fixtures/raw-client.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { apiRoute, registerRoutes, type Guards } from '../../../transports/http/api-route.ts';
 import { startTestListener } from '../../fixtures/api-listener.ts';
@@ -11,7 +12,7 @@ const guards: Guards = {
     if (request.header('authorization') === '') throw new VelloError('AUTH_TOKEN_MISSING');
     return { userId: 'u', deviceId: 'd', familyId: 'f' };
   },
-  service: async (_request, body) => ({ serviceId: `saw ${body.length} bytes` }),
+  service: async () => async (body) => ({ serviceId: `saw ${body.length} bytes` }),
 };
 
 const closed = { additionalProperties: false };
@@ -79,4 +80,23 @@ t.test('refuses the caller first, then the kind of body, then its JSON, then its
     t.same(await send(known, '{"name":"x"}', `/things/${id}?${query}`), [422, 'INVALID_FIELDS', ['/limit']], query);
   }
   t.same(await send(known, '{"name":"x"}', `/things/${id}?__proto__=1`), [422, 'INVALID_FIELDS', ['/__proto__']]);
+});
+
+t.test('the headers of a service are judged before its body is there', async (t) => {
+  const body = Type.Object({}, closed);
+  const route = apiRoute({
+    method: 'POST',
+    path: '/s',
+    tag: 'x',
+    summary: 'x',
+    auth: 'service',
+    body,
+    answers: {},
+    handle: () => ({ status: 204 }),
+  });
+  const strict: Guards = { ...guards, service: () => Promise.reject(new VelloError('SERVICE_AUTH_INVALID')) };
+  const { port } = await startTestListener(t, (server) => registerRoutes(server, [route], strict));
+  const client = await connectRaw(t, port);
+  client.send('POST /s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n');
+  await client.until('SERVICE_AUTH_INVALID');
 });

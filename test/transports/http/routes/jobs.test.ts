@@ -22,7 +22,7 @@ const guards: Guards = {
   access: refuse,
   service: async (request) => {
     if (request.header('x-vello-service') === '') throw new VelloError('SERVICE_AUTH_INVALID');
-    return { serviceId: 'collector' };
+    return async () => ({ serviceId: 'collector' });
   },
 };
 
