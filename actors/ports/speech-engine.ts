@@ -13,7 +13,10 @@ export interface Segment {
 export interface Recognition {
   /** The whole text: exactly the deltas, joined. */
   readonly text: string;
+  /** What was heard. */
   readonly audioSeconds: number;
+  /** What was sent besides and could not be read: damaged stretches. Absent: nothing. */
+  readonly lostSeconds?: number;
   readonly segments: readonly Segment[];
 }
 

@@ -4,4 +4,6 @@
 export interface AudioBlock {
   readonly samples: Float32Array;
   readonly sampleRate: number;
+  /** Samples that were sent before these and could not be read. */
+  readonly lostSamples?: number;
 }

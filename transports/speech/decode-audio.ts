@@ -9,6 +9,8 @@ export interface DecodedAudio {
   /** One channel, 16 000 samples a second. */
   readonly samples: Float32Array;
   readonly seconds: number;
+  /** What was sent besides and could not be read, where it can be told. */
+  readonly lostSeconds: number;
 }
 
 export interface DecodeLimits {
@@ -32,8 +34,11 @@ export async function decodeAudio(file: Uint8Array, limits: DecodeLimits): Promi
   const pieces: Float32Array[] = [];
   let resampler: ReturnType<typeof createResampler> | undefined;
   let heldSamples = 0;
-  for await (const block of blocksOf(file)) {
+  let lostSeconds = 0;
+  for await (const block of blocksOf(file, limits)) {
     limits.onBlock?.();
+    lostSeconds += (block.lostSamples ?? 0) / block.sampleRate;
+    if (block.samples.length === 0) continue;
     resampler ??= createResampler(checkedRate(block.sampleRate), recognitionRate);
     const piece = resampler.push(block.samples);
     pieces.push(piece);
@@ -48,11 +53,14 @@ export async function decodeAudio(file: Uint8Array, limits: DecodeLimits): Promi
   if (seconds < shortestSeconds) {
     throw new VelloError('AUDIO_TOO_SHORT', `Recordings must last at least ${shortestSeconds} seconds.`);
   }
-  return { samples, seconds };
+  return { samples, seconds, lostSeconds };
 }
 
-function blocksOf(file: Uint8Array): AsyncIterable<AudioBlock> | Iterable<AudioBlock> {
-  if (looksLikeFlac(file)) return decodeFlac(file);
+function blocksOf(
+  file: Uint8Array,
+  { longestSeconds }: DecodeLimits,
+): AsyncIterable<AudioBlock> | Iterable<AudioBlock> {
+  if (looksLikeFlac(file)) return decodeFlac(file, longestSeconds);
   if (looksLikeWav(file)) return decodeWav(file);
   throw new VelloError('AUDIO_NOT_RECOGNISED', 'The file is not audio in FLAC or WAV format.');
 }

@@ -8,7 +8,7 @@ const framesPerBlock = 32_768;
 
 export function looksLikeWav(file: Uint8Array): boolean {
   const head = Buffer.from(file.buffer, file.byteOffset, Math.min(file.length, 12)).toString('latin1');
-  return (head.startsWith('RIFF') || head.startsWith('RF64')) && head.endsWith('WAVE');
+  return /^(RIFF|RF64|BW64)/.test(head) && head.endsWith('WAVE');
 }
 
 /**
@@ -41,17 +41,22 @@ const loudest = 64;
 function locate(file: Uint8Array): { encoding: WavEncoding; start: number; bytes: number } {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
   let encoding: WavEncoding | undefined;
+  let longDataBytes: number | undefined;
   for (let at = 12; at + 8 <= file.length;) {
     const id = view.getUint32(at);
     const claimedBytes = view.getUint32(at + 4, true);
     const start = at + 8;
-    if (id === 0x666d7420) {
+    if (id === 0x64733634 && start + 16 <= file.length) {
+      // RF64 and BW64 keep the size of `data` in `ds64`.
+      longDataBytes = Number(view.getBigUint64(start + 8, true));
+    } else if (id === 0x666d7420) {
       encoding = wavEncodingOf(file.subarray(start, start + claimedBytes));
       if (encoding === undefined) throw unreadable('its format is not a possible one');
     } else if (id === 0x64617461) {
       if (encoding === undefined) throw unreadable('it does not say how its samples are stored');
       const left = file.length - start;
-      return { encoding, start, bytes: claimedBytes === 0 ? left : Math.min(claimedBytes, left) };
+      const dataBytes = claimedBytes === 0xffffffff ? (longDataBytes ?? left) : claimedBytes;
+      return { encoding, start, bytes: dataBytes === 0 ? left : Math.min(dataBytes, left) };
     }
     at = start + claimedBytes + (claimedBytes & 1);
   }

@@ -59,7 +59,8 @@ export async function recognise(model: MoonshineModel, file: Uint8Array, hooks: 
       averageLogProbability: logProbability / Math.max(1, tokens.length),
     });
   }
-  return { text: whole, audioSeconds: audio.seconds, segments };
+  const lost = audio.lostSeconds > 0 ? { lostSeconds: audio.lostSeconds } : {};
+  return { text: whole, audioSeconds: audio.seconds, ...lost, segments };
 }
 
 function isSilent(samples: Float32Array): boolean {

@@ -5,6 +5,7 @@ import { createAudioLengthReader } from '../../../actors/audio/audio-length.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { decodeAudio, type DecodedAudio } from '../../../transports/speech/decode-audio.ts';
 import { flacHeader, riffChunk, wavFile, type WavShape } from '../../fixtures/audio-bytes.ts';
+import { verbatimFlac } from '../../fixtures/verbatim-flac.ts';
 import { recording, recordings } from '../../fixtures/recordings.ts';
 
 const decode = (file: Uint8Array, longestSeconds = 60): Promise<DecodedAudio> => decodeAudio(file, { longestSeconds });
@@ -77,6 +78,65 @@ t.test('decodes a FLAC file that breaks off up to where it breaks', async (t) =>
   const { bytes, seconds } = recording('garden-16k.flac');
   const decoded = await decode(bytes.subarray(0, bytes.length / 2));
   t.ok(decoded.seconds > seconds / 3 && decoded.seconds < seconds, `${decoded.seconds} s`);
+});
+
+t.test('loses one frame to one flipped bit, goes on at the next, and says how much was lost', async (t) => {
+  const { bytes, seconds } = recording('garden-16k.flac');
+  const damaged = Buffer.from(bytes);
+  damaged[20_000] = (damaged[20_000] ?? 0) ^ 0x10;
+  const { seconds: heard, lostSeconds } = await decode(damaged);
+  t.ok(heard > seconds - 0.5 && heard < seconds, `${heard} of ${seconds} s`);
+  t.ok(Math.abs(heard + lostSeconds - seconds) < 0.001, `${lostSeconds} s lost`);
+});
+
+t.test('hears the last frame in front of an ID3v1 tag, and the first behind two ID3v2 tags', async (t) => {
+  const { bytes, seconds } = recording('garden-16k.flac');
+  const before = Buffer.from('ID3\x04\0\0\0\0\0\x02ab', 'latin1');
+  const tagged = Buffer.concat([before, before, bytes, Buffer.concat([Buffer.from('TAG'), Buffer.alloc(125)])]);
+  const decoded = await decode(tagged);
+  t.ok(Math.abs(decoded.seconds - seconds) < 0.001, `${decoded.seconds} s`);
+  t.equal(decoded.lostSeconds, 0);
+});
+
+t.test('hears all of a FLAC stream of variable block size, and of 15 bits', async (t) => {
+  for (const shape of [
+    { bitsPerSample: 16, blockSizes: [1000, 37, 4000, 1, 2962], isVariable: true },
+    { bitsPerSample: 15, blockSizes: [4000, 4000], isVariable: false },
+  ]) {
+    const { samples, lostSeconds } = await decode(verbatimFlac(ramp, shape));
+    const worst = Math.max(...samples.map((sample, index) => Math.abs(sample - (ramp[index] ?? 0))));
+    t.equal(samples.length, ramp.length);
+    t.ok(worst < 0.0001, `off by ${worst}`);
+    t.equal(lostSeconds, 0);
+  }
+});
+
+t.test(
+  'refuses a FLAC file that says two hours before an hour is decoded, and hears one that only claims them',
+  async (t) => {
+    const shape = { bitsPerSample: 16, blockSizes: [4000, 4000], isVariable: true };
+    const claimed = { ...shape, claimedSamples: 2 * 3600 * 16_000 };
+    let blocks = 0;
+    const limits = { longestSeconds: 3600, onBlock: () => void blocks++ };
+    const long = verbatimFlac(ramp, { ...claimed, firstSample: 2 * 3600 * 16_000 - 8000 });
+    await t.rejects(decodeAudio(long, limits), { code: 'AUDIO_TOO_LONG' });
+    t.equal(blocks, 0);
+    t.equal((await decodeAudio(verbatimFlac(ramp, claimed), limits)).seconds, 0.5);
+  },
+);
+
+t.test('reads RF64 and BW64 up to the end of their samples', async (t) => {
+  const shape = { sampleRate: 16_000, channels: 1, bitsPerSample: 16 };
+  const data = encoded(ramp, shape);
+  const sizes = Buffer.alloc(28);
+  sizes.writeBigUInt64LE(BigInt(data.length), 8);
+  const plain = wavFile({ ...shape, claimedDataBytes: 0xffffffff }, data);
+  const after = riffChunk('LIST', Buffer.alloc(32_000));
+  for (const id of ['RF64', 'BW64']) {
+    const head = Buffer.from(`${id}\xff\xff\xff\xffWAVE`, 'latin1');
+    const file = Buffer.concat([head, riffChunk('ds64', sizes), plain.subarray(12), after]);
+    t.equal((await decode(file)).seconds, 0.5, id);
+  }
 });
 
 t.test('refuses what is not audio, with a code and a reason', async (t) => {

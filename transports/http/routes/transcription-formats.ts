@@ -10,9 +10,11 @@ export interface DurationUsage {
 /** `json`: the text and what it is billed by. */
 export const jsonTranscription = (
   recognition: Recognition,
-): { readonly text: string; readonly usage: DurationUsage } => ({
+): { readonly text: string; readonly usage: DurationUsage; readonly lost_seconds?: number } => ({
   text: recognition.text,
   usage: { type: 'duration', seconds: milliseconds(recognition.audioSeconds) },
+  // Ours, beside OpenAI's: damage kept this much of the recording from being heard.
+  ...(recognition.lostSeconds === undefined ? {} : { lost_seconds: milliseconds(recognition.lostSeconds) }),
 });
 
 /** `text`: the bare text and a line end. */

@@ -90,8 +90,7 @@ async function* events(file: Uint8Array, signal: AbortSignal, parts: Transcripti
       yield event({ error: { message: 'The recognition failed.', type: 'server_error', code: 'ENGINE_FAILED' } });
     throw error;
   }
-  const { text, usage } = jsonTranscription(await recognition);
-  yield event({ type: 'transcript.text.done', text, usage });
+  yield event({ type: 'transcript.text.done', ...jsonTranscription(await recognition) });
 }
 
 const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
