@@ -73,6 +73,11 @@ export const ERRORS = {
   AUDIO_NOT_RECOGNISED: refused(400, 'The file is not audio that can be read.'),
   AUDIO_TOO_SHORT: refused(400, 'The recording is too short.'),
   AUDIO_TOO_LONG: refused(400, 'The recording is too long.'),
+  AUDIO_WITHOUT_SPEECH: refused(400, 'No speech was recognised in the recording.'),
+  AUDIO_NOT_UNDERSTOOD: refused(
+    400,
+    'What is said in the recording is in no language that the model knows, or unclear.',
+  ),
   INFERENCE_KEY_INVALID: refused(401, 'The key is missing or wrong.'),
   MODEL_NOT_FOUND: refused(404, 'There is no such model.'),
   ENGINE_BUSY: passing(503, 'The engine has as much work as it takes.'),

@@ -30,7 +30,8 @@ export interface RecognitionOptions {
 export interface Recogniser {
   /**
    * Recognises a recording in FLAC or WAV. One at a time.
-   * @throws VelloError `AUDIO_NOT_RECOGNISED`, `AUDIO_TOO_SHORT`, `AUDIO_TOO_LONG`; `ENGINE_FAILED` when the engine broke down.
+   * @throws VelloError `AUDIO_NOT_RECOGNISED`, `AUDIO_TOO_SHORT`, `AUDIO_TOO_LONG`, `AUDIO_WITHOUT_SPEECH`,
+   * `AUDIO_NOT_UNDERSTOOD`; `ENGINE_FAILED` when the engine broke down.
    */
   recognise(file: Uint8Array, options: RecognitionOptions): Promise<Recognition>;
   /** Frees what the recogniser holds; work under way fails with `ENGINE_FAILED`. */

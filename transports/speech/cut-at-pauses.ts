@@ -6,8 +6,8 @@ export interface Piece {
   readonly end: number;
 }
 
-/** The model was trained on up to half a minute. */
-export const longestPieceSeconds = 30;
+/** Times that a reader can follow; the model takes up to half a minute. */
+export const longestPieceSeconds = 8;
 const frameSeconds = 0.02;
 /** Shorter dips lie between the syllables of one word: the closure of a stop consonant lasts up to about 0.15 s. */
 const pauseSeconds = 0.2;

@@ -1,7 +1,9 @@
 /** One recording from its bytes to its text: decode, cut at pauses, recognise piece by piece. Runs on a thread of its own. */
+import { VelloError } from '../../config/errors.ts';
 import type { Recognition, Segment } from '../../actors/ports/speech-engine.ts';
 import { cutAtPauses } from './cut-at-pauses.ts';
 import { decodeAudio, recognitionRate } from './decode-audio.ts';
+import { isIntelligible } from './intelligibility.ts';
 import { createIncrementalText } from './incremental-text.ts';
 import type { MoonshineModel } from './moonshine-model.ts';
 
@@ -18,7 +20,8 @@ export const longestRecordingSeconds = 3600;
 const silencePeak = 0.001;
 
 /**
- * @throws VelloError as `decodeAudio` does
+ * The text of what was said. Deltas begin once a segment was understood, so that no made-up word goes out before the refusal.
+ * @throws VelloError as `decodeAudio` does; `AUDIO_WITHOUT_SPEECH`; `AUDIO_NOT_UNDERSTOOD` where the text is made up
  * @throws DOMException `AbortError` once `isAborted` says so
  */
 export async function recognise(model: MoonshineModel, file: Uint8Array, hooks: RecogniseHooks): Promise<Recognition> {
@@ -29,6 +32,8 @@ export async function recognise(model: MoonshineModel, file: Uint8Array, hooks: 
   const audio = await decodeAudio(file, { longestSeconds: longestRecordingSeconds, onBlock: stopIfAborted });
   const segments: Segment[] = [];
   let whole = '';
+  let held = '';
+  let isUnderstood = false;
   for (const { start, end } of cutAtPauses(audio.samples, recognitionRate)) {
     stopIfAborted();
     const samples = audio.samples.slice(start, end);
@@ -41,7 +46,8 @@ export async function recognise(model: MoonshineModel, file: Uint8Array, hooks: 
       if (delta === '') return;
       const separated = whole.length === before && before > 0 ? ` ${delta}` : delta;
       whole += separated;
-      hooks.onDelta(separated);
+      if (isUnderstood) hooks.onDelta(separated);
+      else held += separated;
     };
     for await (const token of model.tokens(samples)) {
       stopIfAborted();
@@ -58,7 +64,12 @@ export async function recognise(model: MoonshineModel, file: Uint8Array, hooks: 
       tokens,
       averageLogProbability: logProbability / Math.max(1, tokens.length),
     });
+    if (isUnderstood || !isIntelligible(segments)) continue;
+    isUnderstood = true;
+    hooks.onDelta(held);
   }
+  if (segments.length === 0) throw new VelloError('AUDIO_WITHOUT_SPEECH');
+  if (!isIntelligible(segments)) throw new VelloError('AUDIO_NOT_UNDERSTOOD');
   const lost = audio.lostSeconds > 0 ? { lostSeconds: audio.lostSeconds } : {};
   return { text: whole, audioSeconds: audio.seconds, ...lost, segments };
 }

@@ -117,7 +117,7 @@ t.test(
     const shape = { bitsPerSample: 16, blockSizes: [4000, 4000], isVariable: true };
     const claimed = { ...shape, claimedSamples: 2 * 3600 * 16_000 };
     let blocks = 0;
-    const limits = { longestSeconds: 3600, onBlock: () => void blocks++ };
+    const limits = { longestSeconds: 3600, onBlock: () => (blocks += 1) };
     const long = verbatimFlac(ramp, { ...claimed, firstSample: 2 * 3600 * 16_000 - 8000 });
     await t.rejects(decodeAudio(long, limits), { code: 'AUDIO_TOO_LONG' });
     t.equal(blocks, 0);

@@ -1,6 +1,6 @@
 /** A recognition in the response formats of OpenAI's transcription API. */
-import { deflateSync } from 'node:zlib';
 import type { Recognition, Segment } from '../../../actors/ports/speech-engine.ts';
+import { compressionRatio } from '../../speech/compression-ratio.ts';
 
 export interface DurationUsage {
   readonly type: 'duration';
@@ -74,11 +74,5 @@ const verboseSegment = (segment: Segment, id: number): object => ({
   // The model does not estimate it. Silence never becomes a segment, and 0 keeps clients from dropping speech.
   no_speech_prob: 0,
 });
-
-/** How much shorter the text gets by deflating it: text that repeats itself shrinks most. */
-function compressionRatio(text: string): number {
-  const bytes = Buffer.from(text);
-  return bytes.length / deflateSync(bytes).length;
-}
 
 const milliseconds = (seconds: number): number => Math.round(seconds * 1000) / 1000;

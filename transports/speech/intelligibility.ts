@@ -1,0 +1,29 @@
+/** Tells text that was recognised from text that the model made up, as it does for languages that it does not know. */
+import { compressionRatio } from './compression-ratio.ts';
+
+/** What one stretch of text was made of. */
+export interface JudgedText {
+  readonly text: string;
+  readonly tokens: readonly number[];
+  /** Mean natural logarithm of the tokens' probabilities. */
+  readonly averageLogProbability: number;
+}
+
+/**
+ * Measured on synthetic speech, see docs/decisions/speech-engine.md: English down to 5 dB above pink noise scores -0.6 and more,
+ * other languages -0.66 and less.
+ */
+const lowestScore = -0.65;
+/** Eight seconds of ordinary text hardly shrink; beyond this it repeats itself, and counts as that much less probable. */
+const usualCompression = 1.15;
+const repetitionWeight = 0.5;
+
+/** Whether the texts, weighed by their tokens, are what somebody said. */
+export function isIntelligible(texts: readonly JudgedText[]): boolean {
+  const tokens = texts.reduce((sum, { tokens }) => sum + tokens.length, 0);
+  return texts.reduce((sum, text) => sum + text.tokens.length * scoreOf(text), 0) >= lowestScore * tokens;
+}
+
+function scoreOf({ text, averageLogProbability }: JudgedText): number {
+  return averageLogProbability - repetitionWeight * Math.max(0, compressionRatio(text) - usualCompression);
+}
