@@ -1,6 +1,7 @@
 /** Turns a recording's bytes into one channel at 16 kHz. Decides what counts as audio; leaves each container to its decoder. */
 import { VelloError } from '../../config/errors.ts';
 import { decodeFlac, looksLikeFlac } from './decode-flac.ts';
+import { decodeMp3, looksLikeMp3 } from './decode-mp3.ts';
 import { decodeWav, looksLikeWav } from './decode-wav.ts';
 import type { AudioBlock } from './audio-block.ts';
 import { createResampler } from './resample.ts';
@@ -26,7 +27,7 @@ const highestRate = 768_000;
 const shortestSeconds = 0.1;
 
 /**
- * Decodes FLAC or WAV, block by block, so that a small file that unfolds into hours is stopped at the limit.
+ * Decodes FLAC, WAV or mp3, block by block, so that a small file that unfolds into hours is stopped at the limit.
  * A recording that breaks off is decoded up to where it breaks.
  * @throws VelloError `AUDIO_NOT_RECOGNISED`, `AUDIO_TOO_SHORT`, `AUDIO_TOO_LONG`.
  */
@@ -62,7 +63,8 @@ function blocksOf(
 ): AsyncIterable<AudioBlock> | Iterable<AudioBlock> {
   if (looksLikeFlac(file)) return decodeFlac(file, longestSeconds);
   if (looksLikeWav(file)) return decodeWav(file);
-  throw new VelloError('AUDIO_NOT_RECOGNISED', 'The file is not audio in FLAC or WAV format.');
+  if (looksLikeMp3(file)) return decodeMp3(file);
+  throw new VelloError('AUDIO_NOT_RECOGNISED', 'The file is not audio in FLAC, WAV or mp3 format.');
 }
 
 function checkedRate(sampleRate: number): number {

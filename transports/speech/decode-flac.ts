@@ -2,6 +2,7 @@
 import { VelloError } from '../../config/errors.ts';
 import type { AudioBlock } from './audio-block.ts';
 import { decodeFlacFrame } from './decode-flac-frame.ts';
+import { afterId3Tags } from './id3-tags.ts';
 import { flacFrameHeaderAt, type FlacFrameHeader } from './flac-frame-header.ts';
 
 /** What may be decoded in vain: a file of frames that all but fit would take hours otherwise. */
@@ -11,7 +12,7 @@ const lastFrameWithin = 2 ** 20;
 
 /** FLAC, or FLAC behind ID3v2 tags. */
 export function looksLikeFlac(file: Uint8Array): boolean {
-  return textAt(file, afterTags(file), 4) === 'fLaC';
+  return textAt(file, afterId3Tags(file), 4) === 'fLaC';
 }
 
 /**
@@ -68,7 +69,7 @@ interface StreamHeader {
 
 function streamHeader(file: Uint8Array): StreamHeader {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
-  let at = afterTags(file) + 4;
+  let at = afterId3Tags(file) + 4;
   const info = at + 4;
   if (info + 34 > file.length) {
     throw new VelloError('AUDIO_NOT_RECOGNISED', 'The FLAC file cannot be read: it ends within its header.');
@@ -116,14 +117,6 @@ function nextSync(file: Uint8Array, from: number): number {
 
 function isTrailingTag(file: Uint8Array, at: number): boolean {
   return textAt(file, at, 3) === 'TAG' || textAt(file, at, 3) === 'ID3' || textAt(file, at, 8) === 'APETAGEX';
-}
-
-function afterTags(file: Uint8Array): number {
-  let at = 0;
-  while (at + 10 <= file.length && textAt(file, at, 3) === 'ID3') {
-    at += 10 + file.subarray(at + 6, at + 10).reduce((size, byte) => size * 128 + (byte & 0x7f), 0);
-  }
-  return at;
 }
 
 const textAt = (file: Uint8Array, at: number, length: number): string =>

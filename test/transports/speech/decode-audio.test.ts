@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
 import { createAudioLengthReader } from '../../../actors/audio/audio-length.ts';
@@ -124,6 +125,16 @@ t.test(
     t.equal((await decodeAudio(verbatimFlac(ramp, claimed), limits)).seconds, 0.5);
   },
 );
+
+t.test('hears mp3 of any rate, behind tags or without', async (t) => {
+  const plain = readFileSync(new URL('../../fixtures/speech/vbr-low.mp3', import.meta.url));
+  const before = Buffer.from('ID3\x04\0\0\0\0\0\x02ab', 'latin1');
+  for (const file of [plain, Buffer.concat([before, before, plain])]) {
+    const { seconds, samples } = await decode(file);
+    t.ok(Math.abs(seconds - 2.87) < 0.08, `${seconds} s`);
+    t.ok(samples.some((sample) => Math.abs(sample) > 0.1));
+  }
+});
 
 t.test('reads RF64 and BW64 up to the end of their samples', async (t) => {
   const shape = { sampleRate: 16_000, channels: 1, bitsPerSample: 16 };
