@@ -6,16 +6,14 @@ export interface Piece {
   readonly end: number;
 }
 
-/** Times that a reader can follow; the model takes up to half a minute. */
-export const longestPieceSeconds = 8;
+/** The model was trained on up to half a minute. */
+export const longestPieceSeconds = 30;
 const frameSeconds = 0.02;
 /** Shorter dips lie between the syllables of one word: the closure of a stop consonant lasts up to about 0.15 s. */
 const pauseSeconds = 0.2;
 const pauseFrames = Math.round(pauseSeconds / frameSeconds);
 /** A pause is this far below the speech around it. Speech over quiet background noise has 20 dB and more. */
 const pauseBelowSpeechDb = 18;
-/** Of the longest pause. Pauses between sentences vary a little; those within them are mostly shorter. */
-const aboutAsLong = 0.85;
 /** Even where the only pause comes early, a piece keeps enough context to be understood. */
 const shortestPieceSeconds = 2;
 
@@ -40,7 +38,7 @@ function cutWithin(samples: Float32Array, sampleRate: number): number {
   const earliest = Math.ceil((shortestPieceSeconds * sampleRate) / frame);
   const pauses = pausesIn(levels).filter((pause) => middleOf(pause) >= earliest);
   const late = pauses.filter((pause) => middleOf(pause) >= levels.length / 3);
-  const best = bestOf(late.length > 0 ? late : pauses);
+  const best = longestOf(late.length > 0 ? late : pauses);
   return (best === undefined ? quietestFrame(levels, Math.floor(levels.length / 2)) : middleOf(best)) * frame;
 }
 
@@ -63,11 +61,13 @@ function pausesIn(levels: Float64Array): Pause[] {
   return pauses;
 }
 
-/** Sentences end in longer pauses than phrases do. Of those about as long as the longest, the last leaves the piece most context. */
-function bestOf(pauses: readonly Pause[]): Pause | undefined {
-  const lengthOf = (pause: Pause): number => pause.end - pause.start;
-  const longest = Math.max(...pauses.map(lengthOf));
-  return pauses.filter((pause) => lengthOf(pause) >= aboutAsLong * longest).at(-1);
+/** Sentences end in longer pauses than phrases do; of equal ones the later gives the longer piece. */
+function longestOf(pauses: readonly Pause[]): Pause | undefined {
+  let longest: Pause | undefined;
+  for (const pause of pauses) {
+    if (longest === undefined || pause.end - pause.start >= longest.end - longest.start) longest = pause;
+  }
+  return longest;
 }
 
 function levelsOf(samples: Float32Array, frame: number): Float64Array {

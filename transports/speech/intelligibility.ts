@@ -14,7 +14,9 @@ export interface JudgedText {
  * other languages -0.66 and less.
  */
 const lowestScore = -0.65;
-/** Eight seconds of ordinary text hardly shrink; beyond this it repeats itself, and counts as that much less probable. */
+/** Compressed a sentence at a time, since longer text always shrinks more. */
+const stretchCharacters = 120;
+/** A sentence hardly shrinks; beyond this it repeats itself, and counts as that much less probable. */
 const usualCompression = 1.15;
 const repetitionWeight = 0.5;
 
@@ -25,5 +27,11 @@ export function isIntelligible(texts: readonly JudgedText[]): boolean {
 }
 
 function scoreOf({ text, averageLogProbability }: JudgedText): number {
-  return averageLogProbability - repetitionWeight * Math.max(0, compressionRatio(text) - usualCompression);
+  const stretches = Math.max(1, Math.round(text.length / stretchCharacters));
+  const size = Math.ceil(text.length / stretches);
+  let excess = 0;
+  for (let at = 0; at < text.length; at += size) {
+    excess += Math.max(0, compressionRatio(text.slice(at, at + size)) - usualCompression);
+  }
+  return averageLogProbability - (repetitionWeight * excess) / stretches;
 }

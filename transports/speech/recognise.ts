@@ -16,11 +16,13 @@ export interface RecogniseHooks {
 
 /** An hour at 16 kHz takes 230 MB of memory. */
 export const longestRecordingSeconds = 3600;
+/** Some ten seconds' worth: enough to tell made-up text by, so that a stream need not wait for the whole piece. */
+const tellingTokens = 32;
 /** Nothing below -60 dB of full scale is speech; the model would make words up. */
 const silencePeak = 0.001;
 
 /**
- * The text of what was said. Deltas begin once a segment was understood, so that no made-up word goes out before the refusal.
+ * The text of what was said. Deltas begin once some of it was understood, so that no made-up word goes out before the refusal.
  * @throws VelloError as `decodeAudio` does; `AUDIO_WITHOUT_SPEECH`; `AUDIO_NOT_UNDERSTOOD` where the text is made up
  * @throws DOMException `AbortError` once `isAborted` says so
  */
@@ -49,24 +51,31 @@ export async function recognise(model: MoonshineModel, file: Uint8Array, hooks: 
       if (isUnderstood) hooks.onDelta(separated);
       else held += separated;
     };
+    const judge = () => ({
+      text: whole.slice(before).trimStart(),
+      tokens,
+      averageLogProbability: logProbability / Math.max(1, tokens.length),
+    });
+    const release = () => {
+      if (isUnderstood || !isIntelligible([...segments, judge()])) return;
+      isUnderstood = true;
+      if (held !== '') hooks.onDelta(held);
+    };
     for await (const token of model.tokens(samples)) {
       stopIfAborted();
       tokens.push(token.id);
       logProbability += token.logProbability;
       emit(text.push(token.id));
+      if (tokens.length === tellingTokens) release();
     }
     emit(text.end());
     if (whole.length === before) continue;
+    release();
     segments.push({
       startSeconds: start / recognitionRate,
       endSeconds: end / recognitionRate,
-      text: whole.slice(before).trimStart(),
-      tokens,
-      averageLogProbability: logProbability / Math.max(1, tokens.length),
+      ...judge(),
     });
-    if (isUnderstood || !isIntelligible(segments)) continue;
-    isUnderstood = true;
-    hooks.onDelta(held);
   }
   if (segments.length === 0) throw new VelloError('AUDIO_WITHOUT_SPEECH');
   if (!isIntelligible(segments)) throw new VelloError('AUDIO_NOT_UNDERSTOOD');

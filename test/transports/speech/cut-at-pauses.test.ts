@@ -15,35 +15,30 @@ function speech(...lengths: readonly number[]): Float32Array {
   return Float32Array.from(samples);
 }
 
-t.test('leaves speech of up to the bound whole', async (t) => {
-  t.same(cutAtPauses(speech(30), rate, 30), [{ start: 0, end: 30_000 }]);
-  t.same(cutAtPauses(new Float32Array(0), rate, 30), []);
+t.test('leaves speech of up to half a minute whole', async (t) => {
+  t.same(cutAtPauses(speech(30), rate), [{ start: 0, end: 30_000 }]);
+  t.same(cutAtPauses(new Float32Array(0), rate), []);
 });
 
 t.test('cuts in the middle of a pause', async (t) => {
-  const [first, second] = cutAtPauses(speech(22, 0.5, 20), rate, 30);
+  const [first, second] = cutAtPauses(speech(22, 0.5, 20), rate);
   t.ok(first !== undefined && Math.abs(first.end - 22_250) <= 20, `cut at ${String(first?.end)}`);
   t.equal(second?.start, first?.end);
 });
 
 t.test('prefers the longer pause: sentences end there', async (t) => {
-  const [first] = cutAtPauses(speech(15, 0.6, 10, 0.3, 20), rate, 30);
+  const [first] = cutAtPauses(speech(15, 0.6, 10, 0.3, 20), rate);
   t.ok(first !== undefined && first.end > 15_000 && first.end < 15_600, `cut at ${String(first?.end)}`);
 });
 
 t.test('takes an early pause rather than none', async (t) => {
-  const [first] = cutAtPauses(speech(4, 0.4, 60), rate, 30);
+  const [first] = cutAtPauses(speech(4, 0.4, 60), rate);
   t.ok(first !== undefined && first.end > 4000 && first.end < 4400, `cut at ${String(first?.end)}`);
 });
 
 t.test('takes no dip for a pause that is shorter than a stop consonant', async (t) => {
-  const [first] = cutAtPauses(speech(20, 0.1, 4, 0.4, 20), rate, 30);
+  const [first] = cutAtPauses(speech(20, 0.1, 4, 0.4, 20), rate);
   t.ok(first !== undefined && first.end > 24_100, `cut at ${String(first?.end)}`);
-});
-
-t.test('makes segments of at most 8 s unless told otherwise', async (t) => {
-  const pieces = cutAtPauses(speech(60), rate);
-  t.ok(pieces.every(({ start, end }) => end - start <= 8000));
 });
 
 t.test('covers any recording without gap, in pieces that the model can take', async () => {
@@ -51,7 +46,7 @@ t.test('covers any recording without gap, in pieces that the model can take', as
   fc.assert(
     fc.property(lengths, (seconds) => {
       const samples = speech(...seconds);
-      const pieces = cutAtPauses(samples, rate, 30);
+      const pieces = cutAtPauses(samples, rate);
       let at = 0;
       for (const { start, end } of pieces) {
         assert.equal(start, at);

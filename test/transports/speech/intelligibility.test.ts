@@ -18,3 +18,10 @@ t.test('weighs segments by their tokens: one unclear word does not spoil a recor
   t.ok(isIntelligible([judged(-0.1, sentence, 20), judged(-2, 'Hm.', 2)]));
   t.notOk(isIntelligible([judged(-0.1, 'Yes.', 2), judged(-1.2, sentence, 20)]));
 });
+
+t.test('takes no long text for one that repeats itself', async (t) => {
+  const words = [sentence, 'My brother bought a loaf of bread.', 'We sat around the fire and told old stories.'].join(
+    ' ',
+  );
+  t.ok(isIntelligible([judged(-0.55, `${words} The boats went along the river. ${sentence}`, 80)]));
+});
