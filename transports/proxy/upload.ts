@@ -42,6 +42,8 @@ export function createUpload(
   const unpause = () => {
     if (!state.paused) return;
     state.paused = false;
+    // While it was kept waiting it could send nothing: its silence begins now.
+    state.lastArrivalMs = now();
     response.resume();
   };
 

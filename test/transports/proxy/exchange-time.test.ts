@@ -214,3 +214,21 @@ t.test('at a stop what is under way may finish, and what does not is ended and r
   ]);
   t.equal(gateway.relay.activeCount, 0);
 });
+
+t.test('a client that was kept waiting for longer than a silence may last is heard, and not called slow', async (t) => {
+  const clock = createManualClock();
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+  const body = form({ file: Buffer.alloc(24_000_000, 5) });
+  const client = await connectRaw(t, gateway.port);
+  client.send(head(body.length));
+  client.send(body);
+  const request = await upstream.next();
+  request.stall();
+  for (let second = 0; second < 40; second += 1) {
+    clock.advance(1_000);
+    await settle();
+  }
+  t.equal(gateway.events.length, 0, 'still under way');
+});
+const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
