@@ -67,8 +67,8 @@ export const LIMITS = {
     discardQuietMs: 100,
     /** Answers with an error status are held up to this size, to be checked and reworded. */
     errorBodyBytes: 16 * 1024,
-    /** What is kept of an answer to read its text and usage from; a longer one is metered by its last part only. */
-    answerTailBytes: 256 * 1024,
+    /** What is kept of an answer, or of one event of it, to read its text and usage from: the text of a day's speech with its words' times. */
+    answerTailBytes: 4 * 1024 * 1024,
     /** Answers read to their end for clients that left. Above it, they are cancelled like any other. */
     orphanedAnswers: 500,
     tickMs: 250,

@@ -11,9 +11,14 @@ export interface AnswerSummary {
   readonly usage?: Readonly<Record<string, unknown>>;
   /** Seconds of audio as the provider counted them. */
   readonly audioSeconds?: number;
+  /** Tokens that were generated, as far as what passed tells; absent where that is not looked at. */
+  readonly passedTokens?: number;
   /** False for an event stream that ended without its closing event. */
   readonly finished: boolean;
 }
+
+/** Of English text, in the vocabularies of today. */
+export const BYTES_PER_TOKEN = 4;
 
 export interface AnswerReader {
   push(chunk: Uint8Array): void;
@@ -25,11 +30,30 @@ export interface AnswerReader {
 /** A reader for one answer, by its `Content-Type`. */
 export function createAnswerReader(type: 'transcribe' | 'process', contentType: string): AnswerReader {
   const media = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  if (media === '') return createUnlabelledReader(type);
   if (media === 'text/event-stream') return createStreamReader();
   if (media === 'application/json') return createWholeReader(readJson);
   // `response_format` text, srt and vtt: the body is the text.
   if (type === 'transcribe' && media.startsWith('text/')) return createWholeReader((body) => ({ text: body.trim() }));
   return { push: () => undefined, summary: () => ({ finished: true }), betweenEvents: () => false };
+}
+
+/** For an answer without a `Content-Type`: its first byte tells, as far as it matters here. */
+function createUnlabelledReader(type: 'transcribe' | 'process'): AnswerReader {
+  let reader: AnswerReader | undefined;
+  return {
+    push: (chunk) => {
+      const first = chunk.find((byte) => byte > 0x20);
+      if (reader === undefined && first === undefined) return;
+      // `{` begins JSON; lines of an event stream begin with a field's name or a colon.
+      const isStream = first !== undefined && /^\s*(data|event|id|retry)?:/.test(Buffer.from(chunk).toString('latin1'));
+      const media = first === 0x7b ? 'application/json' : isStream ? 'text/event-stream' : 'text/plain';
+      reader ??= createAnswerReader(type, media);
+      reader.push(chunk);
+    },
+    summary: () => reader?.summary() ?? { finished: true },
+    betweenEvents: () => reader?.betweenEvents() ?? false,
+  };
 }
 
 function createWholeReader(read: (body: string) => Omit<AnswerSummary, 'finished'>): AnswerReader {
@@ -54,8 +78,10 @@ function createStreamReader(): AnswerReader {
   let text: string | undefined;
   let usage: Readonly<Record<string, unknown>> | undefined;
   let finished = false;
+  let passedTokens = 0;
   const reader = createSseReader(LIMITS.relay.answerTailBytes, (data) => {
     if (data === '[DONE]') finished = true;
+    passedTokens += tokensOf(data);
     // Deltas are neither parsed nor kept: only the closing event and one with usage are of interest.
     if (!data.includes('"transcript.text.done"') && !data.includes('"usage"')) return;
     const event = parseObject(data);
@@ -71,6 +97,7 @@ function createStreamReader(): AnswerReader {
     summary: () => ({
       ...(text === undefined ? {} : { text }),
       ...describeUsage(usage),
+      ...(passedTokens > 0 ? { passedTokens } : {}),
       finished,
     }),
     betweenEvents: () => reader.betweenEvents(),
@@ -80,13 +107,14 @@ function createStreamReader(): AnswerReader {
 function readJson(body: string): Omit<AnswerSummary, 'finished'> {
   const answer = parseObject(body);
   if (answer === undefined) return {};
-  const { text, duration } = answer;
+  const { text, duration, choices } = answer;
   const measured = describeUsage(asObject(answer['usage']));
   return {
     ...(typeof text === 'string' ? { text } : {}),
     // `verbose_json` gives the duration beside the text.
     ...(typeof duration === 'number' && duration >= 0 ? { audioSeconds: duration } : {}),
     ...measured,
+    ...(Array.isArray(choices) ? { passedTokens: Math.ceil(Buffer.byteLength(body) / BYTES_PER_TOKEN) } : {}),
   };
 }
 
@@ -95,6 +123,12 @@ function describeUsage(usage: Readonly<Record<string, unknown>> | undefined): Pa
   if (usage === undefined) return {};
   const seconds = usage['type'] === 'duration' ? usage['seconds'] : undefined;
   return typeof seconds === 'number' && seconds >= 0 ? { usage, audioSeconds: seconds } : { usage };
+}
+
+/** Most providers send an event for each token; one that sends more at once is counted by the bytes of its words. */
+function tokensOf(data: string): number {
+  const words = /"(?:content|reasoning_content|arguments|refusal)":"((?:[^"\\]|\\.)+)"/.exec(data)?.[1];
+  return words === undefined ? 0 : Math.max(1, Math.ceil(Buffer.byteLength(words) / BYTES_PER_TOKEN));
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {

@@ -1,7 +1,7 @@
 /** Turns what was observed of one request into its usage event. Pure; the exchange observes, this decides what it means. */
 import type { Caller } from '../admission/admission.ts';
 import type { AudioLength } from '../audio/audio-length.ts';
-import type { AnswerSummary } from './answer-reader.ts';
+import { BYTES_PER_TOKEN, type AnswerSummary } from './answer-reader.ts';
 import { MOST_AUDIO_SECONDS, type Outcome, type UsageEvent, type UsageEventType } from './usage-event.ts';
 
 export interface ExchangeFacts {
@@ -23,6 +23,8 @@ export interface ExchangeFacts {
   /** The whole body arrived. */
   readonly uploadComplete: boolean;
   readonly audio: AudioLength;
+  /** Of a JSON request, without the files in it. */
+  readonly textBytes: number;
   readonly answer: AnswerSummary | undefined;
   /** The client left before it had the answer. */
   readonly clientLeft: boolean;
@@ -51,11 +53,22 @@ export function describeExchange(facts: ExchangeFacts): UsageEvent {
     bytesIn: facts.bytesIn,
     bytesOut: facts.bytesOut,
     ...audioOf(facts),
-    ...(answer?.usage === undefined ? {} : { usage: answer.usage }),
+    ...usageOf(facts),
     ...(isRecoverable ? { result: answer.text } : {}),
     attempts: facts.attempts,
     ...(traceparent === '' ? {} : { traceparent }),
   };
+}
+
+/**
+ * The provider's own account where there is one. Of a chat that ended before it came, what passed is counted, and marked as such:
+ * asking for no account, or leaving before it, is no way to chat for free.
+ */
+function usageOf({ type, status, ttfbMs, answer, textBytes }: ExchangeFacts): Pick<UsageEvent, 'usage'> {
+  if (answer?.usage !== undefined) return { usage: answer.usage };
+  if (type !== 'process' || ttfbMs === undefined || status >= 400 || answer?.passedTokens === undefined) return {};
+  const prompt = Math.ceil(textBytes / BYTES_PER_TOKEN);
+  return { usage: { prompt_tokens: prompt, completion_tokens: answer.passedTokens, estimated: true } };
 }
 
 /**

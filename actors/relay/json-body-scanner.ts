@@ -7,7 +7,13 @@ export interface JsonBodyScanner {
   push(chunk: Uint8Array): void;
   /** The model's name, once it has been seen. */
   model(): string | undefined;
+  /** Bytes so far, without strings that hold files rather than words. */
+  textBytes(): number;
 }
+
+/** How long a string must be, and how it must begin, to be a file in base64 or the address that holds one. */
+const leastFileBytes = 2_048;
+const fileStart = /^[\w+/=:;,.-]{64}/;
 
 /** Longer strings are prompts, not names. */
 const longestName = 512;
@@ -30,6 +36,9 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
   let lastString: string | undefined;
   let key: string | undefined;
   let model: string | undefined;
+  let lead: number[] = [];
+  let stringBytes = 0;
+  let textBytes = 0;
 
   const beginMember = () => {
     key = lastString;
@@ -43,6 +52,9 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
     const isName = depth === 1 && text.length < longestName;
     lastString = isName ? decode(text) : undefined;
     text = [];
+    if (stringBytes > leastFileBytes && fileStart.test(Buffer.from(lead).toString('latin1'))) textBytes -= stringBytes;
+    lead = [];
+    stringBytes = 0;
     if (depth === 1 && key === 'model') model ??= lastString;
   };
 
@@ -60,7 +72,10 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
       const end = quote === -1 ? chunk.length : quote;
       const backslash = chunk.subarray(at, end).indexOf(BACKSLASH);
       const stop = backslash === -1 ? end : at + backslash + 1;
-      for (let index = at; index < stop && text.length < longestName; index += 1) keep(chunk[index]);
+      stringBytes += stop - at;
+      if (lead.length < 64) lead.push(...chunk.subarray(at, Math.min(stop, at + 64 - lead.length)));
+      const kept = depth === 1 ? Math.min(stop, at + longestName - text.length) : at;
+      for (let index = at; index < kept; index += 1) keep(chunk[index]);
       at = stop;
       if (backslash !== -1) escaped = true;
       else if (quote !== -1) {
@@ -80,6 +95,7 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
     push: (bytes) => {
       const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       let at = 0;
+      textBytes += chunk.length;
       while (at < chunk.length) {
         if (inString) {
           at = passString(chunk, at);
@@ -96,6 +112,7 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
       }
     },
     model: () => model,
+    textBytes: () => textBytes,
   };
 }
 

@@ -6,16 +6,21 @@ import { createMultipartScanner } from './multipart-scanner.ts';
 
 export interface UploadMeter {
   /**
-   * @throws VelloError `BAD_REQUEST` once the body has shown that two readers could find two different requests in it: a field
-   * given twice, a model other than the one named beside the body, lines or boundaries that some take for ends and some do not.
+   * Takes the next bytes; `isLast` when the body is over with them. Returns `BAD_REQUEST` once it has shown that two readers could
+   * find two different requests in it: a field given twice, a model other than the one named beside the body, lines or boundaries
+   * that some take for ends and some do not.
    */
-  push(chunk: Uint8Array): void;
-  /** The body is over. @throws VelloError `BAD_REQUEST` where it breaks off. */
-  end(): void;
+  take(chunks: readonly Uint8Array[], isLast: boolean): VelloError | undefined;
   /** The `model` field, once it has been seen whole. */
   model(): string | undefined;
+  facts(): BodyFacts;
+}
+
+export interface BodyFacts {
   /** The length of what has passed of the part `file`. */
-  audio(): AudioLength;
+  readonly audio: AudioLength;
+  /** Bytes of a JSON body's words, files in it left out; 0 for other bodies. */
+  readonly textBytes: number;
 }
 
 const noAudio: AudioLength = { audioSeconds: 0, source: 'none' };
@@ -53,10 +58,13 @@ export function createMultipartMeter(boundary: string, named?: string): UploadMe
   });
 
   return {
-    push: (chunk) => scanner.push(chunk),
-    end: () => scanner.end(),
+    take: (chunks, isLast) =>
+      contradictionIn(() => {
+        for (const chunk of chunks) scanner.push(chunk);
+        if (isLast) scanner.end();
+      }),
     model: () => model,
-    audio: () => (seen.has('file') ? reader.length() : noAudio),
+    facts: () => ({ audio: seen.has('file') ? reader.length() : noAudio, textBytes: 0 }),
   };
 }
 
@@ -76,26 +84,35 @@ export function createJsonMeter(named?: string): UploadMeter {
   });
   let isChecked = false;
   return {
-    push: (chunk) => {
-      scanner.push(chunk);
-      const model = scanner.model();
-      if (model === undefined || isChecked) return;
-      isChecked = true;
-      agree(named, model);
-    },
-    end: () => undefined,
+    take: (chunks) =>
+      contradictionIn(() => {
+        for (const chunk of chunks) scanner.push(chunk);
+        const model = scanner.model();
+        if (model === undefined || isChecked) return;
+        isChecked = true;
+        agree(named, model);
+      }),
     model: () => scanner.model(),
-    audio: () => noAudio,
+    facts: () => ({ audio: noAudio, textBytes: scanner.textBytes() }),
   };
 }
 
 /** For requests without a body. */
 export const emptyMeter: UploadMeter = {
-  push: () => undefined,
-  end: () => undefined,
+  take: () => undefined,
   model: () => undefined,
-  audio: () => noAudio,
+  facts: () => ({ audio: noAudio, textBytes: 0 }),
 };
+
+function contradictionIn(read: () => void): VelloError | undefined {
+  try {
+    read();
+    return undefined;
+  } catch (error) {
+    if (error instanceof VelloError) return error;
+    throw error;
+  }
+}
 
 /** Some readers do not mind the case of a name. */
 function isAlmostModel(name: string): boolean {

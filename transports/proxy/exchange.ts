@@ -13,14 +13,13 @@ import { VelloError } from '../../config/errors.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { NativeResponse } from '../http/native-response.ts';
 import { problemReply, toVelloError, type ProblemReply } from '../http/problem.ts';
-import { HEADER as REQUEST_ID } from '../http/request-id.ts';
 import { createClientAnswer, type ClientAnswer } from './client-answer.ts';
-import { headersToClient, headerValue, UNBUFFERED } from './header-policy.ts';
+import { headersToClient, headerValue, ownHeaders, UNBUFFERED } from './header-policy.ts';
 import { HeldRefusal } from './held-refusal.ts';
 import { createKeyScrubber, type KeyScrubber } from './key-scrubber.ts';
 import { countExchange, type ExchangeWorld } from './exchange-world.ts';
 import { findOverdue } from './find-overdue.ts';
-import { ProviderLeg, type LegListener } from './provider-leg.ts';
+import { factsOfLeg, ProviderLeg, type LegListener } from './provider-leg.ts';
 import { refuse } from './refuse.ts';
 import { meterFor, sessionOf, speaksOpenAi, type RelayRequest } from './relay-request.ts';
 import { createUpload, type Upload } from './upload.ts';
@@ -133,15 +132,10 @@ export class Exchange implements LegListener {
 
   /** False when the request has contradicted itself, and has been refused for it. */
   #meters(chunks: readonly Buffer[]): boolean {
-    try {
-      for (const chunk of chunks) this.#meter?.push(chunk);
-      if (this.#upload.complete) this.#meter?.end();
-      return true;
-    } catch (error) {
-      // The request took its course and is answered, if with a refusal: nobody's failure.
-      this.#fail(toVelloError(error), 'ok');
-      return false;
-    }
+    const contradiction = this.#meter?.take(chunks, this.#upload.complete);
+    // The request took its course and is answered, if with a refusal: nobody's failure.
+    if (contradiction !== undefined) this.#fail(contradiction, 'ok');
+    return contradiction === undefined;
   }
 
   /** An answer that is read to its end for a client that left goes to the account and to nobody else: it may. */
@@ -360,10 +354,7 @@ export class Exchange implements LegListener {
         this.onFault(error);
       }
     };
-    if (!this.#request.route.reportsEvent || this.#meter === undefined) {
-      settle();
-      return;
-    }
+    if (!this.#request.route.reportsEvent || this.#meter === undefined) return settle();
     events.emit(
       describeExchange({
         eventId: newId(),
@@ -371,21 +362,18 @@ export class Exchange implements LegListener {
         requestId: this.#request.requestId,
         sessionId: this.#sessionId,
         caller: this.#caller,
-        provider: this.#leg?.provider.name ?? '',
+        ...factsOfLeg(this.#leg, this.#startedMs),
         model: this.#model() ?? this.#config?.defaultModels[this.#request.route.type] ?? '',
-        keyId: this.#leg?.key?.id ?? '',
         outcome,
         status: this.#status,
         startedAtMs: this.#startedAtMs,
-        ttfbMs: this.#leg?.headAtMs === undefined ? undefined : this.#leg.headAtMs - this.#startedMs,
         durationMs: clock.monotonicMs() - this.#startedMs,
         bytesIn: this.#upload.receivedBytes,
         bytesOut: this.#bytesOut,
         uploadComplete: this.#upload.complete,
-        audio: this.#meter.audio(),
+        ...this.#meter.facts(),
         answer: this.#reader?.summary(),
         clientLeft: this.#clientLeft,
-        attempts: this.#leg?.attempts ?? 0,
         traceparent: this.#request.traceparent,
       }),
       settle,
@@ -393,14 +381,10 @@ export class Exchange implements LegListener {
   }
 
   #count(outcome: Outcome | 'refused'): void {
-    countExchange(this.#world, {
-      route: this.#request.route.pattern,
-      outcome,
-      status: this.#status || 499,
-      elapsedMs: this.#world.clock.monotonicMs() - this.#startedMs,
-      bytesIn: this.#upload.receivedBytes,
-      bytesOut: this.#bytesOut,
-    });
+    const elapsedMs = this.#world.clock.monotonicMs() - this.#startedMs;
+    const passed = { bytesIn: this.#upload.receivedBytes, bytesOut: this.#bytesOut };
+    const status = this.#status || 499;
+    countExchange(this.#world, { route: this.#request.route.pattern, outcome, status, elapsedMs, ...passed });
   }
 
   #model(): string | undefined {
@@ -408,7 +392,6 @@ export class Exchange implements LegListener {
   }
 
   #ownHeaders(): Record<string, string> {
-    const session: Record<string, string> = this.#sessionId === '' ? {} : { 'X-Session-Id': this.#sessionId };
-    return { [REQUEST_ID]: this.#request.requestId, ...session };
+    return ownHeaders(this.#request.requestId, this.#sessionId);
   }
 }

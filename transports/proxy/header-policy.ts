@@ -3,6 +3,7 @@
  * address, hop-by-hop header (RFC 9110 §7.6.1) or account detail of ours can cross by being forgotten.
  */
 import type { UpstreamHeaders } from '../../actors/ports/upstream.ts';
+import { HEADER as REQUEST_ID } from '../http/request-id.ts';
 import { scrubText } from './key-scrubber.ts';
 
 const TO_PROVIDER = [
@@ -52,6 +53,12 @@ export function headersToClient(headers: UpstreamHeaders, secret: string | undef
     if (value !== undefined) passed[name] = scrubText(value, secret);
   }
   return passed;
+}
+
+/** Headers by which the client finds its request and session again. */
+export function ownHeaders(requestId: string, sessionId: string): Record<string, string> {
+  const session: Record<string, string> = sessionId === '' ? {} : { 'X-Session-Id': sessionId };
+  return { [REQUEST_ID]: requestId, ...session };
 }
 
 export function headerValue(headers: UpstreamHeaders, name: string): string | undefined {

@@ -21,12 +21,12 @@ export function concernsOurAccount(status: number, body = ''): boolean {
   return OUR_ACCOUNT_CODES.test(`${code} ${type}`);
 }
 
-/** `nowMs` in unix milliseconds, for a time to retry at that is given as a date. */
 /** Whether an error says that the request itself cannot be served, such as an unreadable file: no failure of the provider. */
 export function concernsTheRequest(status: number): boolean {
   return [400, 404, 406, 410, 411, 413, 414, 415, 416, 422, 431].includes(status);
 }
 
+/** `nowMs` in unix milliseconds, for a time to retry at that is given as a date. */
 export function replyToRefusal(
   refusal: UpstreamRefusal,
   requestId: string,

@@ -67,8 +67,34 @@ t.test('JSON and plain answers give their text; other media give nothing', async
 });
 
 t.test('an answer of any length is held only up to the bound', async (t) => {
-  const long = read('application/json', `{"text":"${'a'.repeat(400_000)}"}`, 10_000);
-  t.same(long.summary(), { finished: true });
-  const stream = read('text/event-stream', `data: ${'b'.repeat(400_000)}\n\ndata: ${done}\n\n`, 10_000);
+  const long = read('application/json', `{"text":"${'a'.repeat(4_200_000)}"}`, 100_000);
+  t.notOk('text' in long.summary());
+  const stream = read('text/event-stream', `data: ${'b'.repeat(4_200_000)}\n\ndata: ${done}\n\n`, 100_000);
   t.match(stream.summary(), { text: 'grüße dich', finished: true });
+});
+
+t.test(
+  'the account of an answer is found without a content type, and behind 300 kB in one piece or one event',
+  async (t) => {
+    const usage = { prompt_tokens: 7, completion_tokens: 9 };
+    const long = 'x'.repeat(300_000);
+    const answers: [string, string][] = [
+      ['', JSON.stringify({ choices: [], usage })],
+      ['', `data: ${JSON.stringify({ choices: [], usage })}\n\n`],
+      ['application/json', JSON.stringify({ choices: [{ message: { content: long } }], usage })],
+      ['text/event-stream', `data: ${JSON.stringify({ choices: [{ delta: { content: long } }], usage })}\n\n`],
+    ];
+    for (const [contentType, body] of answers) {
+      const reader = createAnswerReader('process', contentType);
+      reader.push(Buffer.from(body));
+      t.same(reader.summary().usage, usage, contentType);
+    }
+  },
+);
+
+t.test('the tokens of a streamed chat are counted as they pass', async (t) => {
+  const reader = createAnswerReader('process', 'text/event-stream');
+  const delta = (content: string) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`;
+  reader.push(Buffer.from(delta('Hello') + delta('!') + delta('many words at once in one event of 40 bytes')));
+  t.equal(reader.summary().passedTokens, 2 + 1 + 11);
 });

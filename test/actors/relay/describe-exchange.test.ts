@@ -19,6 +19,7 @@ const facts: ExchangeFacts = {
   bytesOut: 180,
   uploadComplete: true,
   audio: { audioSeconds: 7.2, source: 'header' },
+  textBytes: 0,
   answer: { finished: true },
   clientLeft: false,
   attempts: 1,
@@ -48,4 +49,14 @@ t.test('the text is kept only where its desktop did not get it', async (t) => {
   t.notOk('result' in describeExchange({ ...facts, answer }));
   t.match(describeExchange({ ...facts, answer, clientLeft: true }), { result: 'words' });
   t.notOk('result' in describeExchange({ ...facts, answer, clientLeft: true, type: 'process' }));
+});
+
+t.test('a chat without an account of the provider is counted by what passed, and says so', async (t) => {
+  const chat = { ...facts, type: 'process', textBytes: 400, answer: { finished: false, passedTokens: 30 } } as const;
+  const estimated = { prompt_tokens: 100, completion_tokens: 30, estimated: true };
+  t.same(describeExchange({ ...chat, outcome: 'client_abort' }).usage, estimated, 'left before the account');
+  t.same(describeExchange(chat).usage, estimated, 'asked for none');
+  t.notOk(describeExchange({ ...chat, status: 400 }).usage);
+  const usage = { prompt_tokens: 1 };
+  t.same(describeExchange({ ...chat, answer: { ...chat.answer, usage } }).usage, usage, 'the provider knows better');
 });

@@ -1,6 +1,11 @@
 import t from 'tap';
-import { createJsonMeter, createMultipartMeter } from '../../../actors/relay/upload-meter.ts';
+import { createJsonMeter, createMultipartMeter, type UploadMeter } from '../../../actors/relay/upload-meter.ts';
 import { wavFile } from '../../fixtures/audio-bytes.ts';
+
+function pushed(meter: UploadMeter, bytes: Uint8Array): void {
+  const contradiction = meter.take([bytes], false);
+  if (contradiction !== undefined) throw contradiction;
+}
 
 /** 16-bit mono at 8 kHz. */
 const recording = (seconds: number) =>
@@ -26,23 +31,25 @@ t.test('model and audio length are read in any order of fields and any size of p
   ]) {
     for (const size of [1, 7, 1_000, body.length]) {
       const meter = createMultipartMeter('b');
-      for (let from = 0; from < body.length; from += size) meter.push(body.subarray(from, from + size));
+      for (let from = 0; from < body.length; from += size) pushed(meter, body.subarray(from, from + size));
       t.equal(meter.model(), 'moonshine');
-      t.same(meter.audio(), { audioSeconds: 2, source: 'header' });
+      t.same(meter.facts().audio, { audioSeconds: 2, source: 'header' });
     }
   }
 });
 
 t.test('a form without a file, or whose file is no FLAC or WAV, has no audio length', async (t) => {
   const meter = createMultipartMeter('b');
-  meter.push(Buffer.concat([file(Buffer.from('not audio at all')), closing]));
-  t.same(meter.audio(), { audioSeconds: 0, source: 'none' });
-  t.same(createMultipartMeter('b').audio(), { audioSeconds: 0, source: 'none' });
+  pushed(meter, Buffer.concat([file(Buffer.from('not audio at all')), closing]));
+  t.same(meter.facts().audio, { audioSeconds: 0, source: 'none' });
+  t.same(createMultipartMeter('b').facts().audio, { audioSeconds: 0, source: 'none' });
 });
 
 t.test('a form that gives a field twice, or another model than the request names beside it, is refused', async (t) => {
   const refused = (named: string | undefined, ...parts: Buffer[]) =>
-    t.throws(() => createMultipartMeter('b', named).push(Buffer.concat([...parts, closing])), { code: 'BAD_REQUEST' });
+    t.throws(() => pushed(createMultipartMeter('b', named), Buffer.concat([...parts, closing])), {
+      code: 'BAD_REQUEST',
+    });
   refused(undefined, file(recording(1)), file(recording(9)));
   refused(undefined, field('model', 'cheap'), field('model', 'expensive'));
   refused('cheap', field('model', 'expensive'));
@@ -52,7 +59,7 @@ t.test('a form that gives a field twice, or another model than the request names
     field('timestamp_granularities[]', 'word'),
     field('timestamp_granularities[]', 'segment'),
   ]);
-  t.doesNotThrow(() => createMultipartMeter('b', 'm').push(Buffer.concat([field('model', 'm'), lists, closing])));
+  t.doesNotThrow(() => pushed(createMultipartMeter('b', 'm'), Buffer.concat([field('model', 'm'), lists, closing])));
 });
 
 t.test('a JSON body that gives a member twice, or another model than beside it, is refused', async (t) => {
@@ -69,7 +76,7 @@ t.test('a JSON body that gives a member twice, or another model than beside it, 
     for (const size of [1, 7, body.length]) {
       const meter = createJsonMeter(named);
       const push = () => {
-        for (let from = 0; from < body.length; from += size) meter.push(Buffer.from(body.slice(from, from + size)));
+        for (let from = 0; from < body.length; from += size) pushed(meter, Buffer.from(body.slice(from, from + size)));
       };
       t.throws(push, { code: 'BAD_REQUEST' }, body.slice(0, 60));
     }
@@ -89,7 +96,7 @@ t.test('the model of a JSON body is the top-level one, escaped or not, however i
   for (const [body, expected] of cases) {
     for (const size of [1, 3, body.length]) {
       const meter = createJsonMeter();
-      for (let from = 0; from < body.length; from += size) meter.push(Buffer.from(body.slice(from, from + size)));
+      for (let from = 0; from < body.length; from += size) pushed(meter, Buffer.from(body.slice(from, from + size)));
       t.equal(meter.model(), expected, body);
     }
   }
