@@ -47,6 +47,11 @@ export const SETTINGS = {
   gatewayListen: address('VELLO_GATEWAY_LISTEN', '127.0.0.1:8081', 'Where the gateway listens.'),
   inferenceListen: address('VELLO_INFERENCE_LISTEN', '127.0.0.1:8082', 'Where the inference role listens.'),
   adminListen: address('VELLO_ADMIN_LISTEN', '127.0.0.1:8090', 'Where /metrics, /health and /actors are served.'),
+  adminHosts: optional(
+    'VELLO_ADMIN_HOSTS',
+    text,
+    'Host names, separated by commas, under which /metrics, /health and /actors may be asked for. Addresses and localhost always may.',
+  ),
   apiUrl: optional(
     'VELLO_API_URL',
     url('http:', 'https:'),

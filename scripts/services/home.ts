@@ -29,6 +29,8 @@ export interface Home {
 
 /** @throws CommandError where the folder cannot be written, or another Vello runs in it. */
 export function openHome(path: string): Home {
+  // Every mode below is meant as it is written, whatever the shell that started this thinks of modes; none lets others write.
+  process.umask(0o022);
   try {
     // Others may enter but not list: PostgreSQL runs as another user when Vello is root. Secrets inside have modes of their own.
     mkdirSync(path, { recursive: true, mode: 0o711 });

@@ -19,9 +19,11 @@ export interface OpsParts {
   readonly drain: Drain;
 }
 
-export function opsRole(parts: OpsParts, settings: Pick<Settings, 'adminListen'>): SupervisorSpec {
+export function opsRole(parts: OpsParts, settings: Pick<Settings, 'adminListen' | 'adminHosts'>): SupervisorSpec {
   const { system, metrics, drain } = parts;
   const readiness = () => readinessOf(system, ROOT, drain);
+  const names = [settings.adminListen.host, ...(settings.adminHosts ?? '').split(',')];
+  const hosts = names.map((name) => name.trim().toLowerCase()).filter((name) => name !== '');
   return {
     strategy: 'oneForOne',
     // With at least a second between two restarts this budget cannot be used up.
@@ -30,7 +32,7 @@ export function opsRole(parts: OpsParts, settings: Pick<Settings, 'adminListen'>
     backoff: { baseMs: 1_000, maxMs: 30_000, factor: 2, jitter: 0.3, resetAfterMs: 60_000 },
     children: [
       worker('process-metrics', () => processMetrics(metrics)),
-      worker('listener', () => adminListener({ ...parts, readiness, address: settings.adminListen })),
+      worker('listener', () => adminListener({ ...parts, readiness, hosts, address: settings.adminListen })),
     ],
   };
 }

@@ -1,10 +1,13 @@
 /** The admin listener's routes: metrics, health and the tree of actors. For operators and probes, on an address of its own. */
+import { isIP } from 'node:net';
 import type { ActorSystem } from '../../actors/kernel/actor-system.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { PrometheusMetrics } from '../telemetry/prometheus-metrics.ts';
 import type { HttpServer } from './server.ts';
 
 export interface AdminParts {
+  /** Names beside `localhost` and plain addresses under which the listener may be asked for. */
+  readonly hosts: readonly string[];
   readonly system: ActorSystem;
   readonly metrics: PrometheusMetrics;
   readonly readiness: () => { readonly isReady: boolean; readonly waitingFor: readonly string[] };
@@ -12,7 +15,14 @@ export interface AdminParts {
 
 const FRESH = { 'Cache-Control': 'no-store' } as const;
 
-export function addAdminRoutes(server: HttpServer, { system, metrics, readiness }: AdminParts): void {
+export function addAdminRoutes(listening: HttpServer, { system, metrics, readiness, hosts }: AdminParts): void {
+  const server: Pick<HttpServer, 'route'> = {
+    route: (method, pattern, handler) =>
+      listening.route(method, pattern, (request) => {
+        requireKnownHost(request.header('host'), hosts);
+        return handler(request);
+      }),
+  };
   server.route('GET', '/metrics', async () => ({
     status: 200,
     headers: { ...FRESH, 'Content-Type': metrics.contentType },
@@ -34,4 +44,17 @@ export function addAdminRoutes(server: HttpServer, { system, metrics, readiness 
     if (snapshot === undefined) throw new VelloError('NOT_FOUND', 'No actor lives at that path.');
     return { status: 200, headers: FRESH, body: snapshot };
   });
+}
+
+/**
+ * A page on the web can point a name of its own at this address and read what is answered (DNS rebinding). It cannot do so with an
+ * address, nor with a name that it does not own.
+ */
+function requireKnownHost(header: string, hosts: readonly string[]): void {
+  const host = header
+    .replace(/:\d+$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .toLowerCase();
+  if (isIP(host) !== 0 || host === 'localhost' || hosts.includes(host)) return;
+  throw new VelloError('BAD_REQUEST', 'This is asked for under a name that VELLO_ADMIN_HOSTS does not hold.');
 }

@@ -41,3 +41,23 @@ t.test('says which folder cannot be used, and what to do', async (t) => {
   writeFileSync(file, '');
   t.throws(() => openHome(join(file, 'home')), /cannot be used \(ENOTDIR\).*VELLO_HOME/s);
 });
+
+t.test('modes in the home hold under any umask', async (t) => {
+  const before = process.umask(0o022);
+  t.teardown(() => void process.umask(before));
+  for (const umask of [0o000, 0o077, 0o777]) {
+    const path = join(temporaryFolder(t), 'home');
+    process.umask(umask);
+    const home = openHome(path);
+    home.secret('secret.key');
+    home.remember('redis', { port: 1, password: 'x' });
+    writeFileSync(home.file('a log'), 'text');
+    const mode = (...names: string[]) => (statSync(home.file(...names)).mode & 0o777).toString(8);
+    t.strictSame(
+      [mode(), mode('secret.key'), mode('services.json'), mode('a log')],
+      ['711', '600', '600', '644'],
+      `umask ${umask.toString(8)}`,
+    );
+    home.release();
+  }
+});

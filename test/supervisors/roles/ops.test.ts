@@ -18,7 +18,7 @@ t.test('a process shows its tree and its readiness from outside, and closes the 
   let stop = (): void => undefined;
   const code = runRoot({
     ...parts,
-    roles: { ops: opsRole(parts, { adminListen: { host: '127.0.0.1', port } }) },
+    roles: { ops: opsRole(parts, { adminHosts: undefined, adminListen: { host: '127.0.0.1', port } }) },
     drainMs: 1000,
     random: () => 0,
     onStop: (handlers) => {

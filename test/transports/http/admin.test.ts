@@ -5,9 +5,11 @@ import { createHttpServer } from '../../../transports/http/server.ts';
 import { systemClock } from '../../../transports/process/system-clock.ts';
 import { createPrometheusMetrics } from '../../../transports/telemetry/prometheus-metrics.ts';
 import { actor } from '../../fixtures/actor-system.ts';
+import { connectRaw } from '../../fixtures/raw-client.ts';
 import { createMemoryLog } from '../../fixtures/silent.ts';
+import type { Teardown } from '../../fixtures/temporary-folder.ts';
 
-async function listen(t: { teardown(after: () => Promise<void>): void }) {
+async function listen(t: Teardown) {
   const log = createMemoryLog();
   const metrics = createPrometheusMetrics();
   const system = createActorSystem({ clock: systemClock, log, metrics });
@@ -19,13 +21,13 @@ async function listen(t: { teardown(after: () => Promise<void>): void }) {
     metrics,
   });
   const readiness = { isReady: false, waitingFor: ['vello/api'] };
-  addAdminRoutes(server, { system, metrics, readiness: () => readiness });
+  addAdminRoutes(server, { system, metrics, readiness: () => readiness, hosts: ['metrics.example'] });
   const port = await server.listen();
   t.teardown(async () => {
     await server.close(0);
     await system.stop();
   });
-  return { system, readiness, get: (path: string) => fetch(`http://127.0.0.1:${port}${path}`) };
+  return { system, readiness, port, get: (path: string) => fetch(`http://127.0.0.1:${port}${path}`) };
 }
 
 t.test('ready answers 503 with what it waits for, and 200 once nothing is left to wait for', async (t) => {
@@ -72,4 +74,34 @@ t.test('metrics exposes the numbers of the actors by type', async (t) => {
   t.match(text, 'vello_actor_live{type="greeter"} 1');
   t.match(text, 'vello_actor_messages_total{type="greeter"} 1');
   t.match(text, 'vello_actor_handler_seconds_count{type="greeter"} 1');
+});
+
+t.test('a name that somebody else points at the admin listener opens nothing of it', async (t) => {
+  const { port } = await listen(t);
+  const ask = async (path: string, host: string) => {
+    const client = await connectRaw(t, port);
+    client.send(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    return (await client.ended).split(' ')[1];
+  };
+  for (const path of ['/metrics', '/health/live', '/health/ready', '/actors']) {
+    for (const host of [
+      'evil.example',
+      `evil.example:${port}`,
+      'localhost.evil.example',
+      '127.0.0.1.evil.example',
+      'metrics.example.evil',
+    ]) {
+      t.equal(await ask(path, host), '400', `${path} ${host}`);
+    }
+  }
+  for (const host of [
+    'localhost',
+    `LOCALHOST:${port}`,
+    `127.0.0.1:${port}`,
+    '[::1]:9',
+    '10.1.2.3',
+    'Metrics.example:8090',
+  ]) {
+    t.equal(await ask('/health/live', host), '200', host);
+  }
 });
