@@ -1,6 +1,7 @@
-/** Decides which recogniser works on which recording: first come, first served, with a bounded queue. Does not open or restart recognisers. */
+/** Decides which recogniser works on which recording: by age and length, so that a long one does not hold up the short. Does not open or restart recognisers. */
 import { LIMITS } from '../../config/limits.ts';
 import { VelloError } from '../../config/errors.ts';
+import { createAudioLengthReader } from '../audio/audio-length.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Recogniser, Recognition, RecognitionOptions } from '../ports/speech-engine.ts';
@@ -30,13 +31,17 @@ export interface RecognitionPool {
 
 interface Waiting {
   readonly fileBytes: number;
-  readonly sinceMs: number;
+  /** When it came, and as many milliseconds later as it may last: the least is next, and nobody waits for ever. */
+  readonly dueMs: number;
   readonly start: (recogniser: Recogniser) => void;
   readonly refuse: (error: VelloError) => void;
 }
 
-/** A guess for `Retry-After` until there is something to average: half a minute of speech on one core. */
-const firstGuessMs = 3000;
+/** A guess for `Retry-After` until there is something to average: a second of speech on one core. */
+const firstGuessMsPerSecond = 100;
+/** Longer recordings are refused, so that no claim counts for more. */
+const longestSeconds = 3600;
+const shortestRetryMs = 1000;
 /** Weight of the newest recording in the running mean. */
 const newest = 0.2;
 
@@ -46,7 +51,8 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
   const members = new Set<Recogniser>();
   const waiting = new Set<Waiting>();
   let waitingBytes = 0;
-  let meanMs = firstGuessMs;
+  let workingSeconds = 0;
+  let msPerSecond = firstGuessMsPerSecond;
   let isOpen = true;
 
   const counts = () => ({ busy: members.size - idle.length, idle: idle.length, waiting: waiting.size });
@@ -62,8 +68,14 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
     if (waiting.delete(entry)) waitingBytes -= entry.fileBytes;
   }
 
+  function next(): Waiting | undefined {
+    let first: Waiting | undefined;
+    for (const entry of waiting) if (first === undefined || entry.dueMs < first.dueMs) first = entry;
+    return first;
+  }
+
   function assign(): void {
-    for (const entry of waiting) {
+    for (let entry = next(); entry !== undefined; entry = next()) {
       const recogniser = idle.pop();
       if (recogniser === undefined) return;
       leave(entry);
@@ -77,12 +89,13 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
     assign();
   }
 
+  /** A place in the queue comes free when the next recording under way ends. */
   function busy(): VelloError {
-    const ahead = (waiting.size + 1) / Math.max(1, members.size);
-    return new VelloError('ENGINE_BUSY', undefined, { retryAfterMs: ahead * meanMs });
+    const leftMs = (workingSeconds * msPerSecond) / Math.max(1, members.size);
+    return new VelloError('ENGINE_BUSY', undefined, { retryAfterMs: Math.max(shortestRetryMs, leftMs) });
   }
 
-  async function turn(fileBytes: number, signal: AbortSignal): Promise<Recogniser> {
+  async function turn(fileBytes: number, seconds: number, signal: AbortSignal): Promise<Recogniser> {
     if (!isOpen) throw new VelloError('SHUTTING_DOWN');
     signal.throwIfAborted();
     const free = idle.pop();
@@ -99,7 +112,7 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
       };
       const entry: Waiting = {
         fileBytes,
-        sinceMs: clock.monotonicMs(),
+        dueMs: clock.monotonicMs() + seconds * 1000,
         start: (recogniser) => {
           settle();
           resolve(recogniser);
@@ -115,7 +128,13 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
     });
   }
 
-  async function work(recogniser: Recogniser, file: Uint8Array, options: RecognitionOptions): Promise<Recognition> {
+  async function work(
+    recogniser: Recogniser,
+    file: Uint8Array,
+    seconds: number,
+    options: RecognitionOptions,
+  ): Promise<Recognition> {
+    workingSeconds += seconds;
     try {
       const recognition = await recogniser.recognise(file, options);
       free(recogniser);
@@ -125,18 +144,21 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
       if (outcomeOf(error) === 'failed') members.delete(recogniser);
       else free(recogniser);
       throw error;
+    } finally {
+      workingSeconds -= seconds;
     }
   }
 
   async function recognise(file: Uint8Array, options: RecognitionOptions): Promise<Recognition> {
     const askedMs = clock.monotonicMs();
+    const seconds = expectedSeconds(file);
     try {
-      const recogniser = await turn(file.length, options.signal);
+      const recogniser = await turn(file.length, seconds, options.signal);
       const startedMs = clock.monotonicMs();
       metrics.observe('vello_recognition_wait_seconds', { engine }, (startedMs - askedMs) / 1000);
-      const recognition = await work(recogniser, file, options);
+      const recognition = await work(recogniser, file, seconds, options);
       const tookMs = clock.monotonicMs() - startedMs;
-      meanMs += newest * (tookMs - meanMs);
+      if (recognition.audioSeconds > 0) msPerSecond += newest * (tookMs / recognition.audioSeconds - msPerSecond);
       metrics.observe('vello_recognition_seconds', { engine }, tookMs / 1000);
       metrics.count('vello_recognised_audio_seconds_total', { engine }, recognition.audioSeconds);
       count('ok');
@@ -167,6 +189,13 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
     },
     counts,
   };
+}
+
+/** As the gateway tells it from the recording's frames and bytes. */
+function expectedSeconds(file: Uint8Array): number {
+  const reader = createAudioLengthReader();
+  reader.push(file);
+  return Math.min(longestSeconds, reader.length().audioSeconds);
 }
 
 function outcomeOf(error: unknown): string {

@@ -10,15 +10,13 @@ export interface JudgedText {
 }
 
 /**
- * Measured on synthetic speech, see docs/decisions/speech-engine.md: English down to 5 dB above pink noise scores -0.6 and more,
- * other languages -0.66 and less.
+ * Between the two on synthetic speech (docs/decisions/speech-engine.md): lower lets made-up text pass, higher refuses English in noise.
  */
-const lowestScore = -0.65;
+const lowestScore = -0.75;
 /** Compressed a sentence at a time, since longer text always shrinks more. */
 const stretchCharacters = 120;
 /** A sentence hardly shrinks; beyond this it repeats itself, and counts as that much less probable. */
 const usualCompression = 1.15;
-const repetitionWeight = 0.5;
 
 /** Whether the texts, weighed by their tokens, are what somebody said. */
 export function isIntelligible(texts: readonly JudgedText[]): boolean {
@@ -33,5 +31,5 @@ function scoreOf({ text, averageLogProbability }: JudgedText): number {
   for (let at = 0; at < text.length; at += size) {
     excess += Math.max(0, compressionRatio(text.slice(at, at + size)) - usualCompression);
   }
-  return averageLogProbability - (repetitionWeight * excess) / stretches;
+  return averageLogProbability - excess / stretches;
 }

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { createRecognitionPool, type RecognitionPool } from '../../../actors/inference/recognition-pool.ts';
+import { wavFile } from '../../fixtures/audio-bytes.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { memoryRecogniser } from '../../fixtures/memory-speech-engine.ts';
 import { settled } from '../../fixtures/settled.ts';
@@ -39,7 +40,7 @@ t.test('refuses what goes beyond the queue, and says when to come back', async (
   const { pool, recognisers, clock, metrics } = poolWith(1);
   const answers = ['a', 'b', 'c'].map((name) => ask(pool, name));
   await settled();
-  const refused = { code: 'ENGINE_BUSY', status: 503, extras: { retryAfterMs: 9000 } };
+  const refused = { code: 'ENGINE_BUSY', status: 503, extras: { retryAfterMs: 1000 } };
   await t.rejects(ask(pool, 'd'), refused);
   for (let turn = 0; turn < 3; turn++) {
     clock.advance(1000);
@@ -103,4 +104,24 @@ t.test('refuses everybody once closed, and nobody once it is open again', async 
   await settled();
   recognisers[0]!.finish();
   t.equal(await answer, 'b');
+});
+
+const lasting = (seconds: number): Buffer =>
+  wavFile({ sampleRate: 8000, channels: 1, bitsPerSample: 8 }, new Uint8Array(seconds * 8000));
+
+t.test('lets a short recording pass a long one that waits, but not for ever', async (t) => {
+  const { pool, recognisers, clock } = poolWith(1, { waiting: 10, waitingBytes: 10_000_000 });
+  const order: string[] = [];
+  const send = (name: string, file: Buffer) =>
+    pool.recognise(file, { signal: new AbortController().signal }).then(() => order.push(name));
+  const all = [send('first', lasting(1)), send('long', lasting(30)), send('short', lasting(2))];
+  await settled();
+  clock.advance(40_000);
+  all.push(send('late', lasting(2)));
+  for (let turn = 0; turn < 4; turn++) {
+    recognisers[0]!.finish();
+    await settled();
+  }
+  await Promise.all(all);
+  t.same(order, ['first', 'short', 'long', 'late']);
 });
