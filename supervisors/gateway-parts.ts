@@ -1,6 +1,7 @@
 /** Chooses what stands behind the gateway's ports: Redis for grants and events, a file for events that wait, and one provider from the settings. */
 import { join } from 'node:path';
 import { newId } from '../actors/identity/new-id.ts';
+import type { AdmissionJournal } from '../actors/ports/admission-journal.ts';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { DrainPlan } from '../actors/ports/drain.ts';
 import type { EventOutlet, EventSpool } from '../actors/ports/event-outlet.ts';
@@ -11,6 +12,7 @@ import { singleProviderConfig, type GatewayConfig, type ProviderConfig } from '.
 import { ProviderKey } from '../actors/relay/provider-key.ts';
 import { localUrlOf } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
+import { createFileAdmissionJournal } from '../transports/process/file-admission-journal.ts';
 import { createFileSpool } from '../transports/process/file-spool.ts';
 import { connectRedis } from '../transports/redis/connect.ts';
 import { createEventOutlet } from '../transports/redis/event-outlet.ts';
@@ -29,6 +31,7 @@ export interface GatewayParts {
   readonly metrics: Metrics;
   readonly openStores: () => Promise<GatewayStores>;
   readonly spool: EventSpool;
+  readonly journal: AdmissionJournal;
   readonly config: GatewayConfig;
   readonly newId: () => string;
 }
@@ -63,6 +66,7 @@ export function createGatewayParts(options: GatewayOptions): GatewayParts {
       };
     },
     spool: createFileSpool(join(settings.home, 'gateway', 'events.spool'), log),
+    journal: createFileAdmissionJournal(join(settings.home, 'gateway', 'admissions'), log),
     config: singleProviderConfig(providerOf(settings, inferenceKey)),
     newId,
   };

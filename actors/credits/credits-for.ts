@@ -36,6 +36,7 @@ function wasServed(event: UsageEvent): boolean {
     case 'upstream_error':
     case 'timeout':
     case 'shutdown':
+    case 'lost':
       return false;
   }
 }

@@ -5,6 +5,7 @@
  */
 import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { AdmissionJournal } from '../ports/admission-journal.ts';
 import type { EventOutlet, EventSpool } from '../ports/event-outlet.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { Log } from '../ports/log.ts';
@@ -26,6 +27,7 @@ export interface EventEmitter extends EventSink {
 export interface EventEmitterOptions {
   readonly outlet: EventOutlet;
   readonly spool: EventSpool;
+  readonly journal: AdmissionJournal;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -36,13 +38,17 @@ interface Emitted {
   readonly onDurable: (() => void) | undefined;
 }
 
-export function createEventEmitter({ outlet, spool, clock, log, metrics }: EventEmitterOptions): EventEmitter {
+export function createEventEmitter({ outlet, spool, journal, clock, log, metrics }: EventEmitterOptions): EventEmitter {
   const { batch, retryMs, mostInMemory, sendMs } = LIMITS.events;
   /** Emitted in this turn. */
   let fresh: Emitted[] = [];
+  let admitted: UsageEvent[] = [];
+  /** Durable, and still noted as under way. */
+  let endedIds: string[] = [];
   /** What the disk did not take; older than anything fresh. */
   let unspooled: Emitted[] = [];
   let isOpen = false;
+  let isCommitting = false;
   let stopping = false;
   let wake: (() => void) | undefined;
   let loop: Promise<void> | undefined;
@@ -83,7 +89,25 @@ export function createEventEmitter({ outlet, spool, clock, log, metrics }: Event
     }
     unspooled = [];
     diskIsBad = false;
-    for (const { onDurable } of emitted) onDurable?.();
+    settle(emitted);
+  };
+
+  const settle = (emitted: readonly Emitted[]) => {
+    for (const { event, onDurable } of emitted) {
+      endedIds.push(event.eventId);
+      onDurable?.();
+    }
+  };
+
+  const noteAdmissions = () => {
+    const notes = [admitted, endedIds] as const;
+    admitted = [];
+    endedIds = [];
+    try {
+      journal.note(...notes);
+    } catch (error) {
+      if (!diskIsBad) log.error('admissions cannot be noted: if this process dies they go unreported', { error });
+    }
   };
 
   const keepInMemory = (emitted: Emitted[], arrived: readonly Emitted[], error: unknown) => {
@@ -103,8 +127,10 @@ export function createEventEmitter({ outlet, spool, clock, log, metrics }: Event
     log.error('usage events are lost', { eventIds: lost.map(({ event }) => event.eventId) });
 
   const commit = () => {
+    isCommitting = false;
     if (!isOpen) return;
     spoolMemory();
+    noteAdmissions();
     // While the stream is away only the timer wakes the sender, or each event would cost a failed attempt.
     if (!outage) wake?.();
   };
@@ -134,7 +160,8 @@ export function createEventEmitter({ outlet, spool, clock, log, metrics }: Event
     const left = new Set(await send(emitted.map(({ event }) => event)));
     const sent = emitted.filter(({ event }) => !left.has(event));
     unspooled = unspooled.filter((one) => !sent.includes(one));
-    for (const { onDurable } of sent) onDurable?.();
+    settle(sent);
+    noteAdmissions();
     metrics.count('vello_gateway_events_total', { way: 'direct' }, sent.length);
     return left.size === 0;
   };
@@ -166,16 +193,30 @@ export function createEventEmitter({ outlet, spool, clock, log, metrics }: Event
     }
   };
 
+  const commitSoon = () => {
+    if (!isCommitting) setImmediate(commit);
+    isCommitting = true;
+  };
+
   return {
+    admit: (event) => {
+      admitted.push(event);
+      commitSoon();
+    },
     emit: (event, onDurable) => {
-      if (fresh.push({ event, onDurable }) === 1) setImmediate(commit);
+      fresh.push({ event, onDurable });
+      commitSoon();
     },
     start: () => {
       stopping = false;
       spool.open();
       isOpen = true;
       sentBefore = spool.waiting > 0;
+      const lost = journal.open();
+      if (lost.length > 0) log.warn('requests of a gateway that died are reported as lost', { requests: lost.length });
+      for (const event of lost) fresh.push({ event, onDurable: undefined });
       spoolMemory();
+      noteAdmissions();
       loop = run();
     },
     stop: async () => {
@@ -185,8 +226,10 @@ export function createEventEmitter({ outlet, spool, clock, log, metrics }: Event
       wake?.();
       await loop;
       spoolMemory();
+      noteAdmissions();
       isOpen = false;
       spool.close();
+      journal.close();
       if (unspooled.length === 0) return;
       logLost(unspooled);
       throw new Error(`${unspooled.length} usage events are in memory only and end with the process.`);

@@ -8,7 +8,7 @@ import { isStorable, storableText } from './storable-text.ts';
 export const USAGE_EVENT_TYPES = ['transcribe', 'process'] as const;
 export type UsageEventType = (typeof USAGE_EVENT_TYPES)[number];
 
-export const OUTCOMES = ['ok', 'client_abort', 'upstream_error', 'truncated', 'timeout', 'shutdown'] as const;
+export const OUTCOMES = ['ok', 'client_abort', 'upstream_error', 'truncated', 'timeout', 'shutdown', 'lost'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 export const AUDIO_SOURCES = ['header', 'usage', 'estimate', 'none'] as const;

@@ -18,7 +18,7 @@ import { opened } from '../opened.ts';
 type GatewaySettings = Pick<Settings, 'gatewayAdmission' | 'gatewayListen' | 'trustProxy' | 'drainMs'>;
 
 export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): SupervisorSpec {
-  const { clock, drain, log, metrics, newId, spool } = parts;
+  const { clock, drain, log, metrics, newId, spool, journal } = parts;
   const stores = opened('stores', parts.openStores);
   const config = createConfigHolder(parts.config);
   const providers: ProviderDirectory = new Map();
@@ -27,7 +27,7 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
   const outlet: EventOutlet = {
     send: async (events, sentBefore) => stores.use().outlet.send(events, sentBefore),
   };
-  const emitter = createEventEmitter({ outlet, spool, clock, log, metrics });
+  const emitter = createEventEmitter({ outlet, spool, journal, clock, log, metrics });
   const isOpen = settings.gatewayAdmission === 'open';
   if (isOpen) log.warn('ADMISSION IS OPEN: whoever reaches the gateway uses the provider at your expense, unnamed');
   const relay = createRelay({

@@ -8,7 +8,7 @@ import { createAnswerReader, type AnswerReader } from '../../actors/relay/answer
 import { describeExchange } from '../../actors/relay/describe-exchange.ts';
 import { needsModel, providerFor, type GatewayConfig } from '../../actors/relay/gateway-config.ts';
 import type { UploadMeter } from '../../actors/relay/upload-meter.ts';
-import type { Outcome } from '../../actors/relay/usage-event.ts';
+import type { Outcome, UsageEvent } from '../../actors/relay/usage-event.ts';
 import { VelloError } from '../../config/errors.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { NativeResponse } from '../http/native-response.ts';
@@ -42,6 +42,7 @@ export class Exchange implements LegListener {
   #caller: Caller = {};
   #forgetCaller: (() => void) | undefined;
   #sessionId = '';
+  readonly #eventId: string;
   #meter: UploadMeter | undefined;
 
   #config: GatewayConfig | undefined;
@@ -58,6 +59,7 @@ export class Exchange implements LegListener {
     this.#world = world;
     this.#response = response;
     this.#request = request;
+    this.#eventId = world.newId();
     this.#startedAtMs = world.clock.now();
     this.#startedMs = world.clock.monotonicMs();
     this.#answer = createClientAnswer(response, request.method === 'HEAD', () => this.#leg?.resume());
@@ -126,6 +128,7 @@ export class Exchange implements LegListener {
     this.#phase = 'routing';
     this.#config = this.#world.config();
     this.#world.active.add(this);
+    if (this.#request.route.reportsEvent) this.#world.events.admit(this.#describe('lost', this.#meter));
     this.#world.onActive();
     if (this.#meters(this.#upload.queued())) this.#route();
   }
@@ -342,7 +345,6 @@ export class Exchange implements LegListener {
     if (this.#phase === 'orphaned') this.#world.orphans.count -= 1;
     this.#phase = 'over';
     this.#forgetCaller?.();
-    const { clock, events, newId } = this.#world;
     // The answer may be out before the upload has ended: nobody waits for the rest of it.
     this.#upload.discard();
     this.#count(outcome);
@@ -354,30 +356,31 @@ export class Exchange implements LegListener {
         this.onFault(error);
       }
     };
-    if (!this.#request.route.reportsEvent || this.#meter === undefined) return settle();
-    events.emit(
-      describeExchange({
-        eventId: newId(),
-        type: this.#request.route.type,
-        requestId: this.#request.requestId,
-        sessionId: this.#sessionId,
-        caller: this.#caller,
-        ...factsOfLeg(this.#leg, this.#startedMs),
-        model: this.#model() ?? this.#config?.defaultModels[this.#request.route.type] ?? '',
-        outcome,
-        status: this.#status,
-        startedAtMs: this.#startedAtMs,
-        durationMs: clock.monotonicMs() - this.#startedMs,
-        bytesIn: this.#upload.receivedBytes,
-        bytesOut: this.#bytesOut,
-        uploadComplete: this.#upload.complete,
-        ...this.#meter.facts(),
-        answer: this.#reader?.summary(),
-        clientLeft: this.#clientLeft,
-        traceparent: this.#request.traceparent,
-      }),
-      settle,
-    );
+    if (!this.#request.route.reportsEvent || this.#meter === undefined) settle();
+    else this.#world.events.emit(this.#describe(outcome, this.#meter), settle);
+  }
+
+  #describe(outcome: Outcome, meter: UploadMeter): UsageEvent {
+    return describeExchange({
+      eventId: this.#eventId,
+      type: this.#request.route.type,
+      requestId: this.#request.requestId,
+      sessionId: this.#sessionId,
+      caller: this.#caller,
+      ...factsOfLeg(this.#leg, this.#startedMs),
+      model: this.#model() ?? this.#config?.defaultModels[this.#request.route.type] ?? '',
+      outcome,
+      status: this.#status,
+      startedAtMs: this.#startedAtMs,
+      durationMs: this.#world.clock.monotonicMs() - this.#startedMs,
+      bytesIn: this.#upload.receivedBytes,
+      bytesOut: this.#bytesOut,
+      uploadComplete: this.#upload.complete,
+      ...meter.facts(),
+      answer: this.#reader?.summary(),
+      clientLeft: this.#clientLeft,
+      traceparent: this.#request.traceparent,
+    });
   }
 
   #count(outcome: Outcome | 'refused'): void {

@@ -38,7 +38,13 @@ const relay = createRelay({
   admission: createAdmission({ table, source: { find: async () => undefined }, clock, metrics }),
   config: () => config,
   providers,
-  events: { emit: (event) => (eventBytes += flattenUsageEvent(encodeUsageEvent(event)).length) },
+  events: {
+    admit: () => undefined,
+    emit: (event, onDurable) => {
+      eventBytes += flattenUsageEvent(encodeUsageEvent(event)).length;
+      onDurable?.();
+    },
+  },
   clock,
   log,
   metrics,

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { createEventEmitter } from '../../../actors/relay/event-emitter.ts';
 import type { UsageEvent } from '../../../actors/relay/usage-event.ts';
+import { createFileAdmissionJournal } from '../../../transports/process/file-admission-journal.ts';
 import { createFileSpool } from '../../../transports/process/file-spool.ts';
 import { systemClock } from '../../../transports/process/system-clock.ts';
 import { connectRedis } from '../../../transports/redis/connect.ts';
@@ -24,7 +25,14 @@ async function setUp(t: Test) {
   const path = join(temporaryFolder(t), 'events.spool');
   const start = () => {
     const spool = createFileSpool(path, log);
-    const emitter = createEventEmitter({ outlet: createEventOutlet(redis), spool, clock: systemClock, log, metrics });
+    const emitter = createEventEmitter({
+      outlet: createEventOutlet(redis),
+      spool,
+      journal: createFileAdmissionJournal(`${path}.admissions`, log),
+      clock: systemClock,
+      log,
+      metrics,
+    });
     emitter.start();
     t.teardown(() => emitter.stop());
     return emitter;
@@ -130,7 +138,15 @@ t.test('where neither stream nor disk takes events they wait in memory, and go w
     close: () => undefined,
   };
   const outlet = createEventOutlet(redis);
-  const emitter = createEventEmitter({ outlet, spool, clock: systemClock, log, metrics: createMemoryMetrics() });
+  const journal = { open: () => [], note: () => undefined, close: () => undefined };
+  const emitter = createEventEmitter({
+    outlet,
+    spool,
+    journal,
+    clock: systemClock,
+    log,
+    metrics: createMemoryMetrics(),
+  });
   emitter.start();
   await server.kill();
   const events = many(5);
@@ -183,11 +199,37 @@ t.test('where neither stream nor disk takes events, an end says so with their id
     close: () => undefined,
   };
   const outlet = createEventOutlet(redis);
-  const emitter = createEventEmitter({ outlet, spool, clock: systemClock, log, metrics: createMemoryMetrics() });
+  const journal = { open: () => [], note: () => undefined, close: () => undefined };
+  const emitter = createEventEmitter({
+    outlet,
+    spool,
+    journal,
+    clock: systemClock,
+    log,
+    metrics: createMemoryMetrics(),
+  });
   emitter.start();
   await server.kill();
   const event = usageEvent();
   await new Promise<void>((resolve) => emitter.emit(event, resolve));
   await t.rejects(emitter.stop(), /memory only/);
   t.match(JSON.stringify(log.lines), event.eventId);
+});
+
+t.test('what a killed gateway had admitted and not ended is reported as lost by the next one, once', async (t) => {
+  const { start, redis, untilAll, ids } = await setUp(t);
+  const killed = start();
+  const [ended, lost] = [usageEvent(), usageEvent({ outcome: 'lost' })];
+  killed.admit({ ...ended, outcome: 'lost' });
+  killed.admit(lost);
+  await new Promise<void>((resolve) => killed.emit(ended, resolve));
+  await untilAll(killed);
+  // Nothing of the first is stopped: its process is thought to be gone.
+  for (let again = 0; again < 2; again += 1) {
+    const next = start();
+    await untilAll(next);
+    t.same(await ids(), [ended.eventId, lost.eventId]);
+  }
+  const [, fields = []] = (await redis.xrange(stream, '-', '+')).at(-1) ?? [];
+  t.equal(fields[fields.indexOf('outcome') + 1], 'lost');
 });
