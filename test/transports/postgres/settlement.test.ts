@@ -123,3 +123,11 @@ t.test('connections that knew the tables small look rows up by an index when the
     select relname, seq_scan::int from pg_stat_user_tables where relname in ('jobs', 'devices', 'users_credits') and seq_scan > 0`;
   t.same(scanned, []);
 });
+
+t.test('a request that a dead gateway had admitted becomes a job that costs nothing', async (t) => {
+  const { admin, system } = await createMigratedDatabase(t);
+  const account = await insertAccount(admin, { balance: 100 });
+  const [lost] = await createSettlement(system).settle([event(account, 0, { outcome: 'lost', status: 0 })]);
+  t.match(lost, { outcome: 'settled', creditsDeducted: 0, balance: 100 });
+  t.match(await admin`select outcome from jobs`, [{ outcome: 'lost' }]);
+});
