@@ -16,8 +16,8 @@ export interface RecogniseHooks {
 
 /** An hour at 16 kHz takes 230 MB of memory. */
 export const longestRecordingSeconds = 3600;
-/** Some ten seconds' worth: enough to tell made-up text by, so that a stream need not wait for the whole piece. */
-const tellingTokens = 32;
+/** Three seconds' worth: mostly enough to tell made-up text by, so that a stream need not wait for the whole piece. */
+const tellingTokens = 10;
 /** Nothing below -60 dB of full scale is speech; the model would make words up. */
 const silencePeak = 0.001;
 
