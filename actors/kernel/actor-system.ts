@@ -13,6 +13,7 @@ import type { Kernel, LiveActor, SpawnOptions } from './kernel.ts';
 import { checkMailbox } from './mailbox.ts';
 import { publishMetrics } from './publish-metrics.ts';
 import type { Ref, TellResult } from './ref.ts';
+import { safeLog } from './safe-log.ts';
 import { takeActorSnapshot, takeSnapshot, type ActorSnapshot, type SystemSnapshot } from './snapshot.ts';
 import { TypeStats } from './type-stats.ts';
 import { Watchdog } from './watchdog.ts';
@@ -68,8 +69,8 @@ class System implements ActorSystem, Kernel {
     this.measures = measures;
     this.#startedMs = clock.monotonicMs();
     this.clock = clock;
-    this.log = log;
-    this.dispatcher = new Dispatcher(clock, log);
+    this.log = safeLog(log);
+    this.dispatcher = new Dispatcher(clock, this.log);
     this.deadLetters = new DeadLetterOffice(clock);
     this.asks = new Asks(clock, this.deadLetters);
     this.watchdog = new Watchdog(clock);
@@ -102,7 +103,8 @@ class System implements ActorSystem, Kernel {
   ): LiveActor {
     if (id === '' || id.includes('/')) throw new KernelError('ACTOR_ID_INVALID', `"${id}" is not an actor id`);
     checkMailbox(definition);
-    if (this.#isStopping || (parent !== undefined && parent.exitReason !== undefined)) {
+    // A branch that is not told to stop yet may still restart its children.
+    if (parent === undefined ? this.#isStopping : parent.exitReason !== undefined) {
       throw new KernelError('ACTOR_PARENT_STOPPED', `${parent?.path ?? 'the actor system'} is stopping`);
     }
     const siblings = parent === undefined ? this.roots : parent.openChildren();

@@ -163,10 +163,11 @@ export class Cell extends Incarnation implements LiveActor {
     this.kill(`the kernel failed: ${toError(error).message}`);
   }
 
-  /** Empties the control lane, which is short by nature: at most one notice per timer, watch and retried message. */
+  /** The control lane goes first, up to a turn's limit: a handler that answers each notice with the next must not hold the event loop. */
   #handleControl(): number {
     let handled = 0;
-    while (this.#control !== undefined && this.#control.size > 0 && this.#canHandle()) {
+    let left = TURN_MESSAGES;
+    while (left-- > 0 && this.#control !== undefined && this.#control.size > 0 && this.#canHandle()) {
       const notice = this.#control.shift();
       const message = notice?.take();
       if (notice === undefined || message === WITHDRAWN) continue;
@@ -230,6 +231,8 @@ export class Cell extends Incarnation implements LiveActor {
     this.#waitingSinceMs = this.kernel.dispatcher.nowMs;
     this.kernel.dispatcher.noteSuspension();
     this.kernel.watchdog.handlerBegan(this);
+    // Told to stop by its own code before the first await: the wait is part of the stop already.
+    if (this.exitReason !== undefined) this.armDeadline();
   }
 
   protected endWait(): void {
@@ -268,12 +271,18 @@ export class Cell extends Incarnation implements LiveActor {
   #judge(message: unknown, error: Error, attempt: number): Decision {
     const observer = this.options.observer;
     if (observer === undefined) return CRASH;
-    return observer.failed(this, { ref: this, messageType: messageTypeOf(message), error, attempt });
+    try {
+      return observer.failed(this, { ref: this, messageType: messageTypeOf(message), error, attempt });
+    } catch (fault) {
+      this.kernel.log.error('the decision about a failure failed', { actor: this.path, error: toError(fault) });
+      return CRASH;
+    }
   }
 
   #obey(decision: Decision, message: unknown, error: Error, attempt: number): void {
     switch (decision.kind) {
       case 'crash':
+        this.crashedOn = messageTypeOf(message);
         return this.requestStop({ kind: 'crashed', error });
       case 'deadLetter':
         return this.kernel.deadLetters.record('failed', this.path, this.stats, message);

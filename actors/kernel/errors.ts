@@ -35,5 +35,11 @@ export class KernelError extends Error {
   }
 }
 
-/** Anything thrown, as an Error: JavaScript may throw strings. */
-export const toError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
+/** Anything thrown, as an Error: JavaScript may throw strings, objects without a prototype and revoked proxies. Never throws. */
+export function toError(thrown: unknown): Error {
+  try {
+    return thrown instanceof Error ? thrown : new Error(String(thrown));
+  } catch {
+    return new Error('Something was thrown that cannot be shown as text.');
+  }
+}

@@ -5,7 +5,7 @@
 import type { ActorDefinition, Behaviour } from './actor.ts';
 import { createContext } from './context.ts';
 import { toError } from './errors.ts';
-import { describeExit, SHUTDOWN, type ExitReason } from './exit-reason.ts';
+import { describeExit, isAbnormal, SHUTDOWN, type ExitReason } from './exit-reason.ts';
 import type { ActorPhase, Kernel, LiveActor, SpawnOptions } from './kernel.ts';
 import type { Timer } from '../ports/clock.ts';
 import { isSupervising } from './supervision-view.ts';
@@ -31,6 +31,8 @@ export abstract class Incarnation {
   openAsks = 0;
   /** The actor's own code returned a promise that is not settled yet; it gets no turn until then. */
   isSuspended = false;
+  /** Type of the message whose failure ended it; undefined when it failed to start, or did not fail. */
+  protected crashedOn: string | undefined = undefined;
   #timers: CellTimers | undefined = undefined;
   #abort: AbortController | undefined = undefined;
   /** Those told of this actor's end. */
@@ -44,6 +46,7 @@ export abstract class Incarnation {
   #ending: 'not yet' | 'children' | 'own' = 'not yet';
   #isStopCalled = false;
   #wasRunning = false;
+  #endedWithParent = false;
 
   constructor(
     kernel: Kernel,
@@ -77,7 +80,9 @@ export abstract class Incarnation {
   }
 
   get timers(): CellTimers {
-    return (this.#timers ??= new CellTimers(this.kernel.clock, (notice) => this.self.post(notice)));
+    this.#timers ??= new CellTimers(this.kernel.clock, (notice) => this.self.post(notice));
+    if (this.exitReason !== undefined) this.#timers.close();
+    return this.#timers;
   }
 
   protected abstract readonly self: LiveActor;
@@ -150,21 +155,21 @@ export abstract class Incarnation {
     this.exitReason = reason;
     this.phase = 'stopping';
     this.#abort?.abort();
-    this.#timers?.cancelAll();
-    if (this.isSuspended) this.#armDeadline();
+    this.#timers?.close();
+    if (this.isSuspended) this.armDeadline();
     this.scheduleIfNeeded();
   }
 
   /** The end itself, in a turn of its own: children, then the behaviour's `stop`, then the farewell. */
   protected runEnd(): void {
     this.#ending = 'children';
-    if (!isSupervising(this.behaviour) && this.#stopNewestChild()) return this.#armDeadline();
+    if (!isSupervising(this.behaviour) && this.#stopNewestChild()) return this.armDeadline();
     this.#ending = 'own';
     this.#isStopCalled = true;
     try {
       const stopped = this.behaviour?.stop?.(this.exitReason ?? SHUTDOWN);
       if (stopped === undefined) return this.#finishAfterChildren();
-      this.#armDeadline();
+      this.armDeadline();
       stopped.then(
         () => this.#finishAfterChildren(),
         (error: unknown) => this.#stopFailed(error),
@@ -213,8 +218,9 @@ export abstract class Incarnation {
     this.#finish();
   }
 
-  kill(why: string): void {
+  kill(why: string, withParent = false): void {
     if (this.phase === 'stopped') return;
+    this.#endedWithParent = withParent;
     const mustRelease = !this.#isStopCalled;
     this.exitReason = { kind: 'killed', why };
     this.#ending = 'own';
@@ -226,10 +232,10 @@ export abstract class Incarnation {
 
   #killChildren(why: string): void {
     if (this.children === undefined) return;
-    for (const child of [...this.children.values()].reverse()) child.kill(why);
+    for (const child of [...this.children.values()].reverse()) child.kill(why, true);
   }
 
-  #armDeadline(): void {
+  protected armDeadline(): void {
     const shutdownMs = this.options.shutdownMs ?? (isSupervising(this.behaviour) ? Infinity : DEFAULT_SHUTDOWN_MS);
     if (this.#deadline !== undefined || shutdownMs === Infinity) return;
     this.#deadline = this.kernel.clock.setTimer(shutdownMs, () => this.kill(`did not stop within ${shutdownMs} ms`));
@@ -237,12 +243,13 @@ export abstract class Incarnation {
 
   #finish(): void {
     const reason = this.exitReason ?? SHUTDOWN;
+    this.#report(reason);
     this.phase = 'stopped';
     this.exitReason = reason;
     this.isSuspended = false;
     this.#deadline?.cancel();
     this.#abort?.abort();
-    this.#timers?.cancelAll();
+    this.#timers?.close();
     this.kernel.watchdog.forget(this.self);
     this.discardMessages();
     this.kernel.asks.targetStopped(this);
@@ -258,10 +265,21 @@ export abstract class Incarnation {
     this.#watchers = undefined;
     for (const notify of watchers) notify(reason);
     this.parent?.childGone(this.self);
-    if (this.options.observer !== undefined) this.options.observer.exited(this.self, reason, this.#wasRunning);
-    else if (reason.kind === 'crashed') {
-      this.kernel.log.error('actor crashed', { actor: this.path, exit: describeExit(reason), error: reason.error });
-    }
+    this.options.observer?.exited(this.self, reason, this.#wasRunning);
+  }
+
+  /** One report for each end that nobody asked for, of whatever kind of child; what comes of it is its supervisor's line. */
+  #report(reason: ExitReason): void {
+    if (!isAbnormal(reason) || this.#endedWithParent) return;
+    this.kernel.log.error('actor crashed', {
+      actor: this.path,
+      type: this.type,
+      incarnation: this.incarnation,
+      exit: describeExit(reason),
+      ...(this.crashedOn !== undefined && { message: this.crashedOn }),
+      mailboxDepth: this.self.mailboxDepth,
+      ...(reason.kind === 'crashed' && { error: reason.error }),
+    });
   }
 
   // --- Watching ---

@@ -80,7 +80,8 @@ export interface LiveActor extends Ref<unknown>, Watched, Idler {
   /** Ends it in order: after the handler in flight, children first, then its own `stop`. The first reason given stays. */
   requestStop(reason: ExitReason): void;
   /** Ends it and its descendants now. A handler in flight goes on unseen, its result is ignored; `stop` is called but not waited for. */
-  kill(why: string): void;
+  /** `withParent`: the parent's end is reported, this one is not. */
+  kill(why: string, withParent?: boolean): void;
   /** Ends a pause. */
   resume(): void;
   /** Calls back once with the final reason, at once when already stopped. Returns the way to stop watching. */

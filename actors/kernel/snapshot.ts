@@ -3,6 +3,7 @@
  * Many siblings of one type are shown as one line, so that the answer stays small whatever the number of sessions.
  */
 import { DEAD_LETTER_REASONS, type DeadLetter } from './dead-letters.ts';
+import { toError } from './errors.ts';
 import type { Kernel, LiveActor } from './kernel.ts';
 import { supervisionOf, type ChildView } from './supervision-view.ts';
 
@@ -87,7 +88,7 @@ class Camera {
   actor(actor: LiveActor, asChild?: ChildView): ActorSnapshot {
     const { behaviour, inFlight } = actor;
     const view = supervisionOf(behaviour);
-    const facts = behaviour?.describe?.();
+    const facts = factsOf(behaviour);
     return {
       id: actor.id,
       path: actor.path,
@@ -189,5 +190,14 @@ class Camera {
 
   #elapsedMs(sinceMs: number): number {
     return Math.max(0, Math.round(this.#nowMs - sinceMs));
+  }
+}
+
+/** What a behaviour says of itself; where that throws, the rest of the tree is shown all the same. */
+function factsOf(behaviour: LiveActor['behaviour']): ActorSnapshot['facts'] {
+  try {
+    return behaviour?.describe?.();
+  } catch (error) {
+    return { describeFailed: toError(error).message };
   }
 }

@@ -18,6 +18,7 @@ export class CellTimers implements ActorTimers<unknown> {
   readonly #clock: Clock;
   readonly #post: (notice: Notice) => void;
   readonly #entries = new Map<string, Entry>();
+  #isClosed = false;
 
   constructor(clock: Clock, post: (notice: Notice) => void) {
     this.#clock = clock;
@@ -41,12 +42,15 @@ export class CellTimers implements ActorTimers<unknown> {
     this.#entries.delete(key);
   }
 
-  cancelAll(): void {
+  /** For good: an incarnation that has ended, or is about to, handles no message any more. */
+  close(): void {
+    this.#isClosed = true;
     for (const key of [...this.#entries.keys()]) this.cancel(key);
   }
 
   #set(key: string, delayMs: number, periodMs: number, message: unknown): void {
     this.cancel(key);
+    if (this.#isClosed) return;
     const dueMs = this.#clock.monotonicMs() + delayMs;
     const entry: Entry = { message, periodMs, dueMs, timer: undefined, isWaiting: false, isCancelled: false };
     this.#entries.set(key, entry);
