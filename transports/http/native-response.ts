@@ -136,7 +136,9 @@ export class NativeResponse {
   endWithoutBody(reportedBytes?: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#raw.endWithoutBody(reportedBytes);
+    // An `undefined` that is handed on is announced as a length of 2^63.
+    if (reportedBytes === undefined) this.#raw.endWithoutBody();
+    else this.#raw.endWithoutBody(reportedBytes);
   }
 
   /** Cuts the connection, which tells the client that the answer is incomplete. */

@@ -143,7 +143,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         const request = toHttpRequest(route, response, head, requestId, abort.signal, options.trustProxy === true);
         const reply = await handler({ ...request, readBody });
         if (response.isOver) return;
-        if ('stream' in reply) await writeStream(response, requestId, reply);
+        if ('stream' in reply) await writeStream(response, requestId, reply, isHead);
         else writeWhole(response, requestId, reply, isHead);
         finish(exchange, reply.status);
       };

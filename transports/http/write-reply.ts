@@ -54,8 +54,24 @@ export function writeLast(
   });
 }
 
-/** @throws what the stream throws: as an ordinary failure before the first chunk, after the connection was cut later. */
-export async function writeStream(response: NativeResponse, requestId: string, reply: StreamReply): Promise<void> {
+/**
+ * `isHead` sends the head alone, and asks the stream for nothing.
+ * @throws what the stream throws: as an ordinary failure before the first chunk, after the connection was cut later.
+ */
+export async function writeStream(
+  response: NativeResponse,
+  requestId: string,
+  reply: StreamReply,
+  isHead = false,
+): Promise<void> {
+  if (isHead) {
+    response.cork(() => {
+      writeHead(response, reply.status, { [REQUEST_ID]: requestId, ...reply.headers });
+      response.endWithoutBody();
+    });
+    await reply.stream[Symbol.asyncIterator]().return?.();
+    return;
+  }
   let wake: (() => void) | undefined;
   response.onWritable(() => {
     wake?.();

@@ -2,6 +2,7 @@
 import '../../fixtures/header-limit.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { startTestListener } from '../../fixtures/api-listener.ts';
 import { connectRaw } from '../../fixtures/raw-client.ts';
 import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
 import { chunk, startGateway } from '../../fixtures/test-gateway.ts';
@@ -136,6 +137,32 @@ t.test('HEAD is answered wherever GET is, with the length and without a byte of 
   t.match(text, /content-length: [1-9]/i);
   await sleep(30);
   t.ok(client.text().endsWith('\r\n\r\n'));
+});
+
+t.test('HEAD of a streamed answer gets no byte of the stream, and the connection serves on', async (t) => {
+  const { port } = await startTestListener(t, (server) => {
+    server.route('GET', '/stream', () => ({
+      status: 200,
+      stream: (async function* () {
+        yield 'never to be sent';
+      })(),
+    }));
+    server.route('GET', '/next', () => ({ status: 200, body: 'next' }));
+  });
+  const client = await connectRaw(t, port);
+  client.send('HEAD /stream HTTP/1.1\r\nHost: g\r\n\r\n');
+  t.notMatch(await client.until('\r\n\r\n'), /content-length/i, 'it is not known');
+  client.send('GET /next HTTP/1.1\r\nHost: g\r\n\r\n');
+  const text = await client.until('\r\n\r\nnext');
+  t.notOk(text.includes('never'));
+  t.equal(text.split('HTTP/1.1 200 OK').length, 3);
+});
+
+t.test('204 announces no length', async (t) => {
+  const { port } = await startTestListener(t, (server) => server.route('GET', '/', () => ({ status: 204 })));
+  const client = await connectRaw(t, port);
+  client.send('GET / HTTP/1.1\r\nHost: g\r\n\r\n');
+  t.notMatch(await client.until('\r\n\r\n'), /content-length/i);
 });
 
 for (const route of ROUTES) {
