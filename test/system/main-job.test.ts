@@ -49,7 +49,7 @@ for (const file of ['garden-16k.flac', 'fox-8k.wav', 'garden-44k-stereo.flac']) 
         device_id: deviceId,
         type: 'transcribe',
         outcome: 'ok',
-        audio_source: 'header',
+        audio_source: 'usage',
       });
       t.ok(Math.abs(Number(jobs[0]?.['audio_seconds']) - seconds) < 0.01);
       const ledger = await vello.database`select delta, balance_after from credit_transactions
