@@ -3,7 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError, UsageError, type Command } from './command.ts';
+import { serverSearchPath } from '../transports/process/redis-binary.ts';
 import { projectRoot } from './project-root.ts';
+import { obtainRedis } from './services/obtain-redis.ts';
 
 export const command: Command = {
   usage: 'fuzz [name] [--minutes N] [--seed S]',
@@ -27,12 +29,24 @@ export const command: Command = {
       const names = all.map((file) => file.slice(0, -suffix.length)).join(', ');
       throw new UsageError(`There is no fuzzer '${name ?? ''}', only ${names}`);
     }
+    const redis = await obtainRedis({
+      cache: process.env['VELLO_CACHE'] ?? join(projectRoot, '.vello', 'cache'),
+      searchPath: serverSearchPath(process.env['PATH']),
+      signal: new AbortController().signal,
+      report: () => undefined,
+    });
     const share = minutes / chosen.length;
     console.log(`seed ${seed}, ${share.toFixed(1)} min each: ${chosen.join(', ')}`);
     for (const file of chosen) {
       const { status } = spawnSync(process.execPath, [join(folder, file)], {
         stdio: 'inherit',
-        env: { ...process.env, VELLO_FUZZ_MINUTES: String(share), VELLO_FUZZ_SEED: String(seed), TAP_TIMEOUT: '0' },
+        env: {
+          ...process.env,
+          VELLO_TEST_REDIS_SERVER: redis.path,
+          VELLO_FUZZ_MINUTES: String(share),
+          VELLO_FUZZ_SEED: String(seed),
+          TAP_TIMEOUT: '0',
+        },
       });
       if (status !== 0) throw new CommandError(`${file} found something with seed ${seed}; it is above.`);
     }
