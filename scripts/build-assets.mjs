@@ -4,7 +4,7 @@ import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const carried = new Set(['.sql', '.lua', '.flac', '.wav', '.json', '.html', '.css', '.mjs', '.txt', '.py']);
+const carried = new Set(['.sql', '.lua', '.flac', '.wav', '.mp3', '.json', '.html', '.css', '.mjs', '.txt', '.py']);
 
 for (const folder of ['actors', 'transports', 'supervisors', 'scripts', 'test']) {
   const from = join(root, folder);
