@@ -1,6 +1,5 @@
 /**
- * Frames of any kind against the desktop endpoint: no callback fails, a connection that broke a rule is closed, one that did not is
- * answered, no session stays behind, and the next desktop is welcomed.
+ * Frames of any kind against the desktop endpoint: no callback fails, no session stays behind, and the next desktop is welcomed.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
