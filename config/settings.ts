@@ -32,6 +32,12 @@ const secret = (variable: string, doc: string): Setting<string | undefined> => (
   secret: true,
 });
 
+/** A key that can be tried out protects nothing that is derived from it. */
+const longText: Parser<string> = (value) => {
+  if (value.length >= 32) return value;
+  throw new TypeError('32 characters or more');
+};
+
 const address = (variable: string, fallback: string, doc: string) => required(variable, listenAddress, fallback, doc);
 
 export const SETTINGS = {
@@ -74,10 +80,14 @@ export const SETTINGS = {
     ),
     secret: true,
   },
-  secretKey: secret(
-    'VELLO_SECRET_KEY',
-    'At least 32 characters from which keys for stored secrets are derived. Absent: generated once under VELLO_HOME.',
-  ),
+  secretKey: {
+    ...optional(
+      'VELLO_SECRET_KEY',
+      longText,
+      'At least 32 characters from which keys for stored secrets are derived, the same on every host. Absent: generated once under VELLO_HOME.',
+    ),
+    secret: true,
+  },
 
   gatewayAdmission: required(
     'VELLO_GATEWAY_ADMISSION',

@@ -7,6 +7,7 @@ import type { Log } from '../../actors/ports/log.ts';
 import type { RolePasswords } from '../../actors/ports/role-passwords.ts';
 import { connectPostgres, type AdminSql } from './connect.ts';
 import { ensureDatabaseRoles, OWNER_ROLE, RUNTIME_ROLES } from './database-roles.ts';
+import { checkInstallationKey, rememberInstallationKey } from './installation-key.ts';
 
 export interface Migration {
   /** The number its file name starts with. */
@@ -28,14 +29,16 @@ export interface MigrateOptions {
 /**
  * Returns the names of the migrations that this call applied. Two processes may call it at once: one waits for the other.
  * A database ahead of this build is left as it is.
- * @throws VelloError `MIGRATION_FAILED`, `MIGRATION_CHANGED`
+ * @throws VelloError `SECRET_KEY_WRONG`, `MIGRATION_FAILED`, `MIGRATION_CHANGED`
  */
 export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
   const migrations = options.migrations ?? readMigrations();
   const sql = connectPostgres(options.adminUrl, { max: 1, name: 'vello migrate', statementTimeoutMs: 0 });
   try {
     await sql`select pg_advisory_lock(${ADVISORY_LOCK})`;
+    await checkInstallationKey(sql, options.passwords);
     await ensureDatabaseRoles(sql, options.passwords);
+    await rememberInstallationKey(sql, options.passwords);
     const applied = await appliedMigrations(sql);
     const now: string[] = [];
     for (const migration of migrations) {

@@ -31,6 +31,17 @@ t.test('refuses a database whose migration was edited after it was applied', asy
   await t.rejects(migrate({ adminUrl: url, passwords, migrations: edited }), { code: 'MIGRATION_CHANGED' });
 });
 
+t.test('a host with another secret key is refused, and the passwords of those that run stay', async (t) => {
+  const { url } = await createTestDatabase(t);
+  await migrate({ adminUrl: url, passwords });
+  const others = deriveIdentitySecrets('the key of another host, 32 characters or more').rolePasswords;
+  await t.rejects(migrate({ adminUrl: url, passwords: others }), { code: 'SECRET_KEY_WRONG' });
+  const running = connectPostgres(runtimeUrl(url, 'vello_api', passwords), { max: 1, name: 'running api' });
+  t.teardown(() => running.end());
+  await checkRuntimeRole(running, 'vello_api');
+  t.strictSame(await migrate({ adminUrl: url, passwords }), []);
+});
+
 t.test('a failing migration leaves nothing of itself behind', async (t) => {
   const { url, sql } = await createTestDatabase(t);
   const broken = { version: 1, name: '0001-broken.sql', text: 'create table half (id int); select 1/0', checksum: 'x' };
