@@ -46,6 +46,28 @@ export async function startPostgres(options: PostgresOptions): Promise<ServicePr
   const launchAs = launchUnprivileged([binaries, resolve(options.folder)]);
   if (isNewCluster(options.folder)) await makeCluster(binaries, data, options.password, launchAs);
   else await stopOrphanedPostgres(options.folder);
+  const launch = () => startServer(options, binaries, data, launchAs);
+  for (let left = leftoverRetries; left > 0; left -= 1) {
+    try {
+      return await launch();
+    } catch (error) {
+      // The processes of a killed server take a moment to notice, and hold its memory until then.
+      if (!/shared memory block .* is still in use/.test(String(error))) throw error;
+      await new Promise((resolve) => setTimeout(resolve, leftoverPauseMs));
+    }
+  }
+  return launch();
+}
+
+const leftoverRetries = 20;
+const leftoverPauseMs = 250;
+
+async function startServer(
+  options: PostgresOptions,
+  binaries: string,
+  data: string,
+  launchAs: ReturnType<typeof launchUnprivileged>,
+): Promise<ServiceProcess> {
   const server = await startServiceProcess({
     name: 'PostgreSQL',
     command: join(binaries, 'postgres'),
