@@ -1,6 +1,7 @@
 /**
  * Whether a process has the secret key of the installation whose database this is. Asked before anything is changed: the passwords of the
- * database roles follow from the key, so another one would lock out every process that runs already.
+ * database roles follow from the key, so another one would lock out every process that runs already. Speaks for this database alone,
+ * although roles belong to the server: one server holds one installation.
  */
 import { createHash } from 'node:crypto';
 import type { RolePasswords } from '../../actors/ports/role-passwords.ts';
