@@ -21,8 +21,10 @@ export function createFileAdmissionJournal(path: string, log: Log): AdmissionJou
     const text = [...live.values()].join('');
     writeFileSync(`${path}.new`, text, { mode: 0o600 });
     renameSync(`${path}.new`, path);
+    // Opened before the old one is closed: where there is no descriptor left, the old file is still there to write to.
+    const rewritten = openSync(path, 'a', 0o600);
     if (file !== undefined) closeSync(file);
-    file = openSync(path, 'a', 0o600);
+    file = rewritten;
     size = Buffer.byteLength(text);
   };
 
