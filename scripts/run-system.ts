@@ -1,4 +1,5 @@
 /** Starts the supervision tree with its services first, shows how it comes up, plays the demonstration, and stops the tree when asked to. */
+import { safeLog } from '../actors/kernel/safe-log.ts';
 import { createActorSystem } from '../actors/kernel/actor-system.ts';
 import { deriveIdentitySecrets } from '../actors/identity/secrets.ts';
 import { VelloError } from '../config/errors.ts';
@@ -50,11 +51,12 @@ export interface SystemRun {
 /** Resolves to the exit code once everything it started has ended. */
 export async function runSystem(run: SystemRun): Promise<number> {
   const { settings, home, services, progress, signal } = run;
+  const { databaseUrl, redisUrl } = services;
   const model = run.roles.includes('inference') ? await prepareModel(run) : undefined;
   signal.throwIfAborted();
 
   const output = openLogFile(home.file('logs', 'vello.log'));
-  const log = createJsonLog({ level: settings.logLevel, write: output.write });
+  const log = safeLog(createJsonLog({ level: settings.logLevel, write: output.write }));
   const clock = guardClock(systemClock, log);
   const metrics = createPrometheusMetrics();
   const system = createActorSystem({ clock, log, metrics });
@@ -69,8 +71,7 @@ export async function runSystem(run: SystemRun): Promise<number> {
       ...{ clock, log, metrics, system, drain, secretKey, collectorKey },
       version: productVersion,
       random: Math.random,
-      databaseUrl: services.databaseUrl,
-      redisUrl: services.redisUrl,
+      ...{ databaseUrl, redisUrl },
       inferenceKey: settings.inferenceKey ?? home.secret('inference.key'),
       model: async () => model ?? fetchModel(run.cache),
     },
@@ -83,11 +84,13 @@ export async function runSystem(run: SystemRun): Promise<number> {
       services: servicesSpec(
         services.local.map(({ id, name, start }) => ({ id, start: () => watch.observe(`${name} started`, start) })),
       ),
-      schema: schemaSpec({
-        ...{ log, databaseUrl: services.databaseUrl },
-        passwords: deriveIdentitySecrets(secretKey).rolePasswords,
-        services: [{ ...COLLECTOR_SERVICE, publicKey: collectorKey.publicKey }],
-        observe: (work) => watch.observe('Database migrated', work),
+      ...(databaseUrl !== '' && {
+        schema: schemaSpec({
+          ...{ log, databaseUrl },
+          passwords: deriveIdentitySecrets(secretKey).rolePasswords,
+          services: [{ ...COLLECTOR_SERVICE, publicKey: collectorKey.publicKey }],
+          observe: (work) => watch.observe('Database migrated', work),
+        }),
       }),
       ...roles,
     },

@@ -79,8 +79,10 @@ export interface LiveActor extends Ref<unknown>, Watched, Idler {
   post(notice: Notice): void;
   /** Ends it in order: after the handler in flight, children first, then its own `stop`. The first reason given stays. */
   requestStop(reason: ExitReason): void;
-  /** Ends it and its descendants now. A handler in flight goes on unseen, its result is ignored; `stop` is called but not waited for. */
-  /** `withParent`: the parent's end is reported, this one is not. */
+  /**
+   * Ends it and its descendants now. A handler in flight goes on unseen, its result is ignored; `stop` is called but not waited for.
+   * `withParent`: the parent's end is reported, this one is not.
+   */
   kill(why: string, withParent?: boolean): void;
   /** Ends a pause. */
   resume(): void;

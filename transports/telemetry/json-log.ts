@@ -46,7 +46,16 @@ const SECRET_SHAPES: readonly (readonly [RegExp, string])[] = [
   [/\bsk-[\w-]{8,}/g, MASKED],
 ];
 
+/** Never throws: what was thrown somewhere may be a revoked proxy or have getters that throw, and its line must not be lost for it. */
 function mask(value: unknown, depth: number): unknown {
+  try {
+    return maskValue(value, depth);
+  } catch {
+    return '[cannot be shown]';
+  }
+}
+
+function maskValue(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return maskText(value);
   if (typeof value === 'bigint') return String(value);
   if (typeof value !== 'object' || value === null) return value;
