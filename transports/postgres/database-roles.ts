@@ -1,6 +1,7 @@
 /** The PostgreSQL roles of Vello: their names, their creation, and the address each connects with. What each may touch is said by the migrations. */
 import type { RolePasswords } from '../../actors/ports/role-passwords.ts';
 import type { AdminSql } from './connect.ts';
+import { claimServer } from './installation-key.ts';
 
 /** Owns every table; nobody logs in as it. */
 export const OWNER_ROLE = 'vello_owner';
@@ -9,7 +10,10 @@ export const OWNER_ROLE = 'vello_owner';
 export const RUNTIME_ROLES = ['vello_api', 'vello_service', 'vello_operator'] as const;
 export type RuntimeRole = keyof RolePasswords;
 
-/** Creates what is missing and sets the passwords. Safe to run from several processes, databases of one server included. */
+/**
+ * Creates what is missing and sets the passwords. Safe to run from several processes, databases of one server included.
+ * @throws VelloError `SECRET_KEY_WRONG`, before any password is changed
+ */
 export async function ensureDatabaseRoles(sql: AdminSql, passwords: RolePasswords): Promise<void> {
   await retried(() => sql.unsafe(`do $$ begin create role ${OWNER_ROLE} nologin; ${alreadyThere} end $$`));
   await retried(() =>
@@ -17,6 +21,7 @@ export async function ensureDatabaseRoles(sql: AdminSql, passwords: RolePassword
       if not pg_has_role(current_user, '${OWNER_ROLE}', 'MEMBER') then grant ${OWNER_ROLE} to current_user; end if;
     end $$`),
   );
+  await retried(() => claimServer(sql, OWNER_ROLE, passwords));
   for (const role of RUNTIME_ROLES) {
     await retried(() => sql.unsafe(`do $$ begin create role ${role} login noinherit; ${alreadyThere} end $$`));
     await retried(() => sql.unsafe(`alter role ${role} login noinherit password ${literal(passwords[role])}`));

@@ -1,32 +1,35 @@
 /**
- * Whether a process has the secret key of the installation whose database this is. Asked before anything is changed: the passwords of the
- * database roles follow from the key, so another one would lock out every process that runs already. Speaks for this database alone,
- * although roles belong to the server: one server holds one installation.
+ * Whether a process has the secret key of the installation that this PostgreSQL server serves. Asked before anything is changed: the
+ * passwords of the database roles follow from the key and belong to the whole server, so another key would lock out every process that
+ * runs already, whichever database it uses. Therefore the proof is kept with a role and not in a table.
  */
 import { createHash } from 'node:crypto';
 import type { RolePasswords } from '../../actors/ports/role-passwords.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { AdminSql } from './connect.ts';
 
-/** A database that knows no key yet passes. @throws VelloError `SECRET_KEY_WRONG` */
-export async function checkInstallationKey(sql: AdminSql, passwords: RolePasswords): Promise<void> {
-  const [known] = await sql<
-    { isThere: boolean }[]
-  >`select to_regclass('public.installation_key') is not null as "isThere"`;
-  if (known?.isThere !== true) return;
-  const [row] = await sql<{ proof: string }[]>`select proof from installation_key`;
-  if (row === undefined || row.proof === proofOf(passwords)) return;
+/**
+ * The first key is remembered with `role`, which must exist; any other is refused from then on. Two installations that start for the
+ * first time in the same instant may both pass.
+ * @throws VelloError `SECRET_KEY_WRONG`
+ */
+export async function claimServer(sql: AdminSql, role: string, passwords: RolePasswords): Promise<void> {
+  const proof = `${PREFIX}${proofOf(passwords)}`;
+  const known = await readProof(sql, role);
+  if (known === undefined) await sql.unsafe(`comment on role ${role} is '${proof}'`);
+  if ((await readProof(sql, role)) === proof) return;
   throw new VelloError(
     'SECRET_KEY_WRONG',
-    'This database belongs to an installation with another secret key. Give every host the same VELLO_SECRET_KEY. Nothing was changed.',
+    'This PostgreSQL server belongs to an installation with another secret key. Give every host the same VELLO_SECRET_KEY. Nothing was changed.',
   );
 }
 
-/** The first key is remembered; later calls change nothing. */
-export async function rememberInstallationKey(sql: AdminSql, passwords: RolePasswords): Promise<void> {
-  await sql`create table if not exists installation_key (is_only boolean primary key default true check (is_only), proof text not null)`;
-  await sql`comment on table installation_key is 'By which a process finds out, before it changes anything, whether it has the secret key of this installation.'`;
-  await sql`insert into installation_key (proof) values (${proofOf(passwords)}) on conflict do nothing`;
+const PREFIX = 'Vello installation key: ';
+
+async function readProof(sql: AdminSql, role: string): Promise<string | undefined> {
+  const [row] = await sql<{ comment: string | null }[]>`
+    select shobj_description(oid, 'pg_authid') as comment from pg_roles where rolname = ${role}`;
+  return row?.comment?.startsWith(PREFIX) === true ? row.comment : undefined;
 }
 
 /** Tells nothing of the passwords: each is derived from the key and as hard to guess. */

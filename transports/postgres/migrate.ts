@@ -7,7 +7,6 @@ import type { Log } from '../../actors/ports/log.ts';
 import type { RolePasswords } from '../../actors/ports/role-passwords.ts';
 import { connectPostgres, type AdminSql } from './connect.ts';
 import { ensureDatabaseRoles, OWNER_ROLE, RUNTIME_ROLES } from './database-roles.ts';
-import { checkInstallationKey, rememberInstallationKey } from './installation-key.ts';
 
 export interface Migration {
   /** The number its file name starts with. */
@@ -36,9 +35,7 @@ export async function migrate(options: MigrateOptions): Promise<readonly string[
   const sql = connectPostgres(options.adminUrl, { max: 1, name: 'vello migrate', statementTimeoutMs: 0 });
   try {
     await sql`select pg_advisory_lock(${ADVISORY_LOCK})`;
-    await checkInstallationKey(sql, options.passwords);
     await ensureDatabaseRoles(sql, options.passwords);
-    await rememberInstallationKey(sql, options.passwords);
     const applied = await appliedMigrations(sql);
     const now: string[] = [];
     for (const migration of migrations) {

@@ -36,6 +36,9 @@ t.test('a host with another secret key is refused, and the passwords of those th
   await migrate({ adminUrl: url, passwords });
   const others = deriveIdentitySecrets('the key of another host, 32 characters or more').rolePasswords;
   await t.rejects(migrate({ adminUrl: url, passwords: others }), { code: 'SECRET_KEY_WRONG' });
+  // Roles belong to the server: another of its databases is no way around.
+  const second = await createTestDatabase(t);
+  await t.rejects(migrate({ adminUrl: second.url, passwords: others }), { code: 'SECRET_KEY_WRONG' });
   const running = connectPostgres(runtimeUrl(url, 'vello_api', passwords), { max: 1, name: 'running api' });
   t.teardown(() => running.end());
   await checkRuntimeRole(running, 'vello_api');
