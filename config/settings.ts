@@ -95,6 +95,12 @@ export const SETTINGS = {
     'grants',
     'Who may use the gateway: holders of a grant, or everybody (closed networks only).',
   ),
+  gatewayRequestsPerUser: required(
+    'VELLO_GATEWAY_REQUESTS_PER_USER',
+    integer(1, 10_000),
+    '8',
+    'Requests that one user may have under way at once, at each gateway.',
+  ),
   providerUrl: optional(
     'VELLO_PROVIDER_URL',
     url('http:', 'https:'),

@@ -26,21 +26,27 @@ export interface Admission {
    * and `UNAVAILABLE` where the store would have to be asked and is away.
    */
   admit(authorization: string, remoteAddress: string): Caller | Promise<Caller>;
-  /** Calls `onRevoked`, once, when what admitted the caller is revoked. Returns what forgets it. */
+  /**
+   * One more request of the caller's is under way, until the returned function is called (more than once does no harm). Calls `onRevoked`,
+   * once, when what admitted him is revoked. @throws VelloError `RATE_LIMITED` where he has as many at once as he may
+   */
   hold(caller: Caller, onRevoked: () => void): () => void;
 }
 
 export interface AdmissionOptions {
   readonly table: GrantTable;
   readonly source: Pick<GrantSource, 'find'>;
+  /** What a balance can be overdrawn by, since a request's price is known at its end: this many prices, times the number of gateways. */
+  readonly requestsPerUser: number;
   readonly clock: Clock;
   readonly metrics: Metrics;
 }
 
-export function createAdmission({ table, source, clock, metrics }: AdmissionOptions): Admission {
+export function createAdmission({ table, source, requestsPerUser, clock, metrics }: AdmissionOptions): Admission {
   const limits = LIMITS.admission;
   const asking = new Map<string, Promise<Grant | undefined>>();
   const unknownUntilMs = new Map<string, number>();
+  const underWay = new Map<string, number>();
   const misses = createTokenBuckets({
     burst: limits.missBurst,
     perSecond: limits.missesPerSecond,
@@ -81,8 +87,8 @@ export function createAdmission({ table, source, clock, metrics }: AdmissionOpti
   };
 
   const askOnce = (tokenHash: string): Promise<Grant | undefined> => {
-    const underWay = asking.get(tokenHash);
-    if (underWay !== undefined) return underWay;
+    const pending = asking.get(tokenHash);
+    if (pending !== undefined) return pending;
     const question = ask(tokenHash).finally(() => asking.delete(tokenHash));
     asking.set(tokenHash, question);
     return question;
@@ -104,7 +110,21 @@ export function createAdmission({ table, source, clock, metrics }: AdmissionOpti
   return {
     hold: ({ userId, deviceId, familyId }, onRevoked) => {
       if (userId === undefined || deviceId === undefined || familyId === undefined) return () => undefined;
-      return table.hold({ userId, deviceId, familyId }, onRevoked);
+      const count = underWay.get(userId) ?? 0;
+      if (count >= requestsPerUser) {
+        throw new VelloError('RATE_LIMITED', `At most ${requestsPerUser} requests at once.`, { retryAfterMs: 1000 });
+      }
+      underWay.set(userId, count + 1);
+      const forget = table.hold({ userId, deviceId, familyId }, onRevoked);
+      let isForgotten = false;
+      return () => {
+        if (isForgotten) return;
+        isForgotten = true;
+        forget();
+        const left = (underWay.get(userId) ?? 1) - 1;
+        if (left > 0) underWay.set(userId, left);
+        else underWay.delete(userId);
+      };
     },
     admit: (authorization, remoteAddress) => {
       const token = bearerToken(authorization);

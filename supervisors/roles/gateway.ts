@@ -15,7 +15,10 @@ import { supervisor, worker, type SupervisorSpec } from '../child-spec.ts';
 import type { GatewayParts } from '../gateway-parts.ts';
 import { opened } from '../opened.ts';
 
-type GatewaySettings = Pick<Settings, 'gatewayAdmission' | 'gatewayListen' | 'trustProxy' | 'drainMs'>;
+type GatewaySettings = Pick<
+  Settings,
+  'gatewayAdmission' | 'gatewayListen' | 'gatewayRequestsPerUser' | 'trustProxy' | 'drainMs'
+>;
 
 export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): SupervisorSpec {
   const { clock, drain, log, metrics, newId, spool, journal } = parts;
@@ -31,7 +34,9 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
   const isOpen = settings.gatewayAdmission === 'open';
   if (isOpen) log.warn('ADMISSION IS OPEN: whoever reaches the gateway uses the provider at your expense, unnamed');
   const relay = createRelay({
-    admission: isOpen ? openAdmission : createAdmission({ table, source, clock, metrics }),
+    admission: isOpen
+      ? openAdmission
+      : createAdmission({ table, source, requestsPerUser: settings.gatewayRequestsPerUser, clock, metrics }),
     config: config.current,
     providers,
     events: emitter,

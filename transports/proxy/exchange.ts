@@ -119,12 +119,12 @@ export class Exchange implements LegListener {
     try {
       this.#sessionId = sessionOf(this.#request, this.#world.newId);
       this.#meter = meterFor(this.#request);
+      this.#forgetCaller = this.#world.admission.hold(caller, () => this.#guard(() => this.#onRevoked()));
     } catch (error) {
       this.#refuseUnadmitted(error);
       return;
     }
     this.#caller = caller;
-    this.#forgetCaller = this.#world.admission.hold(caller, () => this.#guard(() => this.#onRevoked()));
     this.#phase = 'routing';
     this.#config = this.#world.config();
     this.#world.active.add(this);
@@ -192,7 +192,11 @@ export class Exchange implements LegListener {
     const length = headerValue(headers, 'content-length');
     this.#answer.begin({
       status,
-      headers: { ...this.#ownHeaders(), ...headersToClient(headers, secret), ...UNBUFFERED },
+      headers: {
+        ...ownHeaders(this.#request.requestId, this.#sessionId),
+        ...headersToClient(headers, secret),
+        ...UNBUFFERED,
+      },
       contentLength: length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined,
     });
   }
@@ -221,9 +225,8 @@ export class Exchange implements LegListener {
       const { requestId, route } = this.#request;
       const { clock, log } = this.#world;
       const key = this.#leg?.key;
-      if (this.#refusal.concernsOurAccount()) {
-        log.error('the provider refused our account', { requestId, status: this.#status, keyId: key?.id });
-      }
+      const facts = { requestId, status: this.#status, keyId: key?.id };
+      if (this.#refusal.concernsOurAccount()) log.error('the provider refused our account', facts);
       this.#reply(this.#refusal.reply(requestId, speaksOpenAi(route), key?.reveal(), clock.now()));
       this.#finish(concernsTheRequest(this.#status) ? 'ok' : 'upstream_error');
       return;
@@ -248,6 +251,7 @@ export class Exchange implements LegListener {
     } catch (second) {
       log.error('an exchange failed while it was ended', { requestId: this.#request.requestId, error: second });
       this.#phase = 'over';
+      this.#forgetCaller?.();
       active.delete(this);
       this.#response.close();
     }
@@ -325,7 +329,7 @@ export class Exchange implements LegListener {
     this.#status = reply.status;
     if (this.#clientLeft) return;
     this.#bytesOut += Buffer.byteLength(reply.body);
-    const headers = { ...this.#ownHeaders(), ...reply.headers };
+    const headers = { ...ownHeaders(this.#request.requestId, this.#sessionId), ...reply.headers };
     this.#answer.release();
     refuse(this.#response, this.#upload, this.#request, { ...reply, headers }, this.#world.clock);
   }
@@ -392,9 +396,5 @@ export class Exchange implements LegListener {
 
   #model(): string | undefined {
     return this.#request.model ?? this.#meter?.model();
-  }
-
-  #ownHeaders(): Record<string, string> {
-    return ownHeaders(this.#request.requestId, this.#sessionId);
   }
 }

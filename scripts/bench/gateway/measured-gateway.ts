@@ -35,7 +35,13 @@ const providers: ProviderDirectory = new Map([
 const config = singleProviderConfig({ name: 'mock', baseUrl, keys });
 let eventBytes = 0;
 const relay = createRelay({
-  admission: createAdmission({ table, source: { find: async () => undefined }, clock, metrics }),
+  admission: createAdmission({
+    table,
+    source: { find: async () => undefined },
+    requestsPerUser: 10_000,
+    clock,
+    metrics,
+  }),
   config: () => config,
   providers,
   events: {

@@ -32,7 +32,7 @@ function setUp() {
     expiresAtMs: clock.now() + 900_000,
     ...ids,
   });
-  const admission = createAdmission({ table, source, clock, metrics });
+  const admission = createAdmission({ table, source, requestsPerUser: 3, clock, metrics });
   const admit = async (token: string, from = '192.0.2.1') => admission.admit(`Bearer ${token}`, from);
   return {
     clock,
@@ -169,7 +169,7 @@ t.test('while the store is away known tokens work and unknown ones get 503, not 
   const table = createGrantTable(() => clock.now());
   table.apply({ op: 'issue', grant: grantFor('good') });
   const source = { find: () => Promise.reject(new Error('down')) };
-  const admission = createAdmission({ table, source, clock, metrics });
+  const admission = createAdmission({ table, source, requestsPerUser: 3, clock, metrics });
   t.match(await admission.admit('Bearer good', '192.0.2.1'), { userId: 'user-1' });
   await t.rejects(Promise.resolve(admission.admit('Bearer new', '192.0.2.1')), {
     code: 'UNAVAILABLE',
@@ -223,3 +223,21 @@ t.test('what a grant let begin is told once that it was revoked, and not after i
     table.apply({ op: 'revoke', scope });
   t.strictSame(told, ['a']);
 });
+
+t.test(
+  'a user has as many requests at once as allowed, whatever his devices; each that ends makes room for one',
+  async (t) => {
+    const { admission } = setUp();
+    const hold = (userId: string, deviceId: string) =>
+      admission.hold({ userId, deviceId, familyId: `family of ${deviceId}` }, () => undefined);
+    const first = hold('a', 'a1');
+    hold('a', 'a2');
+    hold('a', 'a2');
+    t.throws(() => hold('a', 'a3'), { code: 'RATE_LIMITED', extras: { retryAfterMs: 1000 } });
+    hold('b', 'b1');
+    first();
+    first();
+    hold('a', 'a1');
+    t.throws(() => hold('a', 'a1'), { code: 'RATE_LIMITED' }, 'forgetting twice made room for one');
+  },
+);

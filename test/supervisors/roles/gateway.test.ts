@@ -40,6 +40,7 @@ async function setUp(t: Test, gatewayAdmission: 'grants' | 'open' = 'grants') {
     inferenceListen: { host: '127.0.0.1', port: 1 },
     gatewayListen: { host: '127.0.0.1', port },
     gatewayAdmission,
+    gatewayRequestsPerUser: 8,
     trustProxy: false,
     drainMs: 500,
   };

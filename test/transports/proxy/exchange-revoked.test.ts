@@ -53,3 +53,32 @@ for (const [name, route] of Object.entries(ROUTES)) {
     t.match(await gateway.reported(1), [{ outcome: 'client_abort' }]);
   });
 }
+
+for (const [name, route] of Object.entries(ROUTES)) {
+  t.test(
+    `${name}: one request too many at once is a 429 that reaches no provider, and the next may come when one has ended`,
+    async (t) => {
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url }, requestsPerUser: 1 });
+      const send = async () => {
+        const client = await connectRaw(t, gateway.port);
+        client.send(route.head(route.body.length));
+        client.send(route.body);
+        return client;
+      };
+      const first = await send();
+      const request = await upstream.next();
+      await request.whole();
+      const refused = await (await send()).until('\r\n\r\n');
+      t.match(refused, /^HTTP\/1\.1 429 /);
+      t.match(refused, /retry-after: 1\r/i);
+      t.equal(upstream.count, 1);
+      request.reply(200, { 'content-type': 'application/json' }, '{"text":"first"}');
+      await first.until('first');
+      const second = await send();
+      (await upstream.next()).reply(200, { 'content-type': 'application/json' }, '{"text":"second"}');
+      await second.until('second');
+      t.equal((await gateway.reported(2)).length, 2);
+    },
+  );
+}
