@@ -35,7 +35,7 @@ export const METRICS = {
   },
   vello_actor_live: { kind: 'gauge', help: 'Living actors.', labels: ['type'] },
   vello_actor_mailbox_depth_max: { kind: 'gauge', help: 'Messages in the deepest mailbox.', labels: ['type'] },
-  vello_actor_mailbox_depth_sum: { kind: 'gauge', help: 'Messages in all mailboxes.', labels: ['type'] },
+  vello_actor_mailbox_messages: { kind: 'gauge', help: 'Messages in all mailboxes.', labels: ['type'] },
   vello_actor_mailbox_dropped_total: { kind: 'counter', help: 'Messages a full mailbox lost.', labels: ['type'] },
   vello_actor_mailbox_wait_seconds: {
     kind: 'histogram',
@@ -146,8 +146,8 @@ export const METRICS = {
 
   vello_node_event_loop_delay_seconds: {
     kind: 'gauge',
-    help: 'Delay of the event loop since the last scrape, by quantile (1: the worst).',
-    labels: ['quantile'],
+    help: 'Delay of the event loop since the last scrape, by percentile (100: the worst).',
+    labels: ['percentile'],
   },
   vello_node_event_loop_utilization: {
     kind: 'gauge',

@@ -54,7 +54,7 @@ function publishType(stats: TypeStats, sent: Sent, depth: Depth, metrics: Metric
   metrics.gauge('vello_actor_live', type, stats.live);
   metrics.gauge('vello_actor_stuck', type, stats.stuck);
   metrics.gauge('vello_actor_mailbox_depth_max', type, depth.max);
-  metrics.gauge('vello_actor_mailbox_depth_sum', type, depth.sum);
+  metrics.gauge('vello_actor_mailbox_messages', type, depth.sum);
 
   const send = (key: string, total: number, count: (by: number) => void) => {
     const by = sent.grown(key, total);

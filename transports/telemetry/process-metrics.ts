@@ -20,14 +20,10 @@ export function publishProcessMetrics(metrics: Metrics): () => void {
   delay.enable();
   let utilization = performance.eventLoopUtilization();
   const forget = metrics.onScrape(() => {
-    for (const [quantile, percentile] of [
-      ['0.5', 50],
-      ['0.99', 99],
-      ['1', 100],
-    ] as const) {
+    for (const percentile of [50, 99, 100]) {
       // The histogram counts the sampling interval itself as delay.
       const delayMs = Math.max(0, delay.percentile(percentile) / 1e6 - RESOLUTION_MS);
-      metrics.gauge('vello_node_event_loop_delay_seconds', { quantile }, delayMs / 1000);
+      metrics.gauge('vello_node_event_loop_delay_seconds', { percentile: String(percentile) }, delayMs / 1000);
     }
     delay.reset();
     const now = performance.eventLoopUtilization();
