@@ -3,12 +3,17 @@ import { VelloError } from '../config/errors.ts';
 import { EXIT } from '../supervisors/exit-codes.ts';
 import { CommandError, describeCommand, parseInvocation, UsageError } from './command.ts';
 import { COMMANDS } from './commands.ts';
+import { productVersion } from './project-root.ts';
 
 /** Resolves to the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     console.log(describeCommands());
+    return 0;
+  }
+  if (name === '--version' || name === '-v') {
+    console.log(productVersion);
     return 0;
   }
   const entry = COMMANDS[name];
@@ -42,5 +47,5 @@ function report(name: string, error: unknown): number {
 function describeCommands(): string {
   const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
   const lines = Object.entries(COMMANDS).map(([name, entry]) => `  ${name.padEnd(width)}  ${entry.summary}`);
-  return `Usage: vello <command> [flags]\n\nCommands:\n${lines.join('\n')}\n\nEach takes --help.`;
+  return `Usage: vello <command> [flags]\n\nCommands:\n${lines.join('\n')}\n\nEach takes --help. vello --version names the build.`;
 }

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { loadSettings } from '../config/load-settings.ts';
 import { SETTINGS, type Settings } from '../config/settings.ts';
 import { serverSearchPath } from '../transports/process/redis-binary.ts';
-import { UsageError, type Command, type Invocation } from './command.ts';
+import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
 import { createProgress } from './progress.mjs';
 import { projectRoot } from './project-root.ts';
 import { checkAddresses, type WantedAddress } from './services/check-addresses.ts';
@@ -43,13 +43,22 @@ async function start(invocation: Invocation, signal: AbortSignal): Promise<numbe
   const roles = readRoles(invocation.text('roles'));
   const demo = readDemo(invocation, roles);
   const settings = loadSettings(process.env);
+  checkShared(roles, settings);
   const progress = createProgress(process.stdout);
   const home = openHome(resolve(projectRoot, settings.home));
   try {
     await checkAddresses(listeners(settings, roles));
     const cache = process.env['VELLO_CACHE'] ?? join(home.path, 'cache');
     const searchPath = serverSearchPath(process.env['PATH']);
-    const services = await chooseServices({ settings, home, progress, signal, searchPath, cache });
+    const services = await chooseServices({
+      needs: needsOf(roles),
+      settings,
+      home,
+      progress,
+      signal,
+      searchPath,
+      cache,
+    });
     signal.throwIfAborted();
     return await runSystem({ settings, roles, demo, home, services, cache, progress, signal });
   } finally {
@@ -63,6 +72,30 @@ function readRoles(written: string | undefined): readonly RoleName[] {
   const unknown = names.filter((name) => !ROLES.some((role) => role === name));
   if (unknown.length > 0) throw new UsageError(`There is no role '${unknown.join("', '")}', only ${ROLES.join(', ')}`);
   return ROLES.filter((role) => names.includes(role));
+}
+
+/** The api keeps everything in the database, and the collector registers its key there; the engine needs neither. */
+function needsOf(roles: readonly RoleName[]): { readonly database: boolean; readonly redis: boolean } {
+  return {
+    database: roles.some((role) => role === 'api' || role === 'collector'),
+    redis: roles.some((role) => role !== 'inference'),
+  };
+}
+
+/** Roles that work with an api elsewhere meet it in PostgreSQL and Redis: servers of their own would be empty, and stay so. */
+function checkShared(roles: readonly RoleName[], { databaseUrl, redisUrl }: Settings): void {
+  const dependent = roles.filter((role) => role === 'gateway' || role === 'collector');
+  if (dependent.length === 0 || roles.includes('api')) return;
+  const needs = needsOf(roles);
+  const missing = [
+    ...(needs.database && databaseUrl === undefined ? ['VELLO_DATABASE_URL'] : []),
+    ...(needs.redis && redisUrl === undefined ? ['VELLO_REDIS_URL'] : []),
+  ];
+  if (missing.length === 0) return;
+  throw new CommandError(
+    `${dependent.join(' and ')} without api: set ${missing.join(' and ')} to the servers that the api uses. ` +
+      'With servers of its own this process would never hear of a desktop.',
+  );
 }
 
 function readDemo(invocation: Invocation, roles: readonly RoleName[]): Demo {

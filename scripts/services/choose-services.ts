@@ -26,14 +26,17 @@ export interface OwnService extends LocalService {
 }
 
 export interface Services {
-  /** As administrator: may create roles. */
+  /** As administrator: may create roles. The empty string where no role of this process needs a database. */
   readonly databaseUrl: string;
+  /** The empty string where no role of this process needs Redis. */
   readonly redisUrl: string;
   /** Servers of our own, for the tree to start first and stop last. */
   readonly local: readonly OwnService[];
 }
 
 export interface ServiceChoice {
+  /** What the roles of this process need. */
+  readonly needs: { readonly database: boolean; readonly redis: boolean };
   readonly settings: Pick<Settings, 'databaseUrl' | 'redisUrl'>;
   readonly home: Home;
   readonly progress: Progress;
@@ -46,14 +49,19 @@ export interface ServiceChoice {
 /** @throws CommandError that says what is wrong with a given URL, or how to get what is missing. */
 export async function chooseServices(choice: ServiceChoice): Promise<Services> {
   const local: OwnService[] = [];
-  const database = choice.settings.databaseUrl ?? (await prepareDatabase(choice, local));
-  const redis = choice.settings.redisUrl ?? (await prepareRedis(choice, local));
-  if (choice.settings.databaseUrl !== undefined) {
+  const { needs } = choice;
+  const given = {
+    database: needs.database ? choice.settings.databaseUrl : undefined,
+    redis: needs.redis ? choice.settings.redisUrl : undefined,
+  };
+  const database = given.database ?? (needs.database ? await prepareDatabase(choice, local) : '');
+  const redis = given.redis ?? (needs.redis ? await prepareRedis(choice, local) : '');
+  if (given.database !== undefined) {
     await choice.progress.step('PostgreSQL', async () => ({
       title: `PostgreSQL ${await checkDatabase(database)} as given`,
     }));
   }
-  if (choice.settings.redisUrl !== undefined) {
+  if (given.redis !== undefined) {
     const { warnings } = await choice.progress.step('Redis', async () => {
       const facts = await checkRedis(redis);
       return { ...facts, title: `Redis ${facts.version} as given` };
@@ -63,8 +71,14 @@ export async function chooseServices(choice: ServiceChoice): Promise<Services> {
   return { databaseUrl: database, redisUrl: redis, local };
 }
 
-async function prepareDatabase({ home }: ServiceChoice, local: OwnService[]): Promise<string> {
+async function prepareDatabase({ home, progress }: ServiceChoice, local: OwnService[]): Promise<string> {
   const folder = home.file('postgres');
+  if (process.getuid?.() === 0) {
+    progress.say(
+      "  ! You are root: PostgreSQL runs as 'nobody', and so owns its data what every other program of that user can reach.\n" +
+        '    Start Vello as an ordinary user, or set VELLO_DATABASE_URL, for more than a look.',
+    );
+  }
   await stopOrphanedPostgres(folder);
   if (!isNewCluster(folder) && home.recall('postgres') === undefined) {
     throw new CommandError(
