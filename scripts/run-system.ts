@@ -7,6 +7,7 @@ import { localUrlOf } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
 import { COLLECTOR_SERVICE } from '../supervisors/collector-parts.ts';
 import { Drain } from '../supervisors/drain.ts';
+import { EXIT } from '../supervisors/exit-codes.ts';
 import { readinessOf } from '../supervisors/health.ts';
 import { composeRoles } from '../supervisors/parts.ts';
 import { ROOT, runRoot } from '../supervisors/root.ts';
@@ -94,7 +95,14 @@ export async function runSystem(run: SystemRun): Promise<number> {
       }),
       ...roles,
     },
-    onStop: stopper.attach,
+    onStop: (handlers) =>
+      stopper.attach({
+        ...handlers,
+        orderly: (reason) => {
+          progress.say('\n  Stopping: what is under way is finished first. Ctrl-C again ends it at once.');
+          handlers.orderly(reason);
+        },
+      }),
   });
 
   try {
@@ -103,7 +111,11 @@ export async function runSystem(run: SystemRun): Promise<number> {
       watch.failure,
       watch.settled(() => readinessOf(system, ROOT, drain)),
     ]);
-    if (isUp) return await stayUp(run, ended, stopper);
+    if (isUp) {
+      const code = await stayUp(run, ended, stopper);
+      progress.say(code === EXIT.cutOff ? `  Stopped, but something was cut off: ${output.path}` : '  Stopped.');
+      return code;
+    }
     if (signal.aborted) return await ended;
     throw new CommandError('Vello gave up while starting.');
   } catch (error) {
