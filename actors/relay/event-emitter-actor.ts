@@ -8,7 +8,7 @@ export function eventEmitterActor(emitter: EventEmitter, drain: DrainPlan): Acto
     type: 'event-emitter',
     start: () => {
       emitter.start();
-      const withdraw = drain.on('flush', 'usage events', () => emitter.stop());
+      const withdraw = drain.on('flush', 'usage events', () => emitter.flush());
       return {
         receive: () => undefined,
         stop: async () => {

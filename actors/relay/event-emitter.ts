@@ -16,6 +16,11 @@ export interface EventEmitter extends EventSink {
   /** Opens the spool and begins to send, what an earlier process left first. */
   start(): void;
   /**
+   * Sends what can be sent now. What is emitted later is spooled as ever, and sent by `stop` or the next process.
+   * @throws Error where events are in memory only
+   */
+  flush(): Promise<void>;
+  /**
    * Sends or spools what is left. Events that are emitted later wait in memory for the next `start`.
    * @throws Error where events are in memory only and end with the process: their ids are in the log
    */
@@ -198,6 +203,18 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     isCommitting = true;
   };
 
+  const flush = async () => {
+    commit();
+    stopping = true;
+    wake?.();
+    await loop;
+    // Again for what came after an earlier flush.
+    await run();
+    spoolMemory();
+    noteAdmissions();
+    if (unspooled.length > 0) throw new Error(`${unspooled.length} usage events are in memory only.`);
+  };
+
   return {
     admit: (event) => {
       admitted.push(event);
@@ -219,20 +236,19 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
       noteAdmissions();
       loop = run();
     },
+    flush,
     stop: async () => {
       if (!isOpen) return;
-      commit();
-      stopping = true;
-      wake?.();
-      await loop;
-      spoolMemory();
-      noteAdmissions();
-      isOpen = false;
-      spool.close();
-      journal.close();
-      if (unspooled.length === 0) return;
-      logLost(unspooled);
-      throw new Error(`${unspooled.length} usage events are in memory only and end with the process.`);
+      try {
+        await flush();
+      } catch (error) {
+        logLost(unspooled);
+        throw error;
+      } finally {
+        isOpen = false;
+        spool.close();
+        journal.close();
+      }
     },
     get waiting() {
       return waiting();

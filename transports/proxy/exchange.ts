@@ -227,13 +227,12 @@ export class Exchange implements LegListener {
       const key = this.#leg?.key;
       const facts = { requestId, status: this.#status, keyId: key?.id };
       if (this.#refusal.concernsOurAccount()) log.error('the provider refused our account', facts);
-      this.#reply(this.#refusal.reply(requestId, speaksOpenAi(route), key?.reveal(), clock.now()));
-      this.#finish(concernsTheRequest(this.#status) ? 'ok' : 'upstream_error');
+      const send = this.#reply(this.#refusal.reply(requestId, speaksOpenAi(route), key?.reveal(), clock.now()));
+      this.#finish(concernsTheRequest(this.#status) ? 'ok' : 'upstream_error', send);
       return;
     }
     this.#send(this.#scrubber?.flush() ?? noBytes);
     const isWhole = this.#answer.isWhole && this.#reader?.summary().finished !== false;
-    // Who has the end of the answer may rely on its event.
     this.#finish(isWhole ? 'ok' : 'truncated', () => this.#answer.end());
   }
 
@@ -245,9 +244,9 @@ export class Exchange implements LegListener {
   onFault(error: unknown): void {
     const { log, active } = this.#world;
     log.error('an exchange failed', { requestId: this.#request.requestId, route: this.#request.route.pattern, error });
-    if (this.#phase === 'over') return;
     try {
-      this.#fail(new VelloError('INTERNAL'), 'upstream_error');
+      if (this.#phase === 'over') this.#response.close();
+      else this.#fail(new VelloError('INTERNAL'), 'upstream_error');
     } catch (second) {
       log.error('an exchange failed while it was ended', { requestId: this.#request.requestId, error: second });
       this.#phase = 'over';
@@ -310,13 +309,13 @@ export class Exchange implements LegListener {
       return;
     }
     const { requestId, route } = this.#request;
-    if (!this.#answer.begun) this.#reply(problemReply(error, requestId, speaksOpenAi(route)));
-    // Before the cut, which is not to be taken for the client's own leaving.
-    this.#finish(outcome);
-    if (this.#answer.begun) this.#cut(error);
+    const end = this.#answer.begun
+      ? () => this.#cut(error)
+      : this.#reply(problemReply(error, requestId, speaksOpenAi(route)));
+    this.#finish(outcome, end);
   }
 
-  /** Never ends the answer: an end would say that it is complete. */
+  /** Never ends the answer: an end would say that it is complete. By now the exchange is over, so that this is no client's leaving. */
   #cut(error: VelloError): void {
     if (this.#reader?.betweenEvents() === true) {
       const { body } = problemReply(error, this.#request.requestId, true);
@@ -325,13 +324,17 @@ export class Exchange implements LegListener {
     this.#answer.cut();
   }
 
-  #reply(reply: ProblemReply): void {
+  /** Settles what is answered; it leaves with the call of what is returned. */
+  #reply(reply: ProblemReply): () => void {
     this.#status = reply.status;
-    if (this.#clientLeft) return;
+    this.#answer.release();
+    if (this.#clientLeft) return () => undefined;
     this.#bytesOut += Buffer.byteLength(reply.body);
     const headers = { ...ownHeaders(this.#request.requestId, this.#sessionId), ...reply.headers };
-    this.#answer.release();
-    refuse(this.#response, this.#upload, this.#request, { ...reply, headers }, this.#world.clock);
+    return () => {
+      if (this.#clientLeft) return;
+      refuse(this.#response, this.#upload, this.#request, { ...reply, headers }, this.#world.clock);
+    };
   }
 
   #refuseUnadmitted(error: unknown): void {
@@ -339,11 +342,11 @@ export class Exchange implements LegListener {
     this.#phase = 'over';
     const failure = toVelloError(error);
     if (failure.code === 'INTERNAL') this.#world.log.error('admission failed', { error });
-    this.#reply(problemReply(failure, this.#request.requestId, speaksOpenAi(this.#request.route)));
+    this.#reply(problemReply(failure, this.#request.requestId, speaksOpenAi(this.#request.route)))();
     this.#count('refused');
   }
 
-  /** `onDurable`: what waits for the event; the exchange counts as active until then. */
+  /** `onDurable`: the end of the answer, which waits for the event; the exchange counts as active until then. */
   #finish(outcome: Outcome, onDurable?: () => void): void {
     if (this.#phase === 'over') return;
     if (this.#phase === 'orphaned') this.#world.orphans.count -= 1;
@@ -354,11 +357,7 @@ export class Exchange implements LegListener {
     this.#count(outcome);
     const settle = () => {
       this.#world.active.delete(this);
-      try {
-        onDurable?.();
-      } catch (error) {
-        this.onFault(error);
-      }
+      this.#guard(() => onDurable?.());
     };
     if (!this.#request.route.reportsEvent || this.#meter === undefined) settle();
     else this.#world.events.emit(this.#describe(outcome, this.#meter), settle);

@@ -22,10 +22,13 @@ export interface GatewayListenerParts {
 
 /** How long the last answers may take to leave. */
 const GRACE_MS = 200;
+/** What is ended at the deadline still owes an answer and an event: they get the end of the time. */
+const ENDING_MS = 500;
 
 /** @throws VelloError `PORT_IN_USE` when started */
 export function gatewayListener(parts: GatewayListenerParts): ActorDefinition<never> {
   const { relay, address, drainMs, drain } = parts;
+  const finishMs = drainMs - Math.min(ENDING_MS, drainMs / 4);
   return {
     type: 'listener',
     start: async () => {
@@ -34,14 +37,14 @@ export function gatewayListener(parts: GatewayListenerParts): ActorDefinition<ne
       const port = await server.listen();
       const withdraw = [
         drain.on('stopAccepting', 'gateway listener', () => server.stopAccepting()),
-        drain.on('finish', 'gateway requests', () => relay.drain(drainMs)),
+        drain.on('finish', 'gateway requests', () => relay.drain(finishMs)),
       ];
       return {
         receive: () => undefined,
         stop: async () => {
           for (const undo of withdraw) undo();
           server.stopAccepting();
-          await relay.drain(drainMs);
+          await relay.drain(finishMs);
           await server.close(GRACE_MS);
         },
         describe: () => ({ host: address.host, port, active: relay.activeCount }),

@@ -10,7 +10,7 @@ export interface Relay {
   /** Adds the routes of contract §4 to a listener. */
   attach(server: Pick<HttpServer, 'raw'>): void;
   readonly activeCount: number;
-  /** Resolves when nothing is under way; what still is after `withinMs` is ended, and reported as `shutdown`. */
+  /** Resolves when nothing is under way; what still is after `withinMs` is ended, and reported as `shutdown`, which takes a moment more. */
   drain(withinMs: number): Promise<void>;
 }
 
@@ -95,9 +95,10 @@ export function createRelay({ trustProxy, ...world }: RelayOptions): Relay {
     drain: async (withinMs) => {
       if (active.size === 0) return;
       await new Promise<void>((resolve) => {
-        const deadline = clock.setTimer(withinMs, () => {
+        let deadline = clock.setTimer(withinMs, () => {
           for (const exchange of active) exchange.shutDown();
-          onIdle?.();
+          // Their answers wait for their events, and are not waited for without end.
+          deadline = clock.setTimer(LIMITS.events.sendMs + LIMITS.relay.tickMs, () => onIdle?.());
         });
         onIdle = () => {
           deadline.cancel();

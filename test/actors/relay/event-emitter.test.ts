@@ -216,6 +216,18 @@ t.test('where neither stream nor disk takes events, an end says so with their id
   t.match(JSON.stringify(log.lines), event.eventId);
 });
 
+t.test('what ends after the last flush is durable before its answer ends, and is sent at the end', async (t) => {
+  const { start, ids } = await setUp(t);
+  const emitter = start();
+  const events = many(3);
+  emitter.emit(events[0] ?? usageEvent());
+  await emitter.flush();
+  t.same(await ids(), idsOf(events.slice(0, 1)));
+  for (const event of events.slice(1)) await new Promise<void>((resolve) => emitter.emit(event, resolve));
+  await emitter.stop();
+  t.same(await ids(), idsOf(events));
+});
+
 t.test('what a killed gateway had admitted and not ended is reported as lost by the next one, once', async (t) => {
   const { start, redis, untilAll, ids } = await setUp(t);
   const killed = start();

@@ -205,6 +205,8 @@ t.test('at a stop what is under way may finish, and what does not is ended and r
   clock.advance(4_000);
   t.equal(drained, false);
   clock.advance(1_000);
+  await slow.until('SHUTTING_DOWN');
+  clock.advance(250);
   await drain;
   t.match(await slow.until('SHUTTING_DOWN'), /HTTP\/1\.1 503 /);
   await requests[1]!.closed;
