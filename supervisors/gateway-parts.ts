@@ -78,12 +78,15 @@ export function providerOf(settings: GatewaySettings, inferenceKey: string): Pro
   const keys = providerKey === undefined ? [] : [new ProviderKey('settings', providerKey)];
   if (providerUrl !== undefined) {
     // People paste base addresses as the SDKs want them, with the version.
-    return { name: 'provider', baseUrl: providerUrl.replace(/\/v1$/, ''), keys };
+    const baseUrl = providerUrl.replace(/\/v1$/, '');
+    // Nobody else has that key: it is the inference role of another host.
+    return { name: 'provider', baseUrl, keys, isOwn: providerKey === inferenceKey };
   }
   if (providerKey !== undefined) return { name: 'openai', baseUrl: 'https://api.openai.com', keys };
   return {
     name: 'inference',
     baseUrl: localUrlOf(inferenceListen),
     keys: [new ProviderKey('inference', inferenceKey)],
+    isOwn: true,
   };
 }

@@ -9,6 +9,8 @@ export interface ProviderConfig {
   readonly baseUrl: string;
   /** Empty for a provider that asks for none. */
   readonly keys: readonly ProviderKey[];
+  /** Our own engine: it is told, by a name that means nothing elsewhere, which requests are of one user, and shares itself out fairly. */
+  readonly isOwn?: boolean;
 }
 
 export interface GatewayConfig {
@@ -26,6 +28,7 @@ export interface Provider {
   readonly name: string;
   readonly upstream: Upstream;
   readonly keys: KeyRing;
+  readonly isOwn?: boolean;
 }
 
 /** The providers that are up, by name. */

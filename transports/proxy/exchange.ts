@@ -4,7 +4,6 @@
  */
 import type { Caller } from '../../actors/admission/admission.ts';
 import type { UpstreamFailure, UpstreamHeaders } from '../../actors/ports/upstream.ts';
-import { createAnswerReader, type AnswerReader } from '../../actors/relay/answer-reader.ts';
 import { describeExchange } from '../../actors/relay/describe-exchange.ts';
 import { needsModel, providerFor, type GatewayConfig } from '../../actors/relay/gateway-config.ts';
 import type { UploadMeter } from '../../actors/relay/upload-meter.ts';
@@ -14,11 +13,11 @@ import { LIMITS } from '../../config/limits.ts';
 import type { NativeResponse } from '../http/native-response.ts';
 import { problemReply, toVelloError, type ProblemReply } from '../http/problem.ts';
 import { createClientAnswer, type ClientAnswer } from './client-answer.ts';
-import { headersToClient, headerValue, ownHeaders, UNBUFFERED } from './header-policy.ts';
+import { ownHeaders } from './header-policy.ts';
 import { HeldRefusal } from './held-refusal.ts';
-import { createKeyScrubber, type KeyScrubber } from './key-scrubber.ts';
 import { countExchange, type ExchangeWorld } from './exchange-world.ts';
 import { findOverdue } from './find-overdue.ts';
+import { createPassingAnswer, type PassingAnswer } from './passing-answer.ts';
 import { factsOfLeg, ProviderLeg, type LegListener } from './provider-leg.ts';
 import { refuse } from './refuse.ts';
 import { meterFor, sessionOf, speaksOpenAi, type RelayRequest } from './relay-request.ts';
@@ -26,8 +25,6 @@ import { createUpload, type Upload } from './upload.ts';
 import { concernsTheRequest } from './upstream-refusal.ts';
 
 type Phase = 'admitting' | 'routing' | 'relaying' | 'orphaned' | 'over';
-
-const noBytes = Buffer.alloc(0);
 
 export class Exchange implements LegListener {
   readonly #world: ExchangeWorld;
@@ -49,9 +46,7 @@ export class Exchange implements LegListener {
   #leg: ProviderLeg | undefined;
 
   #status = 0;
-  #head: UpstreamHeaders | undefined;
-  #scrubber: KeyScrubber | undefined;
-  #reader: AnswerReader | undefined;
+  #passing: PassingAnswer | undefined;
   #refusal: HeldRefusal | undefined;
   #bytesOut = 0;
 
@@ -102,7 +97,7 @@ export class Exchange implements LegListener {
       startedMs: this.#startedMs,
       upload: this.#upload,
       leg: this.#leg,
-      awaitsUpload: this.#phase !== 'orphaned' && this.#head === undefined,
+      awaitsUpload: this.#phase !== 'orphaned' && this.#passing === undefined && this.#refusal === undefined,
     });
     if (late !== undefined) this.#fail(late, 'timeout');
   }
@@ -171,14 +166,20 @@ export class Exchange implements LegListener {
     const overheadMs = clock.monotonicMs() - this.#startedMs;
     metrics.observe('vello_gateway_overhead_seconds', { route: this.#request.route.pattern }, overheadMs / 1000);
     this.#phase = 'relaying';
-    this.#leg = new ProviderLeg(this.#world, provider, this.#request, this.#upload, this);
+    const { userId } = this.#caller;
+    this.#leg = new ProviderLeg(this.#world, {
+      provider,
+      userId,
+      request: this.#request,
+      upload: this.#upload,
+      listener: this,
+    });
     this.#leg.open();
   }
 
   // The provider's side. Nothing arrives here after `abort`.
 
   onHead(status: number, headers: UpstreamHeaders): void {
-    this.#head = headers;
     this.#status = status;
     if (status >= 300) {
       // The provider wants no more of it: what is still coming is read and thrown away.
@@ -186,19 +187,10 @@ export class Exchange implements LegListener {
       this.#refusal = new HeldRefusal(status, headers);
       return;
     }
-    const secret = this.#leg?.key?.reveal();
-    this.#scrubber = createKeyScrubber(secret);
-    this.#reader = createAnswerReader(this.#request.route.type, headerValue(headers, 'content-type') ?? '');
-    const length = headerValue(headers, 'content-length');
-    this.#answer.begin({
-      status,
-      headers: {
-        ...ownHeaders(this.#request.requestId, this.#sessionId),
-        ...headersToClient(headers, secret),
-        ...UNBUFFERED,
-      },
-      contentLength: length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined,
-    });
+    const { route, requestId } = this.#request;
+    this.#passing = createPassingAnswer(route.type, status, headers, this.#leg?.key?.reveal());
+    const { head } = this.#passing;
+    this.#answer.begin({ ...head, headers: { ...ownHeaders(requestId, this.#sessionId), ...head.headers } });
   }
 
   onData(chunk: Buffer): void {
@@ -206,14 +198,16 @@ export class Exchange implements LegListener {
       this.#refusal.push(chunk);
       return;
     }
-    this.#reader?.push(chunk);
-    if (this.#phase === 'orphaned') return;
+    if (this.#phase === 'orphaned') {
+      this.#passing?.read(chunk);
+      return;
+    }
     if (!this.#answer.begun) {
       const { clock, metrics } = this.#world;
       const ttftMs = clock.monotonicMs() - this.#startedMs;
       metrics.observe('vello_gateway_ttft_seconds', { route: this.#request.route.pattern }, ttftMs / 1000);
     }
-    this.#send(this.#scrubber?.push(chunk) ?? chunk);
+    if (this.#passing !== undefined) this.#send(this.#passing.pass(chunk));
   }
 
   onEnd(): void {
@@ -231,8 +225,8 @@ export class Exchange implements LegListener {
       this.#finish(concernsTheRequest(this.#status) ? 'ok' : 'upstream_error', send);
       return;
     }
-    this.#send(this.#scrubber?.flush() ?? noBytes);
-    const isWhole = this.#answer.isWhole && this.#reader?.summary().finished !== false;
+    if (this.#passing !== undefined) this.#send(this.#passing.flush());
+    const isWhole = this.#answer.isWhole && this.#passing?.summary().finished !== false;
     this.#finish(isWhole ? 'ok' : 'truncated', () => this.#answer.end());
   }
 
@@ -317,7 +311,7 @@ export class Exchange implements LegListener {
 
   /** Never ends the answer: an end would say that it is complete. By now the exchange is over, so that this is no client's leaving. */
   #cut(error: VelloError): void {
-    if (this.#reader?.betweenEvents() === true) {
+    if (this.#passing?.betweenEvents() === true) {
       const { body } = problemReply(error, this.#request.requestId, true);
       this.#answer.write(Buffer.from(`data: ${body}\n\n`));
     }
@@ -380,7 +374,7 @@ export class Exchange implements LegListener {
       bytesOut: this.#bytesOut,
       uploadComplete: this.#upload.complete,
       ...meter.facts(),
-      answer: this.#reader?.summary(),
+      answer: this.#passing?.summary(),
       clientLeft: this.#clientLeft,
       traceparent: this.#request.traceparent,
     });

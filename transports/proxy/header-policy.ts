@@ -2,6 +2,7 @@
  * Which headers cross the gateway, in both directions: those listed here and no others. So no credential, cookie, caller
  * address, hop-by-hop header (RFC 9110 §7.6.1) or account detail of ours can cross by being forgotten.
  */
+import { createHmac } from 'node:crypto';
 import type { UpstreamHeaders } from '../../actors/ports/upstream.ts';
 import { HEADER as REQUEST_ID } from '../http/request-id.ts';
 import { scrubText } from './key-scrubber.ts';
@@ -43,6 +44,16 @@ export function headersToProvider(
   }
   if (secret !== undefined) headers['authorization'] = `Bearer ${secret}`;
   return headers;
+}
+
+/**
+ * What our own engine is told of a caller: which requests are of one user, and nothing by which he could be found elsewhere. The same at
+ * every gateway that has the engine's key.
+ */
+export function callerHeader(userId: string | undefined, secret: string | undefined): Record<string, string> {
+  if (userId === undefined || secret === undefined) return {};
+  const opaque = createHmac('sha256', secret).update(`vello-caller:v1\n${userId}`).digest('base64url');
+  return { 'x-vello-caller': opaque.slice(0, 22) };
 }
 
 /** Headers of the client's answer that come from the provider's. */

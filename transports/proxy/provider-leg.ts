@@ -10,7 +10,7 @@ import type { ExchangeFacts } from '../../actors/relay/describe-exchange.ts';
 import type { Provider } from '../../actors/relay/gateway-config.ts';
 import type { ProviderKey } from '../../actors/relay/provider-key.ts';
 import { LIMITS } from '../../config/limits.ts';
-import { headersToProvider } from './header-policy.ts';
+import { callerHeader, headersToProvider } from './header-policy.ts';
 import { scrubText } from './key-scrubber.ts';
 import type { RelayRequest } from './relay-request.ts';
 import type { Upload } from './upload.ts';
@@ -30,6 +30,15 @@ export interface LegWorld {
   readonly metrics: Metrics;
 }
 
+export interface LegParts {
+  readonly provider: Provider;
+  readonly request: RelayRequest;
+  readonly upload: Upload;
+  /** Whom the request is for; our own engine hears of it, in a name of its own. */
+  readonly userId: string | undefined;
+  readonly listener: LegListener;
+}
+
 /** A second attempt is made only where the first cannot have been billed. */
 const mostAttempts = 2;
 
@@ -39,6 +48,7 @@ export class ProviderLeg implements UpstreamListener {
   readonly #world: LegWorld;
   readonly #request: RelayRequest;
   readonly #upload: Upload;
+  readonly #userId: string | undefined;
   readonly #listener: LegListener;
   #call: UpstreamCall | undefined;
   #attempts = 0;
@@ -53,10 +63,11 @@ export class ProviderLeg implements UpstreamListener {
   #progressMs = 0;
   #paused = false;
 
-  constructor(world: LegWorld, provider: Provider, request: RelayRequest, upload: Upload, listener: LegListener) {
+  constructor(world: LegWorld, { provider, request, upload, userId, listener }: LegParts) {
     this.#world = world;
     this.#request = request;
     this.#upload = upload;
+    this.#userId = userId;
     this.#listener = listener;
     this.provider = provider;
     this.key = provider.keys.next();
@@ -80,7 +91,11 @@ export class ProviderLeg implements UpstreamListener {
     // A body without length and coding is empty (RFC 9112 §6.3).
     const contentLength = framing.chunked ? undefined : (framing.contentLength ?? 0);
     this.#bodySent = contentLength === 0;
-    const headers = headersToProvider((name) => this.#request.header(name), this.key?.reveal());
+    const secret = this.key?.reveal();
+    const headers = {
+      ...headersToProvider((name) => this.#request.header(name), secret),
+      ...(this.provider.isOwn === true ? callerHeader(this.#userId, secret) : {}),
+    };
     const request = { method: this.#request.method, path: route.upstreamPath, headers, contentLength };
     this.#call = this.provider.upstream.open(request, this);
   }

@@ -172,10 +172,12 @@ t.test('open admission lets everybody in and says so loudly', async (t) => {
 t.test('the provider is the one that is set, else OpenAI where there is a key, else our inference role', async (t) => {
   const inferenceListen = { host: '0.0.0.0', port: 8082 };
   const base = { home: '', inferenceListen, providerUrl: undefined, providerKey: undefined };
-  t.match(providerOf(base, 'ours'), { name: 'inference', baseUrl: 'http://127.0.0.1:8082' });
+  t.match(providerOf(base, 'ours'), { name: 'inference', baseUrl: 'http://127.0.0.1:8082', isOwn: true });
   t.match(providerOf({ ...base, providerKey: 'k' }, 'ours'), { name: 'openai', baseUrl: 'https://api.openai.com' });
   const own = providerOf({ ...base, providerUrl: 'http://engine:9000/v1' }, 'ours');
-  t.match(own, { name: 'provider', baseUrl: 'http://engine:9000', keys: [] });
+  t.match(own, { name: 'provider', baseUrl: 'http://engine:9000', keys: [], isOwn: false });
+  const remote = providerOf({ ...base, providerUrl: 'http://engine:9000/v1', providerKey: 'ours' }, 'ours');
+  t.match(remote, { name: 'provider', isOwn: true }, 'the inference role of another host, by its key');
   t.notMatch(JSON.stringify(providerOf(base, 'ours')), /ours/);
 });
 
