@@ -85,12 +85,14 @@ export const ERRORS = {
   MODEL_UNAVAILABLE: passing(503, 'The speech model cannot be loaded.'),
 
   // Start-up
+  DATABASE_LOCKED: passing(503, 'The database is locked by another session.'),
   DATABASE_NOT_MIGRATED: refused(500, 'The database schema is older than this build.'),
+  DATABASE_POOLED: refused(500, 'The database is behind a pooler that keeps no sessions.'),
   DATABASE_ROLE_UNSAFE: refused(500, 'The database role has more rights than this program may have.'),
   DATABASE_UNGUARDED: refused(500, 'A table with user data is not guarded.'),
   MIGRATION_CHANGED: refused(500, 'A migration differs from the one that was applied.'),
   MIGRATION_FAILED: refused(500, 'A migration failed.'),
-  SECRET_KEY_WRONG: refused(500, 'A stored secret cannot be opened with this installation key.'),
+  SECRET_KEY_WRONG: refused(500, 'This is not the secret key of the installation that the database belongs to.'),
   SETTINGS_INVALID: refused(500, 'The settings are invalid.'),
   PORT_IN_USE: refused(500, 'A listening address is in use.'),
   REDIS_UNAVAILABLE: passing(503, 'Redis does not answer.'),

@@ -9,6 +9,7 @@ import type { Log } from '../actors/ports/log.ts';
 import type { Notifier } from '../actors/ports/notifier.ts';
 import { loadSettings } from '../config/load-settings.ts';
 import type { Settings } from '../config/settings.ts';
+import { isPoolerRefusal, pooled } from '../transports/postgres/check-sessions.ts';
 import { connectPostgres, type Sql } from '../transports/postgres/connect.ts';
 import { runtimeUrl } from '../transports/postgres/database-roles.ts';
 import { checkRuntimeRole } from '../transports/postgres/runtime-role.ts';
@@ -103,6 +104,7 @@ function unreachable(what: string, error: unknown): Error {
   const code = (error as { code?: unknown }).code;
   const away = code === 'ECONNREFUSED' || code === 'CONNECT_TIMEOUT' || code === 'REDIS_UNAVAILABLE';
   if (away) return new CommandError(`${what} does not answer. Is Vello running? Start it with: npm start`);
+  if (isPoolerRefusal(error)) return pooled('refuses settings of sessions', error);
   if (code === '28P01')
     return new CommandError('The database refuses the password: is VELLO_SECRET_KEY that of this installation?');
   return error instanceof Error ? error : new Error(String(error));

@@ -13,8 +13,8 @@ export function createProgress(output) {
     `  ${mark} ${title.padEnd(titleWidth)} ${`${((performance.now() - startedAt) / 1000).toFixed(1)} s`.padStart(7)}`;
 
   return {
-    /** Writes text between steps. */
-    say: (text) => void output.write(`${text}\n`),
+    /** Writes text between steps, or above the line of one that runs. */
+    say: (text) => void output.write(`${isLive ? '\r\x1b[2K' : ''}${text}\n`),
 
     /** Writes text as it is, for what grows along a line. */
     write: (text) => void output.write(text),

@@ -90,6 +90,7 @@ export async function runSystem(run: SystemRun): Promise<number> {
           ...{ log, databaseUrl },
           passwords: deriveIdentitySecrets(secretKey).rolePasswords,
           services: [{ ...COLLECTOR_SERVICE, publicKey: collectorKey.publicKey }],
+          onWait: (holder) => progress.say(`  ! The database is locked by ${holder}. Waiting for it.`),
           observe: (work) => watch.observe('Database migrated', work),
         }),
       }),

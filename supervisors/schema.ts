@@ -13,12 +13,21 @@ export interface SchemaParts {
   /** Those of this installation, whose keys may call the api. */
   readonly services: readonly ServiceRegistration[];
   readonly log: Log;
+  /** Told who keeps a migration waiting. */
+  readonly onWait?: (holder: string) => void;
   /** Told once the database is ready, or why it cannot be. */
   readonly observe: (work: () => Promise<unknown>) => Promise<unknown>;
 }
 
 /** A database that is away for a moment is asked again; one that a migration cannot change needs a person. */
-export const schemaSpec = ({ databaseUrl, passwords, services, log, observe }: SchemaParts): SupervisorSpec => ({
+export const schemaSpec = ({
+  databaseUrl,
+  passwords,
+  services,
+  log,
+  onWait,
+  observe,
+}: SchemaParts): SupervisorSpec => ({
   strategy: 'oneForOne',
   intensity: 5,
   periodMs: 60_000,
@@ -27,7 +36,7 @@ export const schemaSpec = ({ databaseUrl, passwords, services, log, observe }: S
       type: 'migrator',
       async start() {
         await observe(async () => {
-          await migrate({ adminUrl: databaseUrl, passwords, log });
+          await migrate({ adminUrl: databaseUrl, passwords, log, ...(onWait && { onWait }) });
           await register(databaseUrl, services);
         });
         return { receive: () => undefined };

@@ -1,13 +1,16 @@
 /** Asks a given PostgreSQL whether Vello can work with it, and says what is wrong in words for the person who wrote its URL. */
 import postgres from 'postgres';
+import { VelloError } from '../../config/errors.ts';
+import { checkSessions } from '../../transports/postgres/check-sessions.ts';
 import { CommandError } from '../command.ts';
 
 const oldestMajor = 15;
 
-/** Resolves to the server's version, `16.2`. @throws CommandError */
+/** Resolves to the server's version, `16.2`. @throws CommandError, VelloError `DATABASE_POOLED` */
 export async function checkDatabase(url: string): Promise<string> {
   const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => undefined });
   try {
+    await checkSessions(url);
     const [row] = await sql<{ number: number; version: string; creator: boolean; roles: number }[]>`
       select current_setting('server_version_num')::int as number, current_setting('server_version') as version,
         (select rolcreaterole or rolsuper from pg_roles where rolname = current_user) as creator,
@@ -26,7 +29,7 @@ export async function checkDatabase(url: string): Promise<string> {
     }
     return row.version.split(' ')[0] ?? row.version;
   } catch (error) {
-    if (error instanceof CommandError) throw error;
+    if (error instanceof CommandError || error instanceof VelloError) throw error;
     throw new CommandError(`The database at ${describeUrl(url)} ${explain(error)} ${embedded}`);
   } finally {
     await sql.end({ timeout: 1 });

@@ -1,6 +1,6 @@
 /** The PostgreSQL roles of Vello: their names, their creation, and the address each connects with. What each may touch is said by the migrations. */
 import type { RolePasswords } from '../../actors/ports/role-passwords.ts';
-import type { AdminSql } from './connect.ts';
+import { connectPostgres, type AdminSql } from './connect.ts';
 import { claimServer } from './installation-key.ts';
 
 /** Owns every table; nobody logs in as it. */
@@ -14,22 +14,40 @@ export type RuntimeRole = keyof RolePasswords;
  * Creates what is missing and sets the passwords. Safe to run from several processes, databases of one server included.
  * @throws VelloError `SECRET_KEY_WRONG`, before any password is changed
  */
-export async function ensureDatabaseRoles(sql: AdminSql, passwords: RolePasswords): Promise<void> {
+export async function ensureDatabaseRoles(sql: AdminSql, adminUrl: string, passwords: RolePasswords): Promise<void> {
   await retried(() => sql.unsafe(`do $$ begin create role ${OWNER_ROLE} nologin; ${alreadyThere} end $$`));
   await retried(() =>
     sql.unsafe(`do $$ begin
       if not pg_has_role(current_user, '${OWNER_ROLE}', 'MEMBER') then grant ${OWNER_ROLE} to current_user; end if;
     end $$`),
   );
-  await retried(() => claimServer(sql, OWNER_ROLE, passwords));
+  const opens = () => opensWith(sql, runtimeUrl(adminUrl, 'vello_service', passwords));
+  await retried(() => claimServer(sql, OWNER_ROLE, passwords, opens));
   for (const role of RUNTIME_ROLES) {
     await retried(() => sql.unsafe(`do $$ begin create role ${role} login noinherit; ${alreadyThere} end $$`));
     await retried(() => sql.unsafe(`alter role ${role} login noinherit password ${literal(passwords[role])}`));
   }
-  await sql.unsafe(`
-    revoke create on schema public from public;
-    grant usage on schema public to ${RUNTIME_ROLES.join(', ')};
-    grant usage, create on schema public to ${OWNER_ROLE}`);
+  await retried(() =>
+    sql.unsafe(`
+      revoke create on schema public from public;
+      grant usage on schema public to ${RUNTIME_ROLES.join(', ')};
+      grant usage, create on schema public to ${OWNER_ROLE}`),
+  );
+}
+
+/** Whether the password in `url` is that of its role. A role that is not there yet, or cannot be tried, speaks against nobody. */
+async function opensWith(sql: AdminSql, url: string): Promise<boolean> {
+  const [role] = await sql`select from pg_roles where rolname = 'vello_service' and rolcanlogin`;
+  if (role === undefined) return true;
+  const service = connectPostgres(url, { max: 1, name: 'vello key check', connectTimeoutMs: 5000 });
+  try {
+    await service`select 1`;
+    return true;
+  } catch (error) {
+    return (error as { code?: unknown }).code !== '28P01';
+  } finally {
+    await service.end({ timeout: 1 });
+  }
 }
 
 /** The administrator's address, changed to log in as `role`. */

@@ -9,14 +9,21 @@ import { VelloError } from '../../config/errors.ts';
 import type { AdminSql } from './connect.ts';
 
 /**
- * The first key is remembered with `role`, which must exist; any other is refused from then on. Two installations that start for the
- * first time in the same instant may both pass.
+ * The first key is remembered with `role`, which must exist; any other is refused from then on. A server from before keys were remembered
+ * is asked by `opens` whether this one is what its roles already log in with. Two installations that start for the first time in the same
+ * instant may both pass.
  * @throws VelloError `SECRET_KEY_WRONG`
  */
-export async function claimServer(sql: AdminSql, role: string, passwords: RolePasswords): Promise<void> {
+export async function claimServer(
+  sql: AdminSql,
+  role: string,
+  passwords: RolePasswords,
+  opens: () => Promise<boolean>,
+): Promise<void> {
   const proof = `${PREFIX}${proofOf(passwords)}`;
   const known = await readProof(sql, role);
-  if (known === undefined) await sql.unsafe(`comment on role ${role} is '${proof}'`);
+  const isFree = known === REPLACE || (known === undefined && (await opens()));
+  if (isFree) await sql.unsafe(`comment on role ${role} is '${proof}'`);
   if ((await readProof(sql, role)) === proof) return;
   throw new VelloError(
     'SECRET_KEY_WRONG',
@@ -25,6 +32,8 @@ export async function claimServer(sql: AdminSql, role: string, passwords: RolePa
 }
 
 const PREFIX = 'Vello installation key: ';
+/** What an operator writes there to have the next key taken, whichever it is. */
+const REPLACE = `${PREFIX}replace`;
 
 async function readProof(sql: AdminSql, role: string): Promise<string | undefined> {
   const [row] = await sql<{ comment: string | null }[]>`
