@@ -1,4 +1,5 @@
 /** `vello dlq`: events that were given up, for the person who decides what becomes of them. */
+import { storableText } from '../actors/relay/storable-text.ts';
 import { resolveDeadLetter } from '../transports/postgres/resolve-dead-letter.ts';
 import { openDeadStream, type DeadEntry, type DeadStream } from '../transports/redis/dead-stream.ts';
 import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
@@ -12,9 +13,11 @@ export const command: Command = {
   doc:
     'Usage events that could not be turned into jobs after 5, 15 and 45 seconds, or that were malformed.\n' +
     'list shows the newest, show one with every attempt, retry puts events back on the stream they came from, discard\n' +
-    'deletes them (their record in the database stays). An id is an entry id as list shows it.',
+    'deletes them (their record in the database stays; one without a record is left alone, unless --unrecorded says that its only copy\n' +
+    'may go). An id is an entry id as list shows it.',
   flags: {
     all: { type: 'boolean', doc: 'retry, discard: every dead event.' },
+    unrecorded: { type: 'boolean', doc: 'discard: also what is not in the database. The record of deeds says so.' },
     json: { type: 'boolean', doc: 'list, show: print JSON, one event a line.' },
   },
   operands: 1000,
@@ -57,7 +60,8 @@ const ACTIONS: Readonly<Record<string, (context: Context) => Promise<number>>> =
   list,
   show,
   retry: (context) => end(context, 'retried', (entry) => context.dead.retry(entry)),
-  discard: (context) => end(context, 'discarded', (entry) => context.dead.discard(entry)),
+  discard: (context) =>
+    end(context, 'discarded', (entry) => context.dead.discard(entry, context.invocation.has('unrecorded'))),
 };
 
 /** Acts on the stream first: the note of it can be made again, the act must not be noted without having happened. */
@@ -71,10 +75,12 @@ async function end(
   for await (const entry of chosen(context)) {
     count += 1;
     const outcome = await act(entry);
-    if (outcome === resolution) {
+    if (outcome === resolution || outcome === 'discarded_unrecorded') {
       const { origin_stream: stream = '', origin_id: entryId = '' } = entry.fields;
-      await resolveDeadLetter(context.operator.sql, { stream, entryId, resolution, operator: context.operator.name });
-      console.log(`${entry.id} ${resolution}`);
+      const detail = outcome === resolution ? {} : unrecorded(entry);
+      const operator = context.operator.name;
+      await resolveDeadLetter(context.operator.sql, { stream, entryId, resolution, operator, detail });
+      console.log(`${entry.id} ${resolution}${outcome === resolution ? '' : ', the only copy'}`);
     } else {
       failures += 1;
       console.error(`${entry.id} left alone: ${REASONS[outcome] ?? outcome}`);
@@ -87,10 +93,20 @@ async function end(
 const REASONS: Readonly<Record<string, string>> = {
   gone: 'it is not there any more',
   unknown_origin: 'it does not say which stream it came from',
-  no_event: 'it has more fields than any event',
+  no_event: 'it is not the whole event',
   unrecorded:
-    'it is not in the database: the collector is not running, or the api refuses to record it (see its log); save it with show --json',
+    'it is not in the database: the collector is not running, or the api refuses to record it (see its log); save it with show --json, ' +
+    'then discard it with --unrecorded',
 };
+
+/** What remains of an event that was deleted without a record: enough to find its request elsewhere. */
+function unrecorded({ fields }: DeadEntry): Record<string, string | boolean> {
+  const named = ['event_id', 'user_id', 'request_id', 'started_at', 'error'].map((name) => [name, fields[name] ?? '']);
+  return {
+    unrecorded: true,
+    ...Object.fromEntries(named.map(([name = '', value = '']) => [name, storableText(value).slice(0, 200)])),
+  };
+}
 
 async function* chosen({ dead, ids, invocation }: Context): AsyncIterable<DeadEntry> {
   if (invocation.has('all')) {

@@ -25,6 +25,8 @@ const LEASE_MS = 15_000;
 /** Recording kills nobody: however often it was tried, it is tried again. */
 const EVER = Number.MAX_SAFE_INTEGER;
 const CLAIM_TERMS = { minIdleMs: LEASE_MS, maxDeliveries: EVER, aloneFrom: EVER, count: BATCH };
+/** What it owns and does not know of came in an answer that was lost: it is found this soon, whatever the cause. */
+const LOOK_BACK_MS = 2000;
 /** While the api is away, it is asked again after this long: nothing here is urgent, and nothing is lost. */
 const RETRY_MS = 5000;
 
@@ -58,7 +60,7 @@ class Recorder {
   readonly #parts: DeadLetterRecorderParts;
   readonly #stream: EventStream;
   readonly #ctx: ActorContext<RecorderMessage>;
-  #isFirst = true;
+  #lookedBackMs = -Infinity;
   /** What the api refused: owned and never acknowledged, so that nobody takes it for recorded. The next incarnation asks again. */
   readonly #refused = new Set<string>();
 
@@ -76,7 +78,7 @@ class Recorder {
         recorded = await this.#record(entries);
       } catch (error) {
         if (!isRetryable(error)) throw error;
-        this.#isFirst = true;
+        this.#lookedBackMs = -Infinity;
         this.#ctx.log.warn('cannot record abandoned events yet', { entries: entries.length, error });
         this.#ctx.timers.once('pull', RETRY_MS, { type: 'pull' });
         return;
@@ -90,13 +92,17 @@ class Recorder {
     this.#ctx.self.tell({ type: 'pull' });
   }
 
-  /** What it owned before a restart or a failure, then what others left behind, then what is new. */
+  /** What it owns without having recorded it, then what others left behind, then what is new. */
   async #next(): Promise<readonly StreamEntry[]> {
     const { consumer } = this.#parts;
-    if (this.#isFirst) {
-      const held = (await this.#stream.held(consumer)).filter(({ id }) => !this.#refused.has(id));
-      if (held.length > 0) return held.slice(0, BATCH);
-      this.#isFirst = false;
+    const nowMs = this.#ctx.clock.monotonicMs();
+    if (nowMs - this.#lookedBackMs >= LOOK_BACK_MS) {
+      const owned = await this.#stream.owned(consumer);
+      if (owned.some((id) => !this.#refused.has(id))) {
+        const held = await this.#stream.held(consumer);
+        return held.filter(({ id }) => !this.#refused.has(id)).slice(0, BATCH);
+      }
+      this.#lookedBackMs = nowMs;
     }
     const { entries } = await this.#stream.claim(consumer, CLAIM_TERMS);
     return entries.length > 0 ? entries : this.#stream.read(consumer, BATCH, BLOCK_MS);

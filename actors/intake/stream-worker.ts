@@ -3,7 +3,7 @@
  * is durable. A failure that is our own fault touches no entry: the worker crashes, and the line starts again after a backoff.
  */
 import type { Clock } from '../ports/clock.ts';
-import type { ActorDefinition } from '../kernel/actor.ts';
+import type { ActorContext, ActorDefinition } from '../kernel/actor.ts';
 import type { EntryMove, StreamEntry } from '../ports/event-stream.ts';
 import type { AddedJob, JobsApi } from '../ports/jobs-api.ts';
 import type { Metrics } from '../ports/metrics.ts';
@@ -34,7 +34,7 @@ export function streamWorker(
       let handled = 0;
       return {
         receive: async ({ entries }) => {
-          const outcome = await run(line, parts, ctx.clock, entries);
+          const outcome = await run(line, parts, ctx, entries);
           await present(line.settler, 'settler').ask<undefined>(
             (reply) => ({ type: 'outcome', ...outcome, reply }),
             SETTLE_WITHIN_MS,
@@ -64,9 +64,11 @@ interface Outcome {
 async function run(
   line: ConsumerLine,
   { api, judge, metrics }: StreamWorkerParts,
-  clock: Clock,
+  { clock, log }: Pick<ActorContext<WorkerMessage>, 'clock' | 'log'>,
   entries: readonly StreamEntry[],
 ): Promise<Outcome> {
+  /** Entries on which something failed that nobody foresaw. */
+  const unforeseen: { readonly entry: StreamEntry; readonly error: unknown }[] = [];
   const outcome = { done: [] as string[], deferred: [] as EntryMove[], abandoned: [] as EntryMove[], duplicates: 0 };
 
   const fail = ({ id, fields }: StreamEntry, error: VelloError, code: string) => {
@@ -86,15 +88,17 @@ async function run(
     try {
       results = await api.addJobs(batch.map(({ fields }) => eventFields(fields)));
     } catch (error) {
-      if (batch.length > 1 && mayBeOneOfMany(error)) {
+      const isForeseen = error instanceof VelloError;
+      if (batch.length > 1 && (!isForeseen || mayBeOneOfMany(error))) {
         const half = batch.length >> 1;
         await post(batch.slice(0, half));
         await post(batch.slice(half));
         return;
       }
-      // What nobody foresaw is a defect of ours, and no event is given up for it.
-      if (!(error instanceof VelloError)) throw error;
-      for (const entry of batch) fail(entry, error, error.code);
+      for (const entry of batch) {
+        if (isForeseen) fail(entry, error, error.code);
+        else unforeseen.push({ entry, error });
+      }
       return;
     } finally {
       metrics.observe('vello_event_post_seconds', { stream: line.kind }, (clock.monotonicMs() - startedMs) / 1000);
@@ -110,6 +114,16 @@ async function run(
   };
 
   await post(entries);
+  const [first] = unforeseen;
+  if (first !== undefined && entries.length > 1 && unforeseen.length === entries.length) {
+    // It fails whatever the entry: a defect of ours, and no event is given up for it.
+    line.isTrusted = false;
+    throw first.error;
+  }
+  for (const { entry, error } of unforeseen) {
+    log.error('an event failed in a way that nobody foresaw', { stream: line.kind, entry: entry.id, error });
+    fail(entry, new VelloError('INTERNAL', undefined, { cause: error }), 'INTERNAL');
+  }
   return outcome;
 }
 

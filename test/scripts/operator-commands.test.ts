@@ -4,6 +4,7 @@ import { createPrivateKey } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createGrantTable } from '../../actors/admission/grant-table.ts';
+import { streamKey } from '../../config/streams.ts';
 import { connectRedis } from '../../transports/redis/connect.ts';
 import { createGrantPublisher } from '../../transports/redis/grant-publisher.ts';
 import { createGrantSource } from '../../transports/redis/grant-source.ts';
@@ -142,6 +143,24 @@ t.test('hardware is blocked and unblocked by one of its devices', async (t) => {
     { code: 0, output: /lifted/ },
     { output: /Nothing is blocked/ },
   ]);
+});
+
+t.test('the only copy of an event is discarded where that is said, and the deed says which it was', async (t) => {
+  const command = await connectRedis({ url: redis.url, use: 'command', name: 'test', log: createMemoryLog() });
+  t.teardown(() => command.disconnect());
+  const origin = ['origin_stream', streamKey('process'), 'origin_id', '7-0'];
+  const id = String(await command.xadd(streamKey('dead'), '*', 'event_id', 'e-1', 'error', 'API_REJECTED', ...origin));
+  const ended = await vello(
+    ['dlq', 'discard', id],
+    ['dlq', 'discard', id, '--unrecorded'],
+    ['deeds', `${streamKey('process')} 7-0`],
+  );
+  t.match(ended, [
+    { code: 1 },
+    { code: 0, output: /discarded, the only copy/ },
+    { code: 0, output: /dlq discard[^]*"event_id":"e-1"[^]*"unrecorded":true/ },
+  ]);
+  t.equal(await command.xlen(streamKey('dead')), 0);
 });
 
 t.test('what cannot be done says why and what to do', async (t) => {

@@ -1,6 +1,6 @@
 -- Takes over entries whose consumer has not touched them for too long. One that was handed out too often without ever being settled
 -- kills whoever runs it: it goes to the dead stream unrun. Atomic: no entry has two owners, none is between two streams.
--- Uses entry_copy.
+-- Uses put_copy.
 -- KEYS[1] stream
 -- KEYS[2] dead stream
 -- ARGV[1] group
@@ -9,11 +9,12 @@
 -- ARGV[4] most entries to take over
 -- ARGV[5] deliveries from which an entry is buried
 -- ARGV[6] an entry that is handed out for at least the so-manieth time is the only one taken
--- Returns { taken, buried }: taken as { id, deliveries, { field, value, ... } } each, buried as ids.
+-- Returns { taken, buried, given_up }: taken as { id, deliveries, { field, value, ... } } each, buried as ids, and `id: problem` of those
+-- of them that could not be copied.
 local group, consumer, min_idle, wanted = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limit, alone_from = tonumber(ARGV[5]), tonumber(ARGV[6])
 local PAGE = 100
-local taken, buried = {}, {}
+local taken, buried, given_up = {}, {}, {}
 local from = '-'
 
 local function take_or_bury(id, deliveries)
@@ -22,9 +23,10 @@ local function take_or_bury(id, deliveries)
     -- Its body is gone (the stream was trimmed): a pending id without an entry can never be run.
     redis.call('XACK', KEYS[1], group, id)
   elseif deliveries >= limit then
-    redis.call('XADD', KEYS[2], '*', unpack(entry_copy(KEYS[1], id, found[2], deliveries, 'CRASH_LOOP', nil)))
+    local may_delete, problem = put_copy(KEYS[2], KEYS[2], KEYS[1], id, found[2], deliveries, 'CRASH_LOOP', nil)
+    if problem then given_up[#given_up + 1] = id .. ': ' .. problem end
     redis.call('XACK', KEYS[1], group, id)
-    redis.call('XDEL', KEYS[1], id)
+    if may_delete then redis.call('XDEL', KEYS[1], id) end
     buried[#buried + 1] = id
   else
     redis.call('XCLAIM', KEYS[1], group, consumer, min_idle, id)
@@ -39,10 +41,10 @@ while true do
     from = '(' .. id
     if owner ~= consumer then
       local alone = deliveries < limit and deliveries + 1 >= alone_from
-      if alone and #taken > 0 then return { taken, buried } end
+      if alone and #taken > 0 then return { taken, buried, given_up } end
       take_or_bury(id, deliveries)
-      if #taken >= wanted or (alone and #taken > 0) then return { taken, buried } end
+      if #taken >= wanted or (alone and #taken > 0) then return { taken, buried, given_up } end
     end
   end
-  if #page < PAGE then return { taken, buried } end
+  if #page < PAGE then return { taken, buried, given_up } end
 end

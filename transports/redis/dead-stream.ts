@@ -18,10 +18,16 @@ export interface DeadStream {
   /** All, the oldest first, in pages. */
   all(): AsyncIterable<DeadEntry>;
   find(id: string): Promise<DeadEntry | undefined>;
-  /** Puts the event back on the stream it came from, to be run anew. `unknown_origin`: that stream is none of ours. `no_event`: it has thousands of fields. */
+  /** Puts the event back on the stream it came from, to be run anew. `unknown_origin`: that stream is none of ours. `no_event`: it has hundreds of fields, or could not be copied whole. */
   retry(entry: DeadEntry): Promise<'retried' | 'gone' | 'unknown_origin' | 'no_event'>;
-  /** Deletes the entry. `unrecorded`: the collector has not yet copied it into the lasting record, and it was left alone. */
-  discard(entry: DeadEntry): Promise<'discarded' | 'gone' | 'unrecorded'>;
+  /**
+   * Deletes the entry. `unrecorded`: the collector has not copied it into the lasting record, and it was left alone; with `evenUnrecorded`
+   * it is deleted nevertheless.
+   */
+  discard(
+    entry: DeadEntry,
+    evenUnrecorded?: boolean,
+  ): Promise<'discarded' | 'discarded_unrecorded' | 'gone' | 'unrecorded'>;
 }
 
 const PAGE = 200;
@@ -52,9 +58,11 @@ export function openDeadStream(redis: Redis, prefix?: StreamPrefix): DeadStream 
       if (revived === null) return 'gone';
       return revived === '' ? 'no_event' : 'retried';
     },
-    discard: async ({ id }) =>
+    discard: async ({ id }, evenUnrecorded = false) =>
       // The script returns nothing but these words.
-      (await DISCARD.run(redis, [key], [COLLECTOR_GROUP, id])) as 'discarded' | 'gone' | 'unrecorded',
+      (await DISCARD.run(redis, [key], [COLLECTOR_GROUP, id, evenUnrecorded ? 'unrecorded' : 'recorded'])) as Awaited<
+        ReturnType<DeadStream['discard']>
+      >,
   };
 }
 

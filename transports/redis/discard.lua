@@ -1,8 +1,9 @@
--- Deletes a dead entry for good, if it is in the lasting record: delivered to the recorder, and acknowledged by it.
+-- Deletes a dead entry for good, if it is in the lasting record (delivered to the recorder, and acknowledged by it), or is to be deleted even so.
 -- KEYS[1] dead stream
 -- ARGV[1] group
 -- ARGV[2] entry id
--- Returns 'discarded', 'gone', or 'unrecorded' where it was left alone.
+-- ARGV[3] 'unrecorded' to delete what is in no lasting record as well, else 'recorded'
+-- Returns 'discarded', 'discarded_unrecorded', 'gone', or 'unrecorded' where it was left alone.
 if #redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2]) == 0 then return 'gone' end
 
 -- Milliseconds and sequence of an entry id; compared apart, because together they exceed what a number holds exactly.
@@ -25,6 +26,8 @@ for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
     recorded = #redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1) == 0
   end
 end
-if not recorded then return 'unrecorded' end
+if not recorded and ARGV[3] ~= 'unrecorded' then return 'unrecorded' end
+-- The group may be gone.
+redis.pcall('XACK', KEYS[1], ARGV[1], ARGV[2])
 redis.call('XDEL', KEYS[1], ARGV[2])
-return 'discarded'
+return recorded and 'discarded' or 'discarded_unrecorded'

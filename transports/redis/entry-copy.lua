@@ -3,6 +3,10 @@
 -- bounded, because an entry that cannot be moved would stop its line for ever.
 -- entry_copy(key, id, fields, attempt, err, delay) -> flat list of fields and values
 --   attempt: runs that failed so far, the last one included; err: error code; delay: ms, or nil where it is not to be run again
+-- put_copy(to, dead, key, id, fields, attempt, err, delay) -> whether the entry itself may be deleted, and what went wrong, or nil
+--   Adds that copy to stream `to`. An entry that cannot be copied, for whatever reason nobody thought of, must not stop those beside it:
+--   the dead stream gets a note of it that says why, with its fields as one text. Where even that fails the note goes without them, and
+--   the entry must stay. What stops the bare note as well is no entry's fault (no memory, no disk, a wrong key), and is raised.
 local BOOKKEEPING = { attempt = true, not_before = true, error = true, failures = true }
 -- Names and values together; some 8000 are the most that Lua unpacks. Events have less than 60.
 local MOST_COPIED = 1000
@@ -55,5 +59,20 @@ local function entry_copy(key, id, fields, attempt, err, delay)
   add('failures', cjson.encode(failures))
   if delay then add('not_before', string.format('%.0f', now + delay)) end
   return copy
+end
+
+local function put_copy(to, dead, key, id, fields, attempt, err, delay)
+  local ok, problem = pcall(function()
+    redis.call('XADD', to, '*', unpack(entry_copy(key, id, fields, attempt, err, delay)))
+  end)
+  if ok then return true end
+  if type(problem) == 'table' then problem = problem.err end
+  problem = string.sub(tostring(problem), 1, 500)
+  local note = { 'origin_stream', key, 'origin_id', id, 'attempt', attempt, 'error', 'ENTRY_NOT_COPIED', 'problem', problem }
+  local has_fields = pcall(function()
+    redis.call('XADD', dead, '*', 'surplus', cjson.encode(fields), unpack(note))
+  end)
+  if not has_fields then redis.call('XADD', dead, '*', unpack(note)) end
+  return has_fields, problem
 end
 

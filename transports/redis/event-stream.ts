@@ -111,6 +111,12 @@ function createStream(
     }
   };
 
+  /** Their note on the dead stream says the same. */
+  const reportGivenUp = (entries: unknown) => {
+    const givenUp = toIds(entries);
+    if (givenUp.length > 0) log.error('entries could not be copied and were given up', { stream: key, givenUp });
+  };
+
   const leave = async (mode: 'delete' | 'keep', consumer: string, ids: readonly string[]) => {
     if (ids.length === 0) return [];
     return withGroup(async () => toIds(await SETTLE.run(commands, [key], [group, consumer, mode, ...ids])), ids);
@@ -137,7 +143,8 @@ function createStream(
         async () => {
           const { minIdleMs, count, maxDeliveries, aloneFrom } = terms;
           const args = [group, consumer, minIdleMs, count, maxDeliveries, aloneFrom];
-          const [taken, buried] = (await CLAIM.run(commands, [key, dead], args)) as [unknown, unknown];
+          const [taken, buried, givenUp] = (await CLAIM.run(commands, [key, dead], args)) as unknown[];
+          reportGivenUp(givenUp);
           return { entries: toEntries(taken), buried: toIds(buried) };
         },
         { entries: [], buried: [] },
@@ -156,7 +163,12 @@ function createStream(
       if (moves.length === 0) return [];
       const args = moves.flatMap(({ id, attempt, error, delayMs }) => [id, attempt, error, delayMs ?? '']);
       return withGroup(
-        async () => toIds(await MOVE.run(commands, [key, streamKey(to, prefix)], [group, consumer, ...args])),
+        async () => {
+          const keys = [key, streamKey(to, prefix), dead];
+          const [lost, givenUp] = (await MOVE.run(commands, keys, [group, consumer, ...args])) as unknown[];
+          reportGivenUp(givenUp);
+          return toIds(lost);
+        },
         moves.map(({ id }) => id),
       );
     },

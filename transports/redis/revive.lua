@@ -3,7 +3,7 @@
 -- KEYS[2] stream it came from
 -- ARGV[1] group
 -- ARGV[2] entry id
--- Returns the new entry id, false where the entry is gone, or '' where it has too many fields to be an event.
+-- Returns the new entry id, false where the entry is gone, or '' where it is not the event itself: put_copy could not copy all of it.
 local NOTED = { attempt = true, not_before = true, error = true, failures = true, origin_stream = true, origin_id = true }
 local found = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1]
 if not found then return false end
@@ -14,6 +14,7 @@ end
 local event = {}
 for f = 1, #found[2], 2 do
   if not NOTED[found[2][f]] then
+    if found[2][f] == 'surplus' or found[2][f] == 'problem' then return '' end
     event[#event + 1] = found[2][f]
     event[#event + 1] = found[2][f + 1]
   end

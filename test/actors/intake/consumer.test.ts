@@ -293,6 +293,53 @@ t.test('what the api refuses to record is not taken for recorded', async (t) => 
   await system.stop();
 });
 
+t.test('what the recorder owns without knowing it is found within seconds', async (t) => {
+  const { streams, start, clock, recorded, system } = createCollector();
+  start('a');
+  await settled();
+  const lost = await streams.open('dead');
+  streams.append('dead', { event_id: '1' });
+  await lost.read('a', 1, 0);
+  await pass(clock, 5000);
+  t.match(recorded, [{ fields: { event_id: '1' } }]);
+  t.equal(streams.pending('dead'), 0);
+  await system.stop();
+});
+
+t.test(
+  'an event that fails in a way nobody foresaw is retried and abandoned alone, its neighbours are settled',
+  async (t) => {
+    const { streams, answers, start, clock, posts, system, recorded } = createCollector();
+    answers.add = async (events) => {
+      if (events.some(({ event_id }) => event_id === '2')) throw new TypeError('a defect');
+      return events.map(() => job);
+    };
+    for (const event_id of ['1', '2', '3']) streams.append('transcribe', { event_id });
+    start('a');
+    await settled();
+    t.same(streams.entries('transcribe'), []);
+    t.match(streams.entries('dlq'), [{ fields: { event_id: '2', attempt: '1', error: 'INTERNAL' } }]);
+    await pass(clock, 70_000);
+    t.match(recorded, [{ fields: { event_id: '2' }, errorCode: 'INTERNAL' }]);
+    t.ok(posts.length > 3);
+    await system.stop();
+  },
+);
+
+t.test('a defect of ours that spares no event gives none up: the line waits', async (t) => {
+  const { streams, answers, start, clock, system } = createCollector();
+  answers.add = async () => Promise.reject(new TypeError('a defect'));
+  for (const event_id of ['1', '2', '3']) streams.append('transcribe', { event_id });
+  start('a');
+  await pass(clock, 120_000);
+  t.equal(streams.entries('transcribe').length, 3);
+  t.same([...streams.entries('dlq'), ...streams.entries('dead')], []);
+  answers.add = async (events) => events.map(() => job);
+  await pass(clock, 5000);
+  t.same(streams.entries('transcribe'), []);
+  await system.stop();
+});
+
 t.test('a paused line resumes within five seconds of the repair', async (t) => {
   const { streams, answers, start, clock, system } = createCollector();
   answers.add = async () => Promise.reject(new VelloError('SERVICE_KEY_REFUSED'));

@@ -64,6 +64,29 @@ t.test('an event is discarded only once it is in the lasting record', async (t) 
   t.equal(await length('dead'), 0);
 });
 
+t.test('an event in no record is discarded only where that is said, and leaves nothing behind', async (t) => {
+  const entry = await bury('1');
+  const stream = await streams.open('dead');
+  await stream.read('recorder', 1, 100);
+  stream.close();
+  t.equal(await dead.discard(entry), 'unrecorded');
+  t.equal(await dead.discard(entry, true), 'discarded_unrecorded');
+  const pending = (await redis.xpending(streamKey('dead'), 'job-collector-group')) as [number];
+  t.same([await length('dead'), pending[0]], [0, 0]);
+  const another = await bury('2');
+  await record();
+  t.equal(await dead.discard(another, true), 'discarded', 'it was in the record');
+});
+
+t.test('what could not be copied whole is no event to retry', async (t) => {
+  const origin_stream = streamKey('process');
+  for (const left of [{ surplus: '["a","b"]' }, { problem: 'ERR' }]) {
+    const entry = await dead.find(await add('dead', { event_id: '1', origin_stream, ...left }));
+    t.equal(entry && (await dead.retry(entry)), 'no_event');
+  }
+  t.equal(await length('process'), 0);
+});
+
 t.test('retrying recorded events leaves nothing for the recorder to trip over', async (t) => {
   const entry = await bury('1');
   await record();
