@@ -29,7 +29,7 @@ export interface RecognitionOptions {
 
 export interface Recogniser {
   /**
-   * Recognises a recording in FLAC, WAV or mp3. One at a time.
+   * Recognises a recording in FLAC, WAV or mp3, or in Opus, Vorbis or FLAC inside Ogg, WebM or MP4. One at a time.
    * @throws VelloError `AUDIO_NOT_RECOGNISED`, `AUDIO_TOO_SHORT`, `AUDIO_TOO_LONG`, `AUDIO_WITHOUT_SPEECH`,
    * `AUDIO_NOT_UNDERSTOOD`; `ENGINE_FAILED` when the engine broke down.
    */

@@ -7,3 +7,6 @@ export interface AudioBlock {
   /** Samples that were sent before these and could not be read. */
   readonly lostSamples?: number;
 }
+
+/** Samples a second that recognition works on. */
+export const recognitionRate = 16_000;

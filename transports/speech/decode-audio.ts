@@ -2,8 +2,12 @@
 import { VelloError } from '../../config/errors.ts';
 import { decodeFlac, looksLikeFlac } from './decode-flac.ts';
 import { decodeMp3, looksLikeMp3 } from './decode-mp3.ts';
+import { decodePackets } from './decode-packets.ts';
 import { decodeWav, looksLikeWav } from './decode-wav.ts';
-import type { AudioBlock } from './audio-block.ts';
+import { recognitionRate, type AudioBlock } from './audio-block.ts';
+import { looksLikeMatroska, matroskaPackets } from './matroska-packets.ts';
+import { looksLikeMp4, mp4Packets } from './mp4-packets.ts';
+import { looksLikeOgg, oggPackets } from './ogg-packets.ts';
 import { createResampler } from './resample.ts';
 
 export interface DecodedAudio {
@@ -20,14 +24,13 @@ export interface DecodeLimits {
   readonly onBlock?: () => void;
 }
 
-export const recognitionRate = 16_000;
 const lowestRate = 1000;
 const highestRate = 768_000;
 /** OpenAI's lower bound; less holds no word. */
 const shortestSeconds = 0.1;
 
 /**
- * Decodes FLAC, WAV or mp3, block by block, so that a small file that unfolds into hours is stopped at the limit.
+ * Decodes FLAC, WAV, mp3, and Opus, Vorbis or FLAC in Ogg, WebM or MP4, block by block, so that a small file that unfolds into hours is stopped at the limit.
  * A recording that breaks off is decoded up to where it breaks.
  * @throws VelloError `AUDIO_NOT_RECOGNISED`, `AUDIO_TOO_SHORT`, `AUDIO_TOO_LONG`.
  */
@@ -63,9 +66,15 @@ function blocksOf(
 ): AsyncIterable<AudioBlock> | Iterable<AudioBlock> {
   if (looksLikeFlac(file)) return decodeFlac(file, longestSeconds);
   if (looksLikeWav(file)) return decodeWav(file);
+  if (looksLikeOgg(file)) return decodePackets(oggPackets(file));
+  if (looksLikeMatroska(file)) return decodePackets(matroskaPackets(file));
+  if (looksLikeMp4(file)) return decodePackets(mp4Packets(file));
   if (looksLikeMp3(file)) return decodeMp3(file);
-  throw new VelloError('AUDIO_NOT_RECOGNISED', 'The file is not audio in FLAC, WAV or mp3 format.');
+  if (looksLikeAdts(file)) throw new VelloError('AUDIO_NOT_RECOGNISED', 'The file holds AAC, which cannot be decoded.');
+  throw new VelloError('AUDIO_NOT_RECOGNISED', 'The file is not audio in FLAC, WAV, mp3, Ogg, WebM or MP4 format.');
 }
+
+const looksLikeAdts = (file: Uint8Array): boolean => file[0] === 0xff && ((file[1] ?? 0) & 0xf6) === 0xf0;
 
 function checkedRate(sampleRate: number): number {
   if (sampleRate >= lowestRate && sampleRate <= highestRate) return sampleRate;

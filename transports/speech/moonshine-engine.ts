@@ -49,7 +49,7 @@ interface Patience {
 
 function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions): Promise<Recogniser> {
   const workerData: RecognitionThreadData = { ...files };
-  // libFLAC reports damaged frames on the console; the caller gets an answer instead.
+  // libopus reports damaged packets on the console; the caller gets an answer instead.
   const worker = new Worker(new URL('./recognition-thread.js', import.meta.url), {
     workerData,
     stdout: true,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import * as ort from 'onnxruntime-web';
 import type { ModelFiles } from './fetch-model.ts';
-import { recognitionRate } from './decode-audio.ts';
+import { recognitionRate } from './audio-block.ts';
 
 export interface ChosenToken {
   readonly id: number;

@@ -2,7 +2,8 @@
 import { VelloError } from '../../config/errors.ts';
 import type { Recognition, Segment } from '../../actors/ports/speech-engine.ts';
 import { cutAtPauses } from './cut-at-pauses.ts';
-import { decodeAudio, recognitionRate } from './decode-audio.ts';
+import { recognitionRate } from './audio-block.ts';
+import { decodeAudio } from './decode-audio.ts';
 import { isIntelligible } from './intelligibility.ts';
 import { createIncrementalText } from './incremental-text.ts';
 import type { MoonshineModel } from './moonshine-model.ts';

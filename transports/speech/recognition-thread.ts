@@ -1,7 +1,7 @@
 /** The thread a recogniser runs on: loads the model, warms it, then recognises one recording a message. Anything unforeseen ends it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { VelloError } from '../../config/errors.ts';
-import { recognitionRate } from './decode-audio.ts';
+import { recognitionRate } from './audio-block.ts';
 import { loadMoonshine } from './moonshine-model.ts';
 import { recognise } from './recognise.ts';
 import type { RecogniseMessage, RecognitionThreadData, ThreadMessage } from './recognition-messages.ts';

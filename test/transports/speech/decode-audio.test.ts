@@ -156,7 +156,7 @@ t.test('refuses what is not audio, with a code and a reason', async (t) => {
   const refusals: [string, Uint8Array, string][] = [
     ['nothing', new Uint8Array(0), 'AUDIO_NOT_RECOGNISED'],
     ['text', Buffer.from('Dear reader, this is a letter.'), 'AUDIO_NOT_RECOGNISED'],
-    ['another container', Buffer.from('OggS\0\x02'), 'AUDIO_NOT_RECOGNISED'],
+    ['an Ogg page cut short', Buffer.from('OggS\0\x02'), 'AUDIO_NOT_RECOGNISED'],
     ['a video', Buffer.from('RIFF\0\0\0\0AVI LIST'), 'AUDIO_NOT_RECOGNISED'],
     ['WAV without samples', Buffer.from('RIFF\x04\0\0\0WAVE'), 'AUDIO_NOT_RECOGNISED'],
     ['WAV of no channels', wavFile({ ...shape, channels: 0 }, second), 'AUDIO_NOT_RECOGNISED'],

@@ -4,7 +4,7 @@ import type { Recogniser } from '../../../actors/ports/speech-engine.ts';
 import { createMoonshineEngine } from '../../../transports/speech/moonshine-engine.ts';
 import { wavFile } from '../../fixtures/audio-bytes.ts';
 import { cachedModel } from '../../fixtures/model-cache.ts';
-import { recording, wordsOf } from '../../fixtures/recordings.ts';
+import { packedRecording, packedRecordings, recording, wordsOf } from '../../fixtures/recordings.ts';
 
 const unhurried = (): AbortSignal => new AbortController().signal;
 
@@ -21,6 +21,15 @@ for (const file of ['garden-16k.flac', 'garden-44k-stereo.flac', 'fox-8k.wav']) 
     t.ok(Math.abs(recognition.audioSeconds - seconds) < 0.001);
   });
 }
+
+t.test('recognises the same words of one sentence in every container and codec', async (t) => {
+  const { text } = recording('garden-16k.flac');
+  for (const file of ['garden.mp3', ...packedRecordings.map(({ file }) => file)]) {
+    if (file === 'garden-start-flac.oga') continue;
+    const recognition = await recogniser.recognise(packedRecording(file), { signal: unhurried() });
+    t.same(wordsOf(recognition.text), wordsOf(text), file);
+  }
+});
 
 t.test('cuts long speech at a pause and loses no word, with deltas that add up to the text', async (t) => {
   const { bytes, text, seconds } = recording('stories-8k.flac');

@@ -87,7 +87,11 @@ t.test('says that a file is not audio, streamed or not, in an error of OpenAI sh
     const response = await post({ file: letter, stream });
     t.equal(response.status, 400);
     t.match(await response.json(), {
-      error: { type: 'invalid_request_error', code: 'AUDIO_NOT_RECOGNISED', message: /not audio in FLAC, WAV or mp3/ },
+      error: {
+        type: 'invalid_request_error',
+        code: 'AUDIO_NOT_RECOGNISED',
+        message: /not audio in FLAC, WAV, mp3, Ogg, WebM or MP4/,
+      },
     });
   }
   const error = await client.audio.transcriptions.create({ file: await toFile(letter, 'a.flac'), model }).then(

@@ -1,0 +1,50 @@
+/** Which codec an MP4 track holds, and what its decoder needs to know first (the `stsd` box). */
+import { boxesIn, viewOf, type Box } from './mp4-boxes.ts';
+import type { StreamStart } from './packets.ts';
+
+export interface AudioEntry {
+  /** As people call it. */
+  readonly codec: string;
+  /** Absent: there is no decoder for it here. */
+  readonly stream?: StreamStart;
+}
+
+const names: Readonly<Record<string, string>> = {
+  mp4a: 'AAC',
+  alac: 'Apple Lossless',
+  'ac-3': 'AC-3',
+  'ec-3': 'E-AC-3',
+};
+
+/** The first entry of the table. */
+export function audioEntryOf(file: Uint8Array, table: Box | undefined): AudioEntry {
+  const entry = table === undefined ? undefined : [...boxesIn(file, table.start + 8, table.end)][0];
+  const view = viewOf(file, entry);
+  if (entry === undefined || view.byteLength < 28) return { codec: '' };
+  // QuickTime's later versions put more numbers in front of the boxes.
+  const version = view.getUint16(8);
+  const childrenAt = entry.start + 28 + (version === 1 ? 16 : version === 2 ? 36 : 0);
+  const children = new Map([...boxesIn(file, childrenAt, entry.end)].map((box) => [box.type, box]));
+  const [opus, flac] = [children.get('dOps'), children.get('dfLa')];
+  if (entry.type === 'Opus' && opus !== undefined) {
+    return { codec: 'Opus', stream: { kind: 'stream', codec: 'opus', headers: [opusHead(viewOf(file, opus))] } };
+  }
+  if (entry.type === 'fLaC' && flac !== undefined) {
+    const head = Buffer.concat([Buffer.from('fLaC'), file.subarray(flac.start + 4, flac.end)]);
+    return { codec: 'FLAC', stream: { kind: 'stream', codec: 'flac', headers: [head] } };
+  }
+  return { codec: names[entry.type] ?? entry.type };
+}
+
+/** The same numbers as in Ogg, where they are written the other way round. */
+function opusHead(box: DataView): Uint8Array {
+  const head = Buffer.alloc(8 + box.byteLength);
+  head.write('OpusHead', 'latin1');
+  Buffer.from(box.buffer, box.byteOffset, box.byteLength).copy(head, 8);
+  if (box.byteLength < 11) return head;
+  head[8] = 1;
+  head.writeUInt16LE(box.getUint16(2), 10);
+  head.writeUInt32LE(box.getUint32(4), 12);
+  head.writeInt16LE(box.getInt16(8), 16);
+  return head;
+}
