@@ -8,6 +8,7 @@ import type { DeviceBus } from '../actors/ports/device-channels.ts';
 import type { DeviceMessages } from '../actors/ports/device-messages.ts';
 import type { RevocationScope } from '../actors/ports/grants.ts';
 import type { Log } from '../actors/ports/log.ts';
+import type { StoreLogins } from '../actors/ports/store-logins.ts';
 import type { ApiRoute, Guards } from '../transports/http/api-route.ts';
 import { accountDataRoutes } from '../transports/http/routes/account-data.ts';
 import { accountRecordRoutes } from '../transports/http/routes/account-records.ts';
@@ -27,6 +28,7 @@ import { checkRuntimeRole, connectRuntime } from '../transports/postgres/runtime
 import { createSettlement } from '../transports/postgres/settlement.ts';
 import { createSystemDatabase } from '../transports/postgres/system.ts';
 import { createTenantDatabase } from '../transports/postgres/tenant.ts';
+import { createTryLogins } from '../transports/postgres/try-logins.ts';
 import { connectRedis, type RedisUse } from '../transports/redis/connect.ts';
 import { createDeviceBus } from '../transports/redis/device-bus.ts';
 import { createGrantPublisher } from '../transports/redis/grant-publisher.ts';
@@ -60,6 +62,10 @@ export interface ApiStores extends Closable {
   /** Actors that keep what is held here current. */
   readonly children: readonly ChildSpec[];
 }
+
+/** Signs in as the roles of the api do. */
+export const apiLogins = (databaseUrl: string, secrets: IdentitySecrets): StoreLogins =>
+  createTryLogins(databaseUrl, ['vello_api', 'vello_service'], secrets.rolePasswords);
 
 /** Connections of one process: enough to keep PostgreSQL's cores busy, few enough for a dozen processes under its default of 100. */
 const POOL = { vello_api: 6, vello_service: 8 } as const;

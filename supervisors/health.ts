@@ -8,6 +8,8 @@ export interface Readiness {
   readonly isReady: boolean;
   /** Why not: paths of permanent children that are not started or not ready, or `draining`. */
   readonly waitingFor: readonly string[];
+  /** What those say of it that can, by path. */
+  readonly problems: Readonly<Record<string, string>>;
 }
 
 /** Green once every permanent child of the tree under `rootPath` is started and says that it is ready; red while draining. */
@@ -17,5 +19,15 @@ export function readinessOf(system: ActorSystem, rootPath: string, drain: Drain)
     ...(drain.isDraining ? ['draining'] : []),
     ...(root === undefined ? [rootPath] : (supervisionOf(root.behaviour)?.unready ?? [rootPath])),
   ];
-  return { isReady: waitingFor.length === 0, waitingFor };
+  return { isReady: waitingFor.length === 0, waitingFor, problems: problemsOf(system, waitingFor) };
+}
+
+/** The fact `problem` of each that lives and has one. */
+function problemsOf(system: ActorSystem, paths: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    paths.flatMap((path) => {
+      const problem = system.snapshotOf(path)?.facts?.['problem'];
+      return typeof problem === 'string' ? [[path, problem]] : [];
+    }),
+  );
 }

@@ -8,7 +8,7 @@ import type { Settings } from '../config/settings.ts';
 import type { ServiceKey } from '../transports/process/service-key.ts';
 import type { PrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
 import type { ModelFiles } from '../transports/speech/fetch-model.ts';
-import { openApiStores } from './api-stores.ts';
+import { apiLogins, openApiStores } from './api-stores.ts';
 
 import { createMoonshineEngine } from '../transports/speech/moonshine-engine.ts';
 import type { SupervisorSpec } from './child-spec.ts';
@@ -61,7 +61,8 @@ function composeApi(foundation: Foundation): SupervisorSpec {
   const secrets = deriveIdentitySecrets(secretKey);
   const laterPeppers = new Map([...settings.fingerprintPeppers].map(([version, text]) => [version, Buffer.from(text)]));
   const options = { ...foundation, secrets, devicesPerHardware: settings.devicesPerHardware, laterPeppers };
-  return apiRole({ ...foundation, open: (onRevoked) => openApiStores({ ...options, onRevoked }) }, settings);
+  const logins = apiLogins(foundation.databaseUrl, secrets);
+  return apiRole({ ...foundation, logins, open: (onRevoked) => openApiStores({ ...options, onRevoked }) }, settings);
 }
 
 const composeGateway = (foundation: Foundation): SupervisorSpec =>

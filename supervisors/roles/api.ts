@@ -7,6 +7,8 @@ import type { RevocationScope } from '../../actors/ports/grants.ts';
 import type { DrainPlan } from '../../actors/ports/drain.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
+import type { StoreLogins } from '../../actors/ports/store-logins.ts';
+import { loginWatch } from '../../actors/services/login-watch.ts';
 import { createDeviceFollowers } from '../../actors/sessions/device-followers.ts';
 import { notifier } from '../../actors/sessions/notifier.ts';
 import { createSessionDirectory } from '../../actors/sessions/session-directory.ts';
@@ -23,6 +25,8 @@ import { opened } from '../opened.ts';
 export interface ApiParts {
   /** `onRevoked` is told of each revocation, so that open sockets end. */
   readonly open: (onRevoked: (scope: RevocationScope) => void) => Promise<ApiStores>;
+  /** Of the database. */
+  readonly logins: StoreLogins;
   readonly clock: Clock;
   readonly drain: DrainPlan;
   readonly log: Log;
@@ -59,6 +63,8 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
     intensity: 60,
     periodMs: 60_000,
     children: [
+      // First, so that it says why where those after it cannot start.
+      worker('database', () => loginWatch(parts.logins)),
       worker('stores', () => stores.owner, { shutdownMs: 10_000 }),
       supervisor('identity', () => ({
         strategy: 'oneForOne',

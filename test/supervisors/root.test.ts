@@ -57,9 +57,9 @@ t.test('a stop signal drains, stops the tree in reverse and ends with code 0', a
   const { code, stop, drain, system, clock } = run({ api: role(named('a'), named('b')), ops: role(named('c')) });
   drain.on('flush', 'events', () => void events.push('flush'));
   await settled();
-  t.strictSame(readinessOf(system, 'vello', drain), { isReady: true, waitingFor: [] });
+  t.strictSame(readinessOf(system, 'vello', drain), { isReady: true, waitingFor: [], problems: {} });
   stop('SIGTERM');
-  t.strictSame(readinessOf(system, 'vello', drain), { isReady: false, waitingFor: ['draining'] });
+  t.strictSame(readinessOf(system, 'vello', drain), { isReady: false, waitingFor: ['draining'], problems: {} });
   t.equal(await code, EXIT.clean);
   t.strictSame(events, ['flush', '-c', '-b', '-a']);
   t.equal(clock.pendingTimers, 0);

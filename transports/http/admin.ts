@@ -10,7 +10,12 @@ export interface AdminParts {
   readonly hosts: readonly string[];
   readonly system: ActorSystem;
   readonly metrics: PrometheusMetrics;
-  readonly readiness: () => { readonly isReady: boolean; readonly waitingFor: readonly string[] };
+  readonly readiness: () => {
+    readonly isReady: boolean;
+    readonly waitingFor: readonly string[];
+    /** Why, by path, where it is known. */
+    readonly problems: Readonly<Record<string, string>>;
+  };
 }
 
 const FRESH = { 'Cache-Control': 'no-store' } as const;
@@ -33,8 +38,8 @@ export function addAdminRoutes(listening: HttpServer, { system, metrics, readine
   server.route('GET', '/health/live', () => ({ status: 200, headers: FRESH, body: { status: 'alive' } }));
 
   server.route('GET', '/health/ready', () => {
-    const { isReady, waitingFor } = readiness();
-    const body = { status: isReady ? 'ready' : 'not_ready', waiting_for: waitingFor };
+    const { isReady, waitingFor, problems } = readiness();
+    const body = { status: isReady ? 'ready' : 'not_ready', waiting_for: waitingFor, problems };
     return { status: isReady ? 200 : 503, headers: FRESH, body };
   });
 

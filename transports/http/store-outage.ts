@@ -21,6 +21,9 @@ const OUTAGE_CODES: ReadonlySet<string> = new Set([
   'CONNECTION_CLOSED',
   'CONNECTION_ENDED',
   'CONNECTION_DESTROYED',
+  // PostgreSQL: our password or role refused, which an operator repairs while we run.
+  '28P01',
+  '28000',
   // PostgreSQL: shutdown, crash, start-up, too many connections, statement or lock timeout, deadlock.
   '57P01',
   '57P02',

@@ -30,7 +30,7 @@ t.test('a process shows its tree and its readiness from outside, and closes the 
   while (!log.lines.some(({ message }) => message === 'listening')) await new Promise((r) => setImmediate(r));
   await new Promise((r) => setImmediate(r));
   const ready = await fetch(`${url}/health/ready`);
-  t.strictSame(await ready.json(), { status: 'ready', waiting_for: [] });
+  t.strictSame(await ready.json(), { status: 'ready', waiting_for: [], problems: {} });
   t.match(await (await fetch(`${url}/actors`)).json(), {
     tree: [
       {

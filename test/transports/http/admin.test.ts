@@ -20,7 +20,7 @@ async function listen(t: Teardown) {
     log,
     metrics,
   });
-  const readiness = { isReady: false, waitingFor: ['vello/api'] };
+  const readiness = { isReady: false, waitingFor: ['vello/api'], problems: { 'vello/api': 'no database' } };
   addAdminRoutes(server, { system, metrics, readiness: () => readiness, hosts: ['metrics.example'] });
   const port = await server.listen();
   t.teardown(async () => {
@@ -34,7 +34,11 @@ t.test('ready answers 503 with what it waits for, and 200 once nothing is left t
   const { get, readiness } = await listen(t);
   const red = await get('/health/ready');
   t.equal(red.status, 503);
-  t.strictSame(await red.json(), { status: 'not_ready', waiting_for: ['vello/api'] });
+  t.strictSame(await red.json(), {
+    status: 'not_ready',
+    waiting_for: ['vello/api'],
+    problems: { 'vello/api': 'no database' },
+  });
   Object.assign(readiness, { isReady: true, waitingFor: [] });
   t.equal((await get('/health/ready')).status, 200);
 });
