@@ -69,6 +69,8 @@ export const LIMITS = {
     errorBodyBytes: 16 * 1024,
     /** What is kept of an answer, or of one event of it, to read its text and usage from: the text of a day's speech with its words' times. */
     answerTailBytes: 4 * 1024 * 1024,
+    /** An event of a stream that may be the account of a chat is held back up to this size; real ones have 1 kB. */
+    accountBytes: 16 * 1024,
     /** Answers read to their end for clients that left. Above it, they are cancelled like any other. */
     orphanedAnswers: 500,
     tickMs: 250,

@@ -107,6 +107,12 @@ export const SETTINGS = {
     'Base URL of the AI provider. Absent: OpenAI when OPENAI_API_KEY is set, else the inference role.',
   ),
   providerKey: secret('OPENAI_API_KEY', 'Key of the AI provider. Absent: the inference role answers.'),
+  providerCountsStreams: required(
+    'VELLO_PROVIDER_COUNTS_STREAMS',
+    flag,
+    'true',
+    'The provider counts the tokens of a streamed chat when asked (stream_options.include_usage). false for one that refuses the question: what passes is counted instead.',
+  ),
   inferenceKey: secret(
     'VELLO_INFERENCE_KEY',
     'Key that the inference role asks of its callers. Absent: generated once under VELLO_HOME.',

@@ -36,7 +36,10 @@ export interface GatewayParts {
   readonly newId: () => string;
 }
 
-type GatewaySettings = Pick<Settings, 'home' | 'providerUrl' | 'providerKey' | 'inferenceListen'>;
+type GatewaySettings = Pick<
+  Settings,
+  'home' | 'providerUrl' | 'providerKey' | 'providerCountsStreams' | 'inferenceListen'
+>;
 
 export interface GatewayOptions {
   readonly settings: GatewaySettings;
@@ -74,15 +77,15 @@ export function createGatewayParts(options: GatewayOptions): GatewayParts {
 
 /** The provider that the settings name: any OpenAI-compatible one, else OpenAI where there is a key for it, else our own inference role. */
 export function providerOf(settings: GatewaySettings, inferenceKey: string): ProviderConfig {
-  const { providerUrl, providerKey, inferenceListen } = settings;
+  const { providerUrl, providerKey, providerCountsStreams: countsStreams, inferenceListen } = settings;
   const keys = providerKey === undefined ? [] : [new ProviderKey('settings', providerKey)];
   if (providerUrl !== undefined) {
     // People paste base addresses as the SDKs want them, with the version.
     const baseUrl = providerUrl.replace(/\/v1$/, '');
     // Nobody else has that key: it is the inference role of another host.
-    return { name: 'provider', baseUrl, keys, isOwn: providerKey === inferenceKey };
+    return { name: 'provider', baseUrl, keys, isOwn: providerKey === inferenceKey, countsStreams };
   }
-  if (providerKey !== undefined) return { name: 'openai', baseUrl: 'https://api.openai.com', keys };
+  if (providerKey !== undefined) return { name: 'openai', baseUrl: 'https://api.openai.com', keys, countsStreams };
   return {
     name: 'inference',
     baseUrl: localUrlOf(inferenceListen),

@@ -32,9 +32,10 @@ export function createAnswerReader(type: 'transcribe' | 'process', contentType: 
   const media = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (media === '') return createUnlabelledReader(type);
   if (media === 'text/event-stream') return createStreamReader();
-  if (media === 'application/json') return createWholeReader(readJson);
+  if (media === 'application/json') return createWholeReader(readJson, type === 'process');
   // `response_format` text, srt and vtt: the body is the text.
-  if (type === 'transcribe' && media.startsWith('text/')) return createWholeReader((body) => ({ text: body.trim() }));
+  if (type === 'transcribe' && media.startsWith('text/'))
+    return createWholeReader((body) => ({ text: body.trim() }), false);
   return { push: () => undefined, summary: () => ({ finished: true }), betweenEvents: () => false };
 }
 
@@ -56,19 +57,21 @@ function createUnlabelledReader(type: 'transcribe' | 'process'): AnswerReader {
   };
 }
 
-function createWholeReader(read: (body: string) => Omit<AnswerSummary, 'finished'>): AnswerReader {
+/** `isChat`: where it cannot be read, because it is too large or the client left before its end, its bytes are counted. */
+function createWholeReader(read: (body: string) => Omit<AnswerSummary, 'finished'>, isChat: boolean): AnswerReader {
   let chunks: Buffer[] = [];
   let bytes = 0;
   return {
     push: (chunk) => {
       bytes += chunk.byteLength;
-      // An answer above the bound is metered by the request alone: half of a JSON text says nothing reliable.
+      // Half of a JSON text says nothing reliable.
       if (bytes > LIMITS.relay.answerTailBytes) chunks = [];
       else chunks.push(Buffer.from(chunk));
     },
     summary: () => {
-      if (bytes > LIMITS.relay.answerTailBytes) return { finished: true };
-      return { ...read(Buffer.concat(chunks).toString('utf8')), finished: true };
+      const passed = isChat && bytes > 0 ? { passedTokens: Math.ceil(bytes / BYTES_PER_TOKEN) } : {};
+      if (bytes > LIMITS.relay.answerTailBytes) return { ...passed, finished: true };
+      return { ...passed, ...read(Buffer.concat(chunks).toString('utf8')), finished: true };
     },
     betweenEvents: () => false,
   };
@@ -107,14 +110,13 @@ function createStreamReader(): AnswerReader {
 function readJson(body: string): Omit<AnswerSummary, 'finished'> {
   const answer = parseObject(body);
   if (answer === undefined) return {};
-  const { text, duration, choices } = answer;
+  const { text, duration } = answer;
   const measured = describeUsage(asObject(answer['usage']));
   return {
     ...(typeof text === 'string' ? { text } : {}),
     // `verbose_json` gives the duration beside the text.
     ...(typeof duration === 'number' && duration >= 0 ? { audioSeconds: duration } : {}),
     ...measured,
-    ...(Array.isArray(choices) ? { passedTokens: Math.ceil(Buffer.byteLength(body) / BYTES_PER_TOKEN) } : {}),
   };
 }
 
@@ -125,10 +127,13 @@ function describeUsage(usage: Readonly<Record<string, unknown>> | undefined): Pa
   return typeof seconds === 'number' && seconds >= 0 ? { usage, audioSeconds: seconds } : { usage };
 }
 
+const WORDS = /"(?:content|reasoning|reasoning_content|arguments|refusal)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"/g;
+
 /** Most providers send an event for each token; one that sends more at once is counted by the bytes of its words. */
 function tokensOf(data: string): number {
-  const words = /"(?:content|reasoning_content|arguments|refusal)":"((?:[^"\\]|\\.)+)"/.exec(data)?.[1];
-  return words === undefined ? 0 : Math.max(1, Math.ceil(Buffer.byteLength(words) / BYTES_PER_TOKEN));
+  let bytes = 0;
+  for (const [, words = ''] of data.matchAll(WORDS)) bytes += Buffer.byteLength(words);
+  return Math.ceil(bytes / BYTES_PER_TOKEN);
 }
 
 function parseObject(text: string): Readonly<Record<string, unknown>> | undefined {

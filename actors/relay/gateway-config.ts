@@ -11,6 +11,8 @@ export interface ProviderConfig {
   readonly keys: readonly ProviderKey[];
   /** Our own engine: it is told, by a name that means nothing elsewhere, which requests are of one user, and shares itself out fairly. */
   readonly isOwn?: boolean;
+  /** False for one that refuses `stream_options.include_usage`: its streamed chats are counted as they pass. */
+  readonly countsStreams?: boolean;
 }
 
 export interface GatewayConfig {
@@ -29,6 +31,7 @@ export interface Provider {
   readonly upstream: Upstream;
   readonly keys: KeyRing;
   readonly isOwn?: boolean;
+  readonly countsStreams?: boolean;
 }
 
 /** The providers that are up, by name. */

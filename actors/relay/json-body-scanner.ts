@@ -1,9 +1,24 @@
 /**
- * Follows the top level of a JSON object while it passes by: the `model` it names, and keys that are given twice, of which some
- * readers take the first value and some the last. Keeps nothing but the keys, and only the first of very many.
+ * Follows the top level of a JSON object while it passes by: the `model` it names, where its members stand, and keys that are given twice,
+ * of which some readers take the first value and some the last. Keeps nothing but the keys, and only the first of very many.
  */
 
-export interface JsonBodyScanner {
+/** Where a member's value stands, in bytes from the body's start; blanks around it are taken for a part of it. */
+export interface JsonMember {
+  readonly start: number;
+  readonly end: number;
+  /** The value where it is a number, `true`, `false` or `null`; only its beginning where it is longer than those words. */
+  readonly literal: string;
+}
+
+export interface JsonShape {
+  /** A member of the top level whose end has been seen. */
+  member(key: string): JsonMember | undefined;
+  /** Where the brace stands that closes the object, once it has been seen. */
+  closedAt(): number | undefined;
+}
+
+export interface JsonBodyScanner extends JsonShape {
   push(chunk: Uint8Array): void;
   /** The model's name, once it has been seen. */
   model(): string | undefined;
@@ -19,6 +34,7 @@ const fileStart = /^[\w+/=:;,.-]{64}/;
 const longestName = 512;
 /** More than any request has. A key that comes later is not looked for again. */
 const mostKeys = 1_000;
+const longestWord = 5;
 
 export interface JsonBodyListener {
   /** A key of the top level. What it throws ends the push. */
@@ -28,7 +44,7 @@ export interface JsonBodyListener {
 }
 
 export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScanner {
-  const keys = new Set<string>();
+  const members = new Map<string, JsonMember | undefined>();
   let depth = 0;
   let inString = false;
   let escaped = false;
@@ -39,13 +55,24 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
   let lead: number[] = [];
   let stringBytes = 0;
   let textBytes = 0;
+  let passedBytes = 0;
+  let valueStart = 0;
+  let literal = '';
+  let closedAt: number | undefined;
 
-  const beginMember = () => {
+  const beginMember = (at: number) => {
     key = lastString;
+    valueStart = at;
+    literal = '';
     if (key === undefined) return;
-    const isRepeated = keys.has(key);
-    if (keys.size < mostKeys) keys.add(key);
+    const isRepeated = members.has(key);
+    if (members.size < mostKeys && !isRepeated) members.set(key, undefined);
     listener.onKey(key, isRepeated);
+  };
+
+  const endMember = (at: number) => {
+    if (key !== undefined && members.has(key)) members.set(key, { start: valueStart, end: at, literal });
+    key = lastString = undefined;
   };
 
   const onString = () => {
@@ -95,6 +122,8 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
     push: (bytes) => {
       const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       let at = 0;
+      const before = passedBytes;
+      passedBytes += chunk.length;
       textBytes += chunk.length;
       while (at < chunk.length) {
         if (inString) {
@@ -105,12 +134,20 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
         at += 1;
         if (byte === QUOTE) inString = true;
         else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth += 1;
-        else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth -= 1;
-        else if (byte === COLON && depth === 1) beginMember();
+        else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+          depth -= 1;
+          if (depth !== 0 || byte !== CLOSE_BRACE) continue;
+          endMember(before + at - 1);
+          closedAt ??= before + at - 1;
+        } else if (byte === COLON && depth === 1) beginMember(before + at);
         else if (byte === 0) listener.onNul();
-        else if (byte === COMMA && depth === 1) key = lastString = undefined;
+        else if (byte === COMMA && depth === 1) endMember(before + at - 1);
+        else if (depth === 1 && byte !== undefined && byte > SPACE && literal.length < longestWord)
+          literal += String.fromCharCode(byte);
       }
     },
+    member: (name) => members.get(name),
+    closedAt: () => closedAt,
     model: () => model,
     textBytes: () => textBytes,
   };
@@ -134,3 +171,4 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const COLON = 0x3a;
 const COMMA = 0x2c;
+const SPACE = 0x20;

@@ -1,7 +1,7 @@
 /** What a request's body says about itself while it passes by: the model it asks for, how long its audio is, and whether it contradicts itself. */
 import { VelloError } from '../../config/errors.ts';
 import { createAudioLengthReader, type AudioLength } from '../audio/audio-length.ts';
-import { createJsonBodyScanner } from './json-body-scanner.ts';
+import { createJsonBodyScanner, type JsonShape } from './json-body-scanner.ts';
 import { createMultipartScanner } from './multipart-scanner.ts';
 
 export interface UploadMeter {
@@ -14,6 +14,8 @@ export interface UploadMeter {
   /** The `model` field, once it has been seen whole. */
   model(): string | undefined;
   facts(): BodyFacts;
+  /** Of a JSON body: where its members stand. */
+  readonly shape?: JsonShape;
 }
 
 export interface BodyFacts {
@@ -94,6 +96,7 @@ export function createJsonMeter(named?: string): UploadMeter {
       }),
     model: () => scanner.model(),
     facts: () => ({ audio: noAudio, textBytes: scanner.textBytes() }),
+    shape: scanner,
   };
 }
 

@@ -147,7 +147,7 @@ export class Exchange implements LegListener {
     if (this.#phase !== 'routing' && this.#phase !== 'relaying') return;
     if (!this.#meters([chunk])) return;
     if (this.#phase === 'routing') this.#route();
-    else this.#leg?.pump();
+    else this.#leg?.onUpload();
   }
 
   /** Sends the request on as soon as it is known where to. */
@@ -162,18 +162,19 @@ export class Exchange implements LegListener {
       this.#fail(new VelloError('UNAVAILABLE', 'No AI provider is available for this model.'), 'upstream_error');
       return;
     }
+    this.#leg ??= new ProviderLeg(this.#world, {
+      provider,
+      userId: this.#caller.userId,
+      request: this.#request,
+      upload: this.#upload,
+      shape: this.#meter?.shape,
+      listener: this,
+    });
+    if (this.#leg.mustWait()) return;
     const { clock, metrics } = this.#world;
     const overheadMs = clock.monotonicMs() - this.#startedMs;
     metrics.observe('vello_gateway_overhead_seconds', { route: this.#request.route.pattern }, overheadMs / 1000);
     this.#phase = 'relaying';
-    const { userId } = this.#caller;
-    this.#leg = new ProviderLeg(this.#world, {
-      provider,
-      userId,
-      request: this.#request,
-      upload: this.#upload,
-      listener: this,
-    });
     this.#leg.open();
   }
 
@@ -188,7 +189,13 @@ export class Exchange implements LegListener {
       return;
     }
     const { route, requestId } = this.#request;
-    this.#passing = createPassingAnswer(route.type, status, headers, this.#leg?.key?.reveal());
+    this.#passing = createPassingAnswer({
+      type: route.type,
+      status,
+      headers,
+      secret: this.#leg?.key?.reveal(),
+      withholdsUsage: this.#leg?.asksForUsage === true,
+    });
     const { head } = this.#passing;
     this.#answer.begin({ ...head, headers: { ...ownHeaders(requestId, this.#sessionId), ...head.headers } });
   }
@@ -216,12 +223,7 @@ export class Exchange implements LegListener {
       return;
     }
     if (this.#refusal !== undefined) {
-      const { requestId, route } = this.#request;
-      const { clock, log } = this.#world;
-      const key = this.#leg?.key;
-      const facts = { requestId, status: this.#status, keyId: key?.id };
-      if (this.#refusal.concernsOurAccount()) log.error('the provider refused our account', facts);
-      const send = this.#reply(this.#refusal.reply(requestId, speaksOpenAi(route), key?.reveal(), clock.now()));
+      const send = this.#reply(this.#refusal.reply(this.#request, this.#leg?.key, this.#world));
       this.#finish(concernsTheRequest(this.#status) ? 'ok' : 'upstream_error', send);
       return;
     }

@@ -2,7 +2,10 @@
 import type { UpstreamHeaders } from '../../actors/ports/upstream.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { ProblemReply } from '../http/problem.ts';
+import type { ProviderKey } from '../../actors/relay/provider-key.ts';
+import type { ExchangeWorld } from './exchange-world.ts';
 import { scrubText } from './key-scrubber.ts';
+import { speaksOpenAi, type RelayRequest } from './relay-request.ts';
 import { concernsOurAccount, replyToRefusal } from './upstream-refusal.ts';
 
 export class HeldRefusal {
@@ -21,19 +24,22 @@ export class HeldRefusal {
     if (this.#bytes <= LIMITS.relay.errorBodyBytes) this.#chunks.push(chunk);
   }
 
-  /** What the client is told; of a body over the bound, nothing is repeated. `secret` is taken out of the rest. */
-  reply(requestId: string, openai: boolean, secret: string | undefined, nowMs: number): ProblemReply {
-    const text = this.#text();
-    const body = text === undefined ? undefined : scrubText(text, secret);
-    return replyToRefusal({ status: this.#status, headers: this.#headers, body }, requestId, openai, nowMs);
-  }
-
-  /** Whether it says something about us and nothing about the request. */
-  concernsOurAccount(): boolean {
-    return concernsOurAccount(this.#status, this.#text());
-  }
-
-  #text(): string | undefined {
-    return this.#bytes <= LIMITS.relay.errorBodyBytes ? Buffer.concat(this.#chunks).toString('utf8') : undefined;
+  /**
+   * What the client is told; of a body over the bound, nothing is repeated. The key is taken out of the rest. What says something about us
+   * and nothing about the request goes to the log.
+   */
+  reply(
+    { requestId, route }: Pick<RelayRequest, 'requestId' | 'route'>,
+    key: ProviderKey | undefined,
+    { clock, log }: Pick<ExchangeWorld, 'clock' | 'log'>,
+  ): ProblemReply {
+    const status = this.#status;
+    const isHeld = this.#bytes <= LIMITS.relay.errorBodyBytes;
+    const text = isHeld ? Buffer.concat(this.#chunks).toString('utf8') : undefined;
+    if (concernsOurAccount(status, text)) {
+      log.error('the provider refused our account', { requestId, status, keyId: key?.id });
+    }
+    const body = text === undefined ? undefined : scrubText(text, key?.reveal());
+    return replyToRefusal({ status, headers: this.#headers, body }, requestId, speaksOpenAi(route), clock.now());
   }
 }

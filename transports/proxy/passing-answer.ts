@@ -1,6 +1,7 @@
 /** A provider's answer while it passes: what the client gets of it, and what the event will say of it. */
 import type { UpstreamHeaders } from '../../actors/ports/upstream.ts';
 import { createAnswerReader, type AnswerSummary } from '../../actors/relay/answer-reader.ts';
+import { createUsageFilter } from '../../actors/relay/usage-filter.ts';
 import type { UsageEventType } from '../../actors/relay/usage-event.ts';
 import type { AnswerHead } from './client-answer.ts';
 import { headersToClient, headerValue, UNBUFFERED } from './header-policy.ts';
@@ -20,28 +21,42 @@ export interface PassingAnswer {
   betweenEvents(): boolean;
 }
 
-/** @param secret the provider's key, which must not come back in its answer. */
-export function createPassingAnswer(
-  type: UsageEventType,
-  status: number,
-  headers: UpstreamHeaders,
-  secret: string | undefined,
-): PassingAnswer {
-  const reader = createAnswerReader(type, headerValue(headers, 'content-type') ?? '');
+export interface PassingAnswerParts {
+  readonly type: UsageEventType;
+  readonly status: number;
+  readonly headers: UpstreamHeaders;
+  /** The provider's key, which must not come back in its answer. */
+  readonly secret: string | undefined;
+  /** The provider was asked for its account in the client's place: a streamed one is not for the client. */
+  readonly withholdsUsage: boolean;
+}
+
+export function createPassingAnswer(parts: PassingAnswerParts): PassingAnswer {
+  const { type, status, headers, secret } = parts;
+  const contentType = headerValue(headers, 'content-type') ?? '';
+  const reader = createAnswerReader(type, contentType);
+  const filter =
+    parts.withholdsUsage && /^(text\/event-stream|$)/i.test(contentType.trim()) ? createUsageFilter() : undefined;
   const scrubber = createKeyScrubber(secret);
   const length = headerValue(headers, 'content-length');
   return {
     head: {
       status,
       headers: { ...headersToClient(headers, secret), ...UNBUFFERED },
-      contentLength: length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined,
+      // What will be withheld is not known yet.
+      contentLength:
+        filter === undefined && length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined,
     },
     read: (chunk) => reader.push(chunk),
     pass: (chunk) => {
       reader.push(chunk);
-      return scrubber.push(chunk);
+      const scrubbed = scrubber.push(chunk);
+      return filter === undefined ? scrubbed : filter.push(scrubbed);
     },
-    flush: () => scrubber.flush(),
+    flush: () => {
+      const rest = scrubber.flush();
+      return filter === undefined ? rest : Buffer.concat([filter.push(rest), filter.flush()]);
+    },
     summary: () => reader.summary(),
     betweenEvents: () => reader.betweenEvents(),
   };

@@ -12,7 +12,7 @@ export interface ProviderActorParts {
 }
 
 export function providerActor({ provider, directory, metrics }: ProviderActorParts): ActorDefinition<never> {
-  const { name, baseUrl, keys, isOwn = false } = provider;
+  const { name, baseUrl, keys, isOwn = false, countsStreams = true } = provider;
   let pool: UpstreamPool | undefined;
   metrics.onScrape(() => {
     const { open, busy } = pool?.stats() ?? { open: 0, busy: 0 };
@@ -24,7 +24,7 @@ export function providerActor({ provider, directory, metrics }: ProviderActorPar
     start: () => {
       const mine = createUndiciUpstream(baseUrl);
       pool = mine;
-      directory.set(name, { name, upstream: mine, keys: createKeyRing(keys), isOwn });
+      directory.set(name, { name, upstream: mine, keys: createKeyRing(keys), isOwn, countsStreams });
       return {
         receive: () => undefined,
         stop: async () => {

@@ -8,12 +8,14 @@ import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHeaders, UpstreamListener } from '../../actors/ports/upstream.ts';
 import type { ExchangeFacts } from '../../actors/relay/describe-exchange.ts';
 import type { Provider } from '../../actors/relay/gateway-config.ts';
+import type { JsonShape } from '../../actors/relay/json-body-scanner.ts';
 import type { ProviderKey } from '../../actors/relay/provider-key.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { callerHeader, headersToProvider } from './header-policy.ts';
 import { scrubText } from './key-scrubber.ts';
 import type { RelayRequest } from './relay-request.ts';
 import type { Upload } from './upload.ts';
+import { usageRequestFor, type UsageRequest } from './usage-request.ts';
 
 export interface LegListener {
   onHead(status: number, headers: UpstreamHeaders): void;
@@ -36,6 +38,8 @@ export interface LegParts {
   readonly upload: Upload;
   /** Whom the request is for; our own engine hears of it, in a name of its own. */
   readonly userId: string | undefined;
+  /** Where the members of a JSON body stand. */
+  readonly shape: JsonShape | undefined;
   readonly listener: LegListener;
 }
 
@@ -48,10 +52,13 @@ export class ProviderLeg implements UpstreamListener {
   readonly #world: LegWorld;
   readonly #request: RelayRequest;
   readonly #upload: Upload;
+  readonly #usageRequest: UsageRequest;
   readonly #userId: string | undefined;
   readonly #listener: LegListener;
   #call: UpstreamCall | undefined;
   #attempts = 0;
+  /** By which the body is longer than the client's. */
+  #addedBytes = 0;
   #connected = false;
   /** The provider takes body bytes right now. */
   #wanted = false;
@@ -63,13 +70,14 @@ export class ProviderLeg implements UpstreamListener {
   #progressMs = 0;
   #paused = false;
 
-  constructor(world: LegWorld, { provider, request, upload, userId, listener }: LegParts) {
+  constructor(world: LegWorld, { provider, request, upload, userId, shape, listener }: LegParts) {
     this.#world = world;
     this.#request = request;
     this.#upload = upload;
     this.#userId = userId;
     this.#listener = listener;
     this.provider = provider;
+    this.#usageRequest = usageRequestFor(request, provider, upload, shape);
     this.key = provider.keys.next();
   }
 
@@ -82,14 +90,35 @@ export class ProviderLeg implements UpstreamListener {
     return this.#headAtMs;
   }
 
+  /** More of the body must arrive before the call may begin. */
+  mustWait(): boolean {
+    return this.#usageRequest.mustWait();
+  }
+
+  /** The provider was asked for the usage of a stream in the client's place. */
+  get asksForUsage(): boolean {
+    return this.#usageRequest.isOurs;
+  }
+
   open(): void {
+    this.#addedBytes = this.#usageRequest.begin();
+    this.#try();
+  }
+
+  /** More of the body has arrived. */
+  onUpload(): void {
+    this.#usageRequest.arrived();
+    this.pump();
+  }
+
+  #try(): void {
     const { route, framing } = this.#request;
     this.#attempts += 1;
     this.#wanted = false;
     this.#connected = false;
     this.#openedMs = this.#progressMs = this.#world.clock.monotonicMs();
     // A body without length and coding is empty (RFC 9112 §6.3).
-    const contentLength = framing.chunked ? undefined : (framing.contentLength ?? 0);
+    const contentLength = framing.chunked ? undefined : (framing.contentLength ?? 0) + this.#addedBytes;
     this.#bodySent = contentLength === 0;
     const secret = this.key?.reveal();
     const headers = {
@@ -183,7 +212,7 @@ export class ProviderLeg implements UpstreamListener {
         // Its words may repeat what was sent.
         error: scrubText(error.message, this.key?.reveal()),
       });
-      if (this.#headAtMs === undefined && this.#sentBytes === 0 && this.#attempts < mostAttempts) this.open();
+      if (this.#headAtMs === undefined && this.#sentBytes === 0 && this.#attempts < mostAttempts) this.#try();
       else this.#listener.onFailed(reason);
     });
   }

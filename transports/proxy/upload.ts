@@ -20,6 +20,8 @@ export interface Upload {
   take(): Buffer | undefined;
   /** Every chunk still queued, without taking it. */
   queued(): readonly Buffer[];
+  /** Puts `bytes` in place of those from `start` to `end` of the client's body, none of which may be taken yet. Once in a body's life. */
+  splice(start: number, end: number, bytes: Buffer): void;
   /** Throws away what is queued and what still comes; the newest `onBytes` hears of the latter. */
   discard(onBytes?: (isLast: boolean) => void): void;
   /** To be called a few times a second. */
@@ -37,6 +39,7 @@ export function createUpload(
   let queue: Buffer[] = [];
   let discarding: ((isLast: boolean) => void) | undefined;
   let pausedAtMs = 0;
+  let takenBytes = 0;
   const state = { receivedBytes: 0, complete: !hasBody, queuedBytes: 0, paused: false, lastArrivalMs: now() };
 
   const unpause = () => {
@@ -90,10 +93,17 @@ export function createUpload(
       const chunk = queue.shift();
       if (chunk === undefined) return undefined;
       state.queuedBytes -= chunk.length;
+      takenBytes += chunk.length;
       if (state.queuedBytes <= uploadBufferBytes / 2) unpause();
       return chunk;
     },
     queued: () => queue,
+    splice: (start, end, bytes) => {
+      const body = Buffer.concat(queue);
+      const parts = [body.subarray(0, start - takenBytes), bytes, body.subarray(end - takenBytes)];
+      queue = parts.filter((part) => part.length > 0);
+      state.queuedBytes += bytes.length - (end - start);
+    },
     discard: (onBytes) => {
       discarding = onBytes ?? discarding ?? (() => undefined);
       queue = [];

@@ -97,4 +97,19 @@ t.test('the tokens of a streamed chat are counted as they pass', async (t) => {
   const delta = (content: string) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`;
   reader.push(Buffer.from(delta('Hello') + delta('!') + delta('many words at once in one event of 40 bytes')));
   t.equal(reader.summary().passedTokens, 2 + 1 + 11);
+  reader.push(Buffer.from('data: {"choices": [{"delta": {"reasoning": "so it is", "content": "yes!"}}]}\n\n'));
+  t.equal(reader.summary().passedTokens, 2 + 1 + 11 + 3, 'with blanks, and more than one text in an event');
 });
+
+t.test(
+  'a chat whose JSON cannot be read is counted by the bytes that passed; of a transcription none is',
+  async (t) => {
+    for (const [bytes, body] of [
+      [20, '{"choices":[{"messag'],
+      [4_200_020, `{"choices":["${'a'.repeat(4_200_000)}"],"u"`.slice(0, 4_200_020)],
+    ] as const) {
+      t.same(read('application/json', body, 100_000, 'process').summary(), { passedTokens: bytes / 4, finished: true });
+      t.same(read('application/json', body, 100_000).summary(), { finished: true });
+    }
+  },
+);

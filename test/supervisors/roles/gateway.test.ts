@@ -37,6 +37,7 @@ async function setUp(t: Test, gatewayAdmission: 'grants' | 'open' = 'grants') {
     home: temporaryFolder(t),
     providerUrl: `${upstream.url}/v1`,
     providerKey: PROVIDER_KEY,
+    providerCountsStreams: true,
     inferenceListen: { host: '127.0.0.1', port: 1 },
     gatewayListen: { host: '127.0.0.1', port },
     gatewayAdmission,
@@ -171,7 +172,13 @@ t.test('open admission lets everybody in and says so loudly', async (t) => {
 
 t.test('the provider is the one that is set, else OpenAI where there is a key, else our inference role', async (t) => {
   const inferenceListen = { host: '0.0.0.0', port: 8082 };
-  const base = { home: '', inferenceListen, providerUrl: undefined, providerKey: undefined };
+  const base = {
+    home: '',
+    inferenceListen,
+    providerCountsStreams: true,
+    providerUrl: undefined,
+    providerKey: undefined,
+  };
   t.match(providerOf(base, 'ours'), { name: 'inference', baseUrl: 'http://127.0.0.1:8082', isOwn: true });
   t.match(providerOf({ ...base, providerKey: 'k' }, 'ours'), { name: 'openai', baseUrl: 'https://api.openai.com' });
   const own = providerOf({ ...base, providerUrl: 'http://engine:9000/v1' }, 'ours');

@@ -1,13 +1,8 @@
 import t from 'tap';
 import { connectRaw } from '../../fixtures/raw-client.ts';
+import { chatHead, STREAMED_BYTES } from '../../fixtures/relay-routes.ts';
 import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
 import { chunk, form, head, startGateway } from '../../fixtures/test-gateway.ts';
-
-const chat = '/v1/chat/completions';
-const json = ['Content-Type: application/json'];
-/** The head of a chat request. */
-const chatHead = (length: number | undefined, more: readonly string[] = []) =>
-  head(length, more, chat).replace(/Content-Type: multipart.*\r\n/, `${json[0]}\r\n`);
 
 const padding = 'x'.repeat(100_000);
 const requests = {
@@ -51,7 +46,7 @@ t.test('a contradiction that comes when part of the body is with the provider br
   const gateway = await startGateway(t, { providers: { main: upstream.url } });
   const client = await connectRaw(t, gateway.port);
   client.send(chatHead(undefined));
-  client.send(chunk('{"model":"cheap","messages":["'));
+  client.send(chunk(`{"model":"cheap","messages":["${'x'.repeat(STREAMED_BYTES)}`));
   const request = await upstream.next();
   await request.received(10);
   client.send(chunk('"],"model":"expensive"}'));

@@ -1,26 +1,21 @@
 import t from 'tap';
 import { connectRaw } from '../../fixtures/raw-client.ts';
+import { BOTH_ROUTES, STREAMED_BYTES } from '../../fixtures/relay-routes.ts';
 import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
-import { chunk, form, grantOf, head, startGateway } from '../../fixtures/test-gateway.ts';
+import { chunk, grantOf, startGateway } from '../../fixtures/test-gateway.ts';
 
 const sse = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';
-const chatHead = (length: number) =>
-  'POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\n' +
-  `Content-Length: ${length}\r\n\r\n`;
-const ROUTES = {
-  transcription: { head: (length: number) => head(length), body: form({ file: Buffer.alloc(100_000) }) },
-  chat: { head: chatHead, body: Buffer.from(`{"model":"m","stream":true,"x":"${'x'.repeat(100_000)}"}`) },
-};
 const { userId, deviceId, familyId } = grantOf('good', 0);
 
-for (const [name, route] of Object.entries(ROUTES)) {
+for (const { name, ...route } of BOTH_ROUTES) {
   for (const scope of [{ familyId }, { deviceId }, { userId }]) {
     t.test(`${name}: revoking ${Object.keys(scope).join()} ends an upload under way within a second`, async (t) => {
       const upstream = await startScriptedUpstream(t);
       const gateway = await startGateway(t, { providers: { main: upstream.url } });
       const client = await connectRaw(t, gateway.port);
-      client.send(route.head(route.body.length));
-      client.send(route.body.subarray(0, 50_000));
+      const body = route.bodyOf(STREAMED_BYTES + 50_000);
+      client.send(route.head(body.length));
+      client.send(body.subarray(0, STREAMED_BYTES));
       const request = await upstream.next();
       await request.received(40_000);
       const revokedMs = performance.now();
@@ -54,7 +49,7 @@ for (const [name, route] of Object.entries(ROUTES)) {
   });
 }
 
-for (const [name, route] of Object.entries(ROUTES)) {
+for (const { name, ...route } of BOTH_ROUTES) {
   t.test(
     `${name}: one request too many at once is a 429 that reaches no provider, and the next may come when one has ended`,
     async (t) => {

@@ -4,7 +4,13 @@ import { findOverdue } from '../../../transports/proxy/find-overdue.ts';
 const judge = (paused: boolean) => {
   const upload = {
     ...{ receivedBytes: 40, complete: false, queuedBytes: 0, paused, lastArrivalMs: 0 },
-    ...{ take: () => undefined, queued: () => [], discard: () => undefined, poll: () => undefined },
+    ...{
+      take: () => undefined,
+      queued: () => [],
+      splice: () => undefined,
+      discard: () => undefined,
+      poll: () => undefined,
+    },
     release: () => undefined,
   };
   return findOverdue({ nowMs: 61_000, startedMs: 0, upload, leg: undefined, awaitsUpload: true })?.code;

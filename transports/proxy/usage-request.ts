@@ -1,0 +1,77 @@
+/**
+ * Sees to it that the provider counts a streamed chat whose client does not ask for it: holds a body of common size until it is whole, and
+ * changes a larger one while it passes. What is changed is decided in `usage-option.ts`.
+ */
+import { askForUsage, fillReserve, OPTION_BYTES, type BodyChange } from '../../actors/relay/usage-option.ts';
+import type { Provider } from '../../actors/relay/gateway-config.ts';
+import type { JsonShape } from '../../actors/relay/json-body-scanner.ts';
+import { LIMITS } from '../../config/limits.ts';
+import type { RelayRequest } from './relay-request.ts';
+import type { Upload } from './upload.ts';
+
+export interface UsageRequest {
+  /** More of the body must arrive before the call may begin. */
+  mustWait(): boolean;
+  /** The call begins. Returns by how many bytes the body will be longer than the client's. */
+  begin(): number;
+  /** The newest bytes have been read and are not sent yet. */
+  arrived(): void;
+  /** The provider was asked in the client's place: its account is not for the client. */
+  readonly isOurs: boolean;
+}
+
+/** For requests in which nothing is to be asked. */
+const asksNothing: UsageRequest = {
+  mustWait: () => false,
+  begin: () => 0,
+  arrived: () => undefined,
+  isOurs: false,
+};
+
+export function usageRequestFor(
+  { route, framing }: RelayRequest,
+  { countsStreams }: Pick<Provider, 'countsStreams'>,
+  upload: Upload,
+  shape: JsonShape | undefined,
+): UsageRequest {
+  const isChat = route.upstreamPath === '/v1/chat/completions';
+  if (!isChat || countsStreams === false || shape === undefined) return asksNothing;
+  return createUsageRequest(upload, shape, !framing.chunked);
+}
+
+function createUsageRequest(upload: Upload, shape: JsonShape, hasLength: boolean): UsageRequest {
+  let isOurs = false;
+  let hasReserve = false;
+
+  const change = ({ start, end, bytes }: BodyChange): number => {
+    upload.splice(start, end, bytes);
+    return bytes.length - (end - start);
+  };
+
+  const arrived = () => {
+    if (!hasReserve || (shape.closedAt() === undefined && !upload.complete)) return;
+    hasReserve = false;
+    const filled = fillReserve(shape, upload.receivedBytes);
+    isOurs = filled.asks;
+    // Blanks keep a promise of length, which a chunked body does not make.
+    if (filled.asks || hasLength) change(filled);
+  };
+
+  return {
+    mustWait: () => !upload.complete && upload.receivedBytes < LIMITS.relay.uploadBufferBytes,
+    begin: () => {
+      if (upload.complete) {
+        const question = askForUsage(Buffer.concat(upload.queued()), shape);
+        isOurs = question !== undefined;
+        return question === undefined ? 0 : change(question);
+      }
+      hasReserve = true;
+      arrived();
+      return OPTION_BYTES;
+    },
+    arrived,
+    get isOurs() {
+      return isOurs;
+    },
+  };
+}
