@@ -5,7 +5,6 @@ const MARKS: Readonly<Record<ActorSnapshot['status'], string>> = {
   running: '●',
   busy: '◐',
   stuck: '✖',
-  paused: '‖',
   starting: '◌',
   waiting: '◌',
   stopping: '◌',

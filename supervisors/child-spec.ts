@@ -3,7 +3,6 @@ import type { ActorDefinition } from '../actors/kernel/actor.ts';
 import { KernelError } from '../actors/kernel/errors.ts';
 import type { Backoff } from './backoff.ts';
 import type { DynamicChildren } from './dynamic-children.ts';
-import type { FailurePolicy } from './failure-policy.ts';
 
 /** `permanent`: always restarted. `transient`: only after a crash or kill. `temporary`: never. */
 export const RESTART_TYPES = ['permanent', 'transient', 'temporary'] as const;
@@ -35,8 +34,6 @@ export interface SupervisorSpec {
   readonly children: readonly ChildSpec[];
   /** Children that come and go, all alike, added at run time. Only under oneForOne. */
   readonly dynamic?: DynamicChildren;
-  /** What becomes of a child's failed message. Default: the child is restarted. */
-  readonly policy?: FailurePolicy;
 }
 
 interface WorkerOptions {
@@ -71,15 +68,7 @@ export const supervisor = (
 });
 
 const CHILD_KEYS: readonly string[] = ['id', 'start', 'restart', 'shutdownMs', 'type'];
-const SUPERVISOR_KEYS: readonly string[] = [
-  'strategy',
-  'intensity',
-  'periodMs',
-  'backoff',
-  'children',
-  'dynamic',
-  'policy',
-];
+const SUPERVISOR_KEYS: readonly string[] = ['strategy', 'intensity', 'periodMs', 'backoff', 'children', 'dynamic'];
 
 /** Throws KernelError ACTOR_SPEC_INVALID with every problem of the specification, unknown keys included. */
 export function checkSupervisorSpec(spec: SupervisorSpec): void {

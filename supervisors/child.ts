@@ -11,8 +11,6 @@ export class Child {
   actor: LiveActor | undefined = undefined;
   /** Told to stop as soon as those after it have. */
   mustStop = false;
-  /** Set when its policy verdict was to escalate: its exit fails the supervisor. */
-  escalates = false;
   starts = 0;
   /** Consecutive failures, for the backoff. */
   failures = 0;

@@ -7,16 +7,14 @@ import type { ActorDefinition } from '../actors/kernel/actor.ts';
 import { liveActorOf } from '../actors/kernel/context.ts';
 import { KernelError, toError } from '../actors/kernel/errors.ts';
 import { describeExit, isAbnormal, SHUTDOWN, type ExitReason } from '../actors/kernel/exit-reason.ts';
-import { CRASH, type Decision, type Failure } from '../actors/kernel/failure.ts';
 import type { ActorObserver, LiveActor } from '../actors/kernel/kernel.ts';
 import { supervisionOf, type SupervisingBehaviour, type SupervisionView } from '../actors/kernel/supervision-view.ts';
 import { backoffDelayMs, DEFAULT_BACKOFF, hasRecovered } from './backoff.ts';
 import { Child, viewOf } from './child.ts';
 import { checkSupervisorSpec, worker, type SupervisorSpec } from './child-spec.ts';
 import type { DynamicChildOptions, DynamicOwner } from './dynamic-children.ts';
-import { decide, RESTART_POLICY } from './failure-policy.ts';
 import { RestartBudget } from './restart-budget.ts';
-import { SupervisorError } from './supervisor-error.ts';
+import { RestartBudgetExhausted } from './restart-budget-exhausted.ts';
 import { concernedBy } from './strategy.ts';
 
 export interface SupervisorTools {
@@ -51,10 +49,14 @@ class Supervisor implements ActorObserver, DynamicOwner {
   readonly #spec: SupervisorSpec;
   readonly #tools: SupervisorTools;
   readonly #up: () => void;
+  /** Those of the specification, in start order. */
   readonly #children: readonly Child[];
+  readonly #byId: ReadonlyMap<string, Child>;
   readonly #dynamic = new Map<string, Child>();
   readonly #budget: RestartBudget;
-  #phase: 'starting' | 'running' | 'failing' | 'stopping' = 'starting';
+  /** Whether each child of the specification has had its chance to start. */
+  #hasBegun = false;
+  /** Set when it ends its children: called when none is left. */
   #stopped: (() => void) | undefined;
   /** Guards against an event that arrives while another is being acted on. */
   #isAdvancing = false;
@@ -66,6 +68,7 @@ class Supervisor implements ActorObserver, DynamicOwner {
     this.#tools = tools;
     this.#up = up;
     this.#children = spec.children.map((child) => new Child(child, false));
+    this.#byId = new Map(this.#children.map((child) => [child.spec.id, child]));
     this.#budget = new RestartBudget(spec.intensity, spec.periodMs);
   }
 
@@ -100,13 +103,12 @@ class Supervisor implements ActorObserver, DynamicOwner {
 
   /** Ends all children, last first, and resolves when none is left. */
   stop(): Promise<void> {
-    this.#phase = 'stopping';
     this.#spec.dynamic?.detach(this);
     for (const child of this.#children) child.mustStop = true;
-    // Dynamic children are the newest, and equals: they go first, all at once.
-    for (const child of this.#dynamic.values()) this.#stopChild(child);
     return new Promise((resolve) => {
       this.#stopped = resolve;
+      // Dynamic children are the newest, and equals: they go first, all at once.
+      for (const child of this.#dynamic.values()) this.#stopChild(child);
       this.#advance();
     });
   }
@@ -126,24 +128,21 @@ class Supervisor implements ActorObserver, DynamicOwner {
     if (!child.isDynamic) this.#advance();
   }
 
-  failed(actor: LiveActor, failure: Failure): Decision {
-    const verdict = decide(this.#spec.policy ?? RESTART_POLICY, failure);
-    if (verdict.kind === 'retry' || verdict.kind === 'deadLetter' || verdict.kind === 'pause') return verdict;
-    const child = this.#childOf(actor);
-    if (child !== undefined) child.escalates = verdict.kind === 'escalate';
-    return CRASH;
-  }
-
   exited(actor: LiveActor, reason: ExitReason): void {
     const child = this.#childOf(actor);
     if (child === undefined) return;
     child.actor = undefined;
     // One that was about to be stopped for a sibling's sake ended first: that is one restart, not two.
     const wasAsked = child.status === 'stopping' || child.mustStop;
-    if (wasAsked || this.#phase === 'stopping' || this.#phase === 'failing') this.#stoppedAsAsked(child);
+    // A supervisor that is told to stop, gives up or is killed takes its children along: none of them restarts.
+    if (wasAsked || this.#isEnding) this.#stoppedAsAsked(child);
     else this.#endedByItself(child, reason);
     // A dynamic child concerns nobody but the supervisor's own end: twenty thousand of them cost one step each.
     if (!child.isDynamic || this.#dynamic.size === 0) this.#advance();
+  }
+
+  get #isEnding(): boolean {
+    return this.#self.exitReason !== undefined;
   }
 
   #stoppedAsAsked(child: Child): void {
@@ -159,30 +158,16 @@ class Supervisor implements ActorObserver, DynamicOwner {
       this.#forgetIfDynamic(child);
       return;
     }
-    const path = `${this.#self.path}/${child.spec.id}`;
-    if (child.escalates) return this.#fail('FAILURE_ESCALATED', `${path} escalated`, reason);
-    if (!this.#budget.spend(this.#now())) {
-      this.#self.stats.budgetsExhausted += 1;
-      const { intensity, periodMs } = this.#spec;
-      return this.#fail(
-        'RESTART_BUDGET_EXHAUSTED',
-        `${path}: more than ${intensity} restarts in ${periodMs} ms`,
-        reason,
-      );
-    }
-    this.#scheduleRestart(child, reason);
+    if (this.#budget.spend(this.#now())) this.#scheduleRestart(child, reason);
+    else this.#giveUp(child, reason);
   }
 
-  #fail(code: SupervisorError['code'], detail: string, reason: ExitReason): void {
-    this.#phase = 'failing';
+  #giveUp(child: Child, reason: ExitReason): void {
+    const { intensity, periodMs } = this.#spec;
+    const detail = `${this.#self.path}/${child.spec.id}: more than ${intensity} restarts in ${periodMs} ms`;
     const cause = reason.kind === 'crashed' ? reason.error : describeExit(reason);
-    this.#self.kernel.log.error('supervisor gives up', {
-      actor: this.#self.path,
-      code,
-      detail,
-      exit: describeExit(reason),
-    });
-    this.#self.requestStop({ kind: 'crashed', error: new SupervisorError(code, detail, cause) });
+    this.#self.stats.budgetsExhausted += 1;
+    this.#self.requestStop({ kind: 'crashed', error: new RestartBudgetExhausted(detail, cause) });
   }
 
   // --- Restart ---
@@ -248,11 +233,12 @@ class Supervisor implements ActorObserver, DynamicOwner {
 
   /** Stops one more child, the last first. True when none is left to stop. */
   #stopNext(): boolean {
-    if (this.#phase === 'stopping' && this.#dynamic.size > 0) return false;
-    for (const child of [...this.#children].reverse()) {
-      if (child.mustStop && this.#stopChild(child)) return false;
+    if (this.#stopped !== undefined && this.#dynamic.size > 0) return false;
+    for (let index = this.#children.length - 1; index >= 0; index -= 1) {
+      const child = this.#children[index];
+      if (child?.mustStop === true && this.#stopChild(child)) return false;
     }
-    if (this.#phase === 'stopping') this.#stopped?.();
+    this.#stopped?.();
     return true;
   }
 
@@ -270,35 +256,27 @@ class Supervisor implements ActorObserver, DynamicOwner {
     return true;
   }
 
+  /** In order: the first time each waits for those before it, later only where the strategy ties them together. */
   #startNext(): void {
-    for (const [index, child] of this.#children.entries()) {
-      // Asked anew for each: a child that could not even be made may have been one failure too many.
-      if (this.#phase === 'stopping' || this.#phase === 'failing') return;
-      if (child.status === 'waiting' && this.#mayStart(index)) this.#startChild(child);
-    }
-    if (this.#phase === 'starting' && this.#children.every((child) => this.#hasHadItsChance(child))) {
-      this.#phase = 'running';
-      this.#up();
-    }
-  }
-
-  /** One for one: the first time in order, later independently. Otherwise a child needs those before it to be up. */
-  #mayStart(index: number): boolean {
     const { strategy } = this.#spec;
-    if (strategy === 'oneForAll' && this.#children.some(({ status }) => status === 'backoff')) return false;
-    const before = this.#children.slice(0, index);
-    if (strategy !== 'oneForOne') return before.every(({ status }) => status === 'up' || status === 'ended');
-    return this.#phase !== 'starting' || before.every((child) => this.#hasHadItsChance(child));
+    const isTied = strategy !== 'oneForOne';
+    if (strategy === 'oneForAll' && this.#children.some(({ status }) => status === 'backoff')) return;
+    for (const child of this.#children) {
+      if (child.status === 'waiting' && !this.#isEnding) this.#startChild(child);
+      if ((isTied || !this.#hasBegun) && !this.#letsNextStart(child)) return;
+    }
+    if (this.#hasBegun || this.#isEnding) return;
+    this.#hasBegun = true;
+    this.#up();
   }
 
-  #hasHadItsChance(child: Child): boolean {
-    if (child.status === 'up' || child.status === 'ended') return true;
-    return this.#spec.strategy === 'oneForOne' && child.failures > 0;
+  /** One for one, a child that failed has had its chance: those after it do not depend on it. */
+  #letsNextStart({ status, failures }: Child): boolean {
+    return status === 'up' || status === 'ended' || (this.#spec.strategy === 'oneForOne' && failures > 0);
   }
 
   #startChild(child: Child): void {
     child.status = 'starting';
-    child.escalates = false;
     child.starts += 1;
     try {
       const started = child.spec.start();
@@ -307,6 +285,7 @@ class Supervisor implements ActorObserver, DynamicOwner {
       child.actor = this.#self.kernel.spawnUnder(this.#self, child.spec.id, definition, {
         observer: this,
         shutdownMs: child.spec.shutdownMs,
+        restarts: child.starts - 1,
       });
       if (child.starts > 1) child.actor.stats.restarts += 1;
     } catch (error) {
@@ -326,7 +305,7 @@ class Supervisor implements ActorObserver, DynamicOwner {
   }
 
   startDynamic(id: string, start: () => ActorDefinition<never>, options: DynamicChildOptions): LiveActor {
-    const taken = this.#dynamic.has(id) || this.#children.some(({ spec }) => spec.id === id);
+    const taken = this.#dynamic.has(id) || this.#byId.has(id);
     if (taken) throw new KernelError('ACTOR_ID_TAKEN', `${this.#self.path}/${id} is running already`);
     const child = new Child(worker(id, start, { restart: 'temporary', ...options }), true);
     child.status = 'starting';
@@ -352,7 +331,7 @@ class Supervisor implements ActorObserver, DynamicOwner {
 
   /** The child whose present incarnation this is; a late report of an earlier one is nobody's. */
   #childOf(actor: LiveActor): Child | undefined {
-    const child = this.#dynamic.get(actor.id) ?? this.#children.find(({ spec }) => spec.id === actor.id);
+    const child = this.#dynamic.get(actor.id) ?? this.#byId.get(actor.id);
     return child?.actor === actor ? child : undefined;
   }
 

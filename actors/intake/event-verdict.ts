@@ -13,8 +13,6 @@ export type EventVerdict =
 
 export interface EventFailure {
   readonly error: Error;
-  /** Stream the event came from. */
-  readonly messageType: string;
   /** Failed runs so far, this one included: 1 for the first. */
   readonly attempt: number;
 }

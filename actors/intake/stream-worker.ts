@@ -73,7 +73,7 @@ async function run(
 
   const fail = ({ id, fields }: StreamEntry, error: VelloError, code: string) => {
     const attempt = failedRuns(fields) + 1;
-    const verdict = judge({ error, messageType: line.kind, attempt });
+    const verdict = judge({ error, attempt });
     if (verdict.kind === 'pause') {
       line.isTrusted = false;
       throw error;

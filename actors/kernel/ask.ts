@@ -1,17 +1,17 @@
-/** Asks in flight: each settles once, by an answer, its deadline, or the end of its target, whichever comes first. */
+/** Asks in flight: each settles once, by an answer, its deadline, or the end of whoever was to answer, whichever comes first. */
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
 import { AskError, type AskErrorCode } from './errors.ts';
+import { LinkedList, type Link } from './linked-list.ts';
 import type { Reply } from './ref.ts';
-import { Ring } from './ring.ts';
 import type { AskOutcome, TypeStats } from './type-stats.ts';
 
 export interface AskTarget {
   readonly path: string;
   readonly type: string;
   readonly stats: TypeStats;
-  /** Asks that wait for this target: lets its end skip the search when there are none. */
-  openAsks: number;
+  /** Those that wait for this target; made at the first. */
+  openAsks: PendingAsks | undefined;
 }
 
 const OUTCOME_OF: Readonly<Record<AskErrorCode, AskOutcome>> = {
@@ -24,20 +24,26 @@ class PendingAsk<R> implements Reply<R> {
   readonly promise: Promise<R>;
   readonly target: AskTarget;
   readonly startMs: number;
+  readonly lane: Lane;
   outcome: AskOutcome | undefined;
   readonly #asks: Asks;
+  readonly #inLane: Link<PendingAsk<never>>;
+  readonly #ofTarget: Link<PendingAsk<never>>;
   #resolve!: (value: R) => void;
   #reject!: (error: Error) => void;
 
-  constructor(asks: Asks, target: AskTarget, startMs: number) {
+  constructor(asks: Asks, target: AskTarget, lane: Lane, startMs: number) {
     this.#asks = asks;
     this.target = target;
+    this.lane = lane;
     this.startMs = startMs;
     this.promise = new Promise<R>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    target.openAsks += 1;
+    const self = this as unknown as PendingAsk<never>;
+    this.#inLane = lane.open.push(self);
+    this.#ofTarget = (target.openAsks ??= new LinkedList()).push(self);
   }
 
   ok(value: R): void {
@@ -58,15 +64,19 @@ class PendingAsk<R> implements Reply<R> {
       return false;
     }
     this.outcome = outcome;
-    this.target.openAsks -= 1;
+    this.lane.open.remove(this.#inLane);
+    this.target.openAsks?.remove(this.#ofTarget);
     this.#asks.settled(this.target, outcome, this.startMs);
     return true;
   }
 }
 
+export type PendingAsks = LinkedList<PendingAsk<never>>;
+
 /** All asks of one duration expire in the order they were made, so one timer for the oldest serves them all. */
 interface Lane {
-  readonly waiting: Ring<PendingAsk<never>>;
+  readonly open: PendingAsks;
+  readonly timeoutMs: number;
   timer: Timer | undefined;
 }
 
@@ -81,21 +91,27 @@ export class Asks {
   }
 
   open<R>(target: AskTarget, timeoutMs: number): PendingAsk<R> {
-    const ask = new PendingAsk<R>(this, target, this.#clock.monotonicMs());
     let lane = this.#lanes.get(timeoutMs);
-    if (lane === undefined) this.#lanes.set(timeoutMs, (lane = { waiting: new Ring(), timer: undefined }));
-    dropSettled(lane);
-    lane.waiting.push(ask as unknown as PendingAsk<never>);
-    this.#arm(lane, timeoutMs);
+    if (lane === undefined) {
+      lane = { open: new LinkedList(), timeoutMs, timer: undefined };
+      this.#lanes.set(timeoutMs, lane);
+    }
+    const ask = new PendingAsk<R>(this, target, lane, this.#clock.monotonicMs());
+    if (lane.timer === undefined) this.#arm(lane);
     return ask;
   }
 
   /** Fails every ask that waits for `target`. */
   targetStopped(target: AskTarget): void {
-    if (target.openAsks === 0) return;
-    for (const lane of this.#lanes.values()) {
-      for (const ask of lane.waiting.toArray()) if (ask.target === target) ask.expire('ASK_TARGET_STOPPED');
-    }
+    const open = target.openAsks;
+    for (let ask = open?.oldest; ask !== undefined; ask = open?.oldest) ask.expire('ASK_TARGET_STOPPED');
+  }
+
+  /** Fails the ask that a lost message was to answer: the message itself, or one of its fields. It may be another actor's. */
+  messageLost(message: unknown): void {
+    if (typeof message !== 'object' || message === null) return;
+    const carried = message instanceof PendingAsk ? [message] : Object.values(message);
+    for (const value of carried) if (value instanceof PendingAsk) value.expire('ASK_TARGET_STOPPED');
   }
 
   settled(target: AskTarget, outcome: AskOutcome, startMs: number): void {
@@ -112,29 +128,22 @@ export class Asks {
     this.#lanes.clear();
   }
 
-  #arm(lane: Lane, timeoutMs: number): void {
-    const oldest = lane.waiting.peek();
-    if (lane.timer !== undefined || oldest === undefined) return;
-    const leftMs = Math.max(0, oldest.startMs + timeoutMs - this.#clock.monotonicMs());
+  #arm(lane: Lane): void {
+    const oldest = lane.open.oldest;
+    if (oldest === undefined) return;
+    const leftMs = Math.max(0, oldest.startMs + lane.timeoutMs - this.#clock.monotonicMs());
     lane.timer = this.#clock.setTimer(leftMs, () => {
       lane.timer = undefined;
-      this.#expireDue(lane, timeoutMs);
-      if (lane.waiting.size === 0) this.#lanes.delete(timeoutMs);
-      else this.#arm(lane, timeoutMs);
+      this.#expireDue(lane);
+      if (lane.open.oldest === undefined) this.#lanes.delete(lane.timeoutMs);
+      else this.#arm(lane);
     });
   }
 
-  #expireDue(lane: Lane, timeoutMs: number): void {
-    const nowMs = this.#clock.monotonicMs();
-    for (let ask = lane.waiting.peek(); ask !== undefined; ask = lane.waiting.peek()) {
-      if (ask.outcome === undefined && ask.startMs + timeoutMs > nowMs) return;
-      lane.waiting.shift();
+  #expireDue(lane: Lane): void {
+    const dueMs = this.#clock.monotonicMs() - lane.timeoutMs;
+    for (let ask = lane.open.oldest; ask !== undefined && ask.startMs <= dueMs; ask = lane.open.oldest) {
       ask.expire('ASK_TIMEOUT');
     }
   }
-}
-
-/** Answered asks leave from the front as new ones come, so that a lane holds about what is really open. */
-function dropSettled(lane: Lane): void {
-  while (lane.waiting.peek()?.outcome !== undefined) lane.waiting.shift();
 }

@@ -1,10 +1,9 @@
 /** What an actor's own code is handed: a view of its incarnation that a definition's type makes precise. */
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { ActorContext, ActorDefinition, ActorTimers } from './actor.ts';
+import type { ActorContext, ActorTimers } from './actor.ts';
 import { NORMAL, type ExitReason } from './exit-reason.ts';
 import type { LiveActor } from './kernel.ts';
-import { WITHDRAWN } from './notice.ts';
 import type { Ref } from './ref.ts';
 
 export const createContext = (actor: LiveActor): ActorContext<never> => new Context(actor);
@@ -41,27 +40,6 @@ class Context implements ActorContext<never> {
 
   get timers(): ActorTimers<never> {
     return this.actor.timers;
-  }
-
-  watch(target: Ref<never>, message: (reason: ExitReason) => never): () => void {
-    const actor = this.actor;
-    let isWithdrawn = false;
-    const watch: { isOver: boolean; forget?: () => void } = { isOver: false };
-    const unwatch = (target as unknown as LiveActor).onExit((reason) => {
-      watch.isOver = true;
-      watch.forget?.();
-      actor.post({ attempt: 0, take: () => (isWithdrawn ? WITHDRAWN : message(reason)) });
-    });
-    if (!watch.isOver) watch.forget = actor.beforeGone(unwatch);
-    return () => {
-      isWithdrawn = true;
-      unwatch();
-      watch.forget?.();
-    };
-  }
-
-  spawn<C>(id: string, definition: ActorDefinition<C>): Ref<C> {
-    return this.actor.kernel.spawnUnder(this.actor, id, definition);
   }
 
   stop(reason: ExitReason = NORMAL): void {

@@ -2,15 +2,7 @@
 import type { Clock } from '../ports/clock.ts';
 import { Ring } from './ring.ts';
 
-/** `failed`: its handler failed and the supervisor's policy gave the message up. */
-export const DEAD_LETTER_REASONS = [
-  'stopped',
-  'stale_incarnation',
-  'mailbox_full',
-  'expired_ask',
-  'unknown',
-  'failed',
-] as const;
+export const DEAD_LETTER_REASONS = ['stopped', 'stale_incarnation', 'mailbox_full', 'expired_ask', 'unknown'] as const;
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
 export interface DeadLetter {
@@ -46,7 +38,6 @@ export class DeadLetterOffice implements DeadLetters {
     mailbox_full: 0,
     expired_ask: 0,
     unknown: 0,
-    failed: 0,
   };
   readonly #clock: Clock;
   readonly #last = new Ring<DeadLetter>();

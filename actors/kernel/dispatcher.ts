@@ -72,6 +72,12 @@ export class Dispatcher {
     this.#nact.wake();
   }
 
+  /** Monotonic milliseconds now, as exact as the boundaries between turns while actors run. */
+  readMs(): number {
+    if (!this.#awake) this.nowMs = this.#clock.monotonicMs();
+    return this.nowMs;
+  }
+
   noteSuspension(): void {
     this.#suspensions += 1;
   }

@@ -4,7 +4,8 @@ export type ExitReason =
   | { readonly kind: 'normal' }
   | { readonly kind: 'shutdown' }
   | { readonly kind: 'killed'; readonly why: string }
-  | { readonly kind: 'crashed'; readonly error: Error };
+  /** `messageType`: of the message whose handling failed; `start` when it failed to start. */
+  | { readonly kind: 'crashed'; readonly error: Error; readonly messageType?: string };
 
 export const NORMAL: ExitReason = { kind: 'normal' };
 export const SHUTDOWN: ExitReason = { kind: 'shutdown' };

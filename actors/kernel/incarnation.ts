@@ -1,18 +1,19 @@
 /**
- * How one incarnation of an actor begins and ends: its start, its children, those who watch it, its orderly stop and its kill.
- * Each happens once; a restart is a new incarnation. Message handling is in `cell.ts`.
+ * How one incarnation of an actor begins and ends: its start, its orderly stop, its kill, and who is told. Each happens once; a
+ * restart is a new incarnation. Message handling is in `cell.ts`.
  */
+import type { Timer } from '../ports/clock.ts';
 import type { ActorDefinition, Behaviour } from './actor.ts';
+import type { PendingAsks } from './ask.ts';
 import { createContext } from './context.ts';
 import { toError } from './errors.ts';
 import { describeExit, isAbnormal, SHUTDOWN, type ExitReason } from './exit-reason.ts';
-import type { ActorPhase, Kernel, LiveActor, SpawnOptions } from './kernel.ts';
-import type { Timer } from '../ports/clock.ts';
+import type { ActorState, Kernel, LiveActor, SpawnOptions } from './kernel.ts';
 import { isSupervising } from './supervision-view.ts';
 import { CellTimers } from './timers.ts';
 import type { TypeStats } from './type-stats.ts';
 
-/** For children outside any supervisor's specification. */
+/** For roots, unless they are supervisors. */
 const DEFAULT_SHUTDOWN_MS = 5000;
 const NO_OPTIONS: SpawnOptions = {};
 
@@ -24,29 +25,16 @@ export abstract class Incarnation {
   readonly options: SpawnOptions;
   readonly stats: TypeStats;
   readonly incarnation: number;
-  phase: ActorPhase = 'starting';
+  state: ActorState = 'new';
   behaviour: Behaviour<never> | undefined = undefined;
   children: Map<string, LiveActor> | undefined = undefined;
   exitReason: ExitReason | undefined = undefined;
-  openAsks = 0;
-  /** The actor's own code returned a promise that is not settled yet; it gets no turn until then. */
-  isSuspended = false;
-  /** Type of the message whose failure ended it; undefined when it failed to start, or did not fail. */
-  protected crashedOn: string | undefined = undefined;
+  openAsks: PendingAsks | undefined = undefined;
   #timers: CellTimers | undefined = undefined;
   #abort: AbortController | undefined = undefined;
-  /** Those told of this actor's end. */
-  #watchers: Set<(reason: ExitReason) => void> | undefined = undefined;
-  /** What this actor's end undoes elsewhere: its own watches. */
-  #undos: Set<() => void> | undefined = undefined;
-  /** Runs from the request to stop until the end, when that takes more than one turn. */
+  #onExit: ((reason: ExitReason) => void)[] | undefined = undefined;
+  /** Runs from the moment its end must wait for its own code. */
   #deadline: Timer | undefined = undefined;
-  #childrenToStop: LiveActor[] | undefined = undefined;
-  #stoppingChild: LiveActor | undefined = undefined;
-  #ending: 'not yet' | 'children' | 'own' = 'not yet';
-  #isStopCalled = false;
-  #wasRunning = false;
-  #endedWithParent = false;
 
   constructor(
     kernel: Kernel,
@@ -80,23 +68,24 @@ export abstract class Incarnation {
   }
 
   get timers(): CellTimers {
-    this.#timers ??= new CellTimers(this.kernel.clock, (notice) => this.self.post(notice));
+    this.#timers ??= new CellTimers(this.kernel.clock, () => this.scheduleIfNeeded());
     if (this.exitReason !== undefined) this.#timers.close();
+    return this.#timers;
+  }
+
+  /** Undefined for an actor that never asked for a timer. */
+  protected get openedTimers(): CellTimers | undefined {
     return this.#timers;
   }
 
   protected abstract readonly self: LiveActor;
   /** Asks for a turn, if something is left to do and none was asked for. */
   protected abstract scheduleIfNeeded(): void;
-  /** Marks the begin and end of waiting for a promise of the actor's own code. */
+  /** Marks the begin and end of waiting for a promise of the start or of a handler. */
   protected abstract beginWait(): void;
   protected abstract endWait(): void;
-  /** Both lanes to the dead letters. */
+  /** What is undone or unread goes to the dead letters. */
   protected abstract discardMessages(): void;
-
-  protected get isEnding(): boolean {
-    return this.#ending !== 'not yet';
-  }
 
   // --- Start ---
 
@@ -106,22 +95,43 @@ export abstract class Incarnation {
       if (!('then' in started)) return this.#started(started);
       this.beginWait();
       started.then(
-        (behaviour) => {
-          if (this.phase === 'stopped') this.#releaseUnwaited(behaviour);
-          else this.#startSettled(() => this.#started(behaviour));
-        },
-        (error: unknown) => this.#startSettled(() => this.#startFailed(error)),
+        (behaviour) => this.#startSettled(behaviour),
+        (error: unknown) => this.#startRejected(error),
       );
     } catch (error) {
-      this.#startFailed(error);
+      this.failed('start', error);
     }
   }
 
-  #startSettled(then: () => void): void {
-    if (this.phase === 'stopped') return;
-    this.isSuspended = false;
-    then();
+  #startSettled(behaviour: Behaviour<never>): void {
+    if (this.state === 'stopped') return this.#releaseUnwaited(behaviour);
+    this.behaviour = behaviour;
     this.endWait();
+    this.#started(behaviour);
+  }
+
+  #startRejected(error: unknown): void {
+    if (this.state === 'stopped') return;
+    this.endWait();
+    this.failed('start', error);
+  }
+
+  #started(behaviour: Behaviour<never>): void {
+    this.behaviour = behaviour;
+    this.stats.started += 1;
+    // Told to stop while starting: what `start` took must still be released, so the end follows in its own turn.
+    if (this.exitReason !== undefined) return;
+    this.state = 'running';
+    this.options.observer?.started(this.self);
+    this.scheduleIfNeeded();
+  }
+
+  /** Its own code failed: the incarnation ends. One that is told to stop already ends as it was told. */
+  protected failed(messageType: string, thrown: unknown): void {
+    const error = toError(thrown);
+    this.stats.failures += 1;
+    if (this.exitReason === undefined) this.requestStop({ kind: 'crashed', error, messageType });
+    else this.kernel.log.warn('actor failed while it stopped', { actor: this.path, message: messageType, error });
   }
 
   /** What a killed incarnation took, it gives back: its successor may need that very port. Nobody waits for it. */
@@ -130,48 +140,31 @@ export abstract class Incarnation {
     released.catch((error: unknown) => this.#reportStopFailure(error));
   }
 
-  #started(behaviour: Behaviour<never>): void {
-    this.behaviour = behaviour;
-    this.stats.started += 1;
-    // Told to stop while starting: what `start` took must still be released, so the end follows in its own turn.
-    if (this.phase !== 'starting') return;
-    this.phase = 'running';
-    this.#wasRunning = true;
-    if (this.definition.passivateAfterMs !== undefined) this.kernel.watchdog.addIdler(this.self);
-    this.options.observer?.started(this.self);
-  }
-
-  #startFailed(thrown: unknown): void {
-    const error = toError(thrown);
-    this.stats.failures += 1;
-    this.kernel.log.warn('actor failed to start', { actor: this.path, error: error.message });
-    this.requestStop({ kind: 'crashed', error });
-  }
-
   // --- End ---
 
   requestStop(reason: ExitReason): void {
     if (this.exitReason !== undefined) return;
     this.exitReason = reason;
-    this.phase = 'stopping';
     this.#abort?.abort();
     this.#timers?.close();
-    if (this.isSuspended) this.armDeadline();
-    this.scheduleIfNeeded();
+    if (this.state === 'starting' || this.state === 'handling') {
+      this.state = 'finishing';
+      this.armDeadline();
+    } else {
+      this.state = 'leaving';
+      this.scheduleIfNeeded();
+    }
   }
 
-  /** The end itself, in a turn of its own: children, then the behaviour's `stop`, then the farewell. */
+  /** The end itself, in a turn of its own: the behaviour's `stop`, then the farewell. */
   protected runEnd(): void {
-    this.#ending = 'children';
-    if (!isSupervising(this.behaviour) && this.#stopNewestChild()) return this.armDeadline();
-    this.#ending = 'own';
-    this.#isStopCalled = true;
+    this.state = 'ending';
     try {
       const stopped = this.behaviour?.stop?.(this.exitReason ?? SHUTDOWN);
-      if (stopped === undefined) return this.#finishAfterChildren();
+      if (stopped === undefined) return this.#finish();
       this.armDeadline();
       stopped.then(
-        () => this.#finishAfterChildren(),
+        () => this.#finish(),
         (error: unknown) => this.#stopFailed(error),
       );
     } catch (error) {
@@ -180,9 +173,9 @@ export abstract class Incarnation {
   }
 
   #stopFailed(error: unknown): void {
-    if (this.phase === 'stopped') return;
+    if (this.state === 'stopped') return;
     this.#reportStopFailure(error);
-    this.#finishAfterChildren();
+    this.#finish();
   }
 
   #reportStopFailure(error: unknown): void {
@@ -190,49 +183,12 @@ export abstract class Incarnation {
     this.kernel.log.error('actor failed to stop', { actor: this.path, error: toError(error).message });
   }
 
-  /** One at a time, each before those it may rely on. No child can be added any more, so the list is made once. */
-  #stopNewestChild(): boolean {
-    this.#childrenToStop ??= [...(this.children?.values() ?? [])];
-    for (let newest = this.#childrenToStop.pop(); newest !== undefined; newest = this.#childrenToStop.pop()) {
-      if (newest.phase === 'stopped') continue;
-      this.#stoppingChild = newest;
-      newest.requestStop(SHUTDOWN);
-      return true;
-    }
-    return false;
-  }
-
-  openChildren(): Map<string, LiveActor> {
-    return (this.children ??= new Map<string, LiveActor>());
-  }
-
-  childGone(child: LiveActor): void {
-    this.children?.delete(child.id);
-    if (this.#ending === 'children' && child === this.#stoppingChild) this.runEnd();
-  }
-
-  /** A behaviour that ends its own children may have left some behind, for example after its `stop` failed. */
-  #finishAfterChildren(): void {
-    if (this.phase === 'stopped') return;
-    this.#killChildren('their parent ended');
-    this.#finish();
-  }
-
   kill(why: string, withParent = false): void {
-    if (this.phase === 'stopped') return;
-    this.#endedWithParent = withParent;
-    const mustRelease = !this.#isStopCalled;
+    if (this.state === 'stopped') return;
+    const unreleased = this.state === 'ending' ? undefined : this.behaviour;
     this.exitReason = { kind: 'killed', why };
-    this.#ending = 'own';
-    this.#isStopCalled = true;
-    this.#killChildren(why);
-    this.#finish();
-    if (mustRelease && this.behaviour !== undefined) this.#releaseUnwaited(this.behaviour);
-  }
-
-  #killChildren(why: string): void {
-    if (this.children === undefined) return;
-    for (const child of [...this.children.values()].reverse()) child.kill(why, true);
+    this.#finish(withParent);
+    if (unreleased !== undefined) this.#releaseUnwaited(unreleased);
   }
 
   protected armDeadline(): void {
@@ -241,62 +197,48 @@ export abstract class Incarnation {
     this.#deadline = this.kernel.clock.setTimer(shutdownMs, () => this.kill(`did not stop within ${shutdownMs} ms`));
   }
 
-  #finish(): void {
+  /** `withParent`: the parent's end is reported, this one is not. */
+  #finish(withParent = false): void {
+    if (this.state === 'stopped') return;
     const reason = this.exitReason ?? SHUTDOWN;
-    this.#report(reason);
-    this.phase = 'stopped';
-    this.exitReason = reason;
-    this.isSuspended = false;
+    // A supervisor ends its own children; one whose `stop` failed, or that is killed, leaves some behind.
+    for (const child of [...(this.children?.values() ?? [])].reverse()) child.kill('its supervisor ended', true);
+    if (isAbnormal(reason) && !withParent) this.#report(reason);
+    this.state = 'stopped';
     this.#deadline?.cancel();
     this.#abort?.abort();
     this.#timers?.close();
-    this.kernel.watchdog.forget(this.self);
+    this.kernel.watchdog.handlerEnded(this.self);
     this.discardMessages();
     this.kernel.asks.targetStopped(this);
-    for (const undo of this.#undos ?? []) undo();
     this.stats.live -= 1;
     this.stats.stopped[reason.kind] += 1;
-    this.#tellOfEnd(reason);
-  }
-
-  #tellOfEnd(reason: ExitReason): void {
-    if (this.parent === undefined) this.kernel.roots.delete(this.id);
-    const watchers = [...(this.#watchers ?? [])];
-    this.#watchers = undefined;
-    for (const notify of watchers) notify(reason);
-    this.parent?.childGone(this.self);
-    this.options.observer?.exited(this.self, reason, this.#wasRunning);
+    (this.parent === undefined ? this.kernel.roots : this.parent.openChildren()).delete(this.id);
+    for (const notify of this.#onExit ?? []) notify(reason);
+    this.options.observer?.exited(this.self, reason);
   }
 
   /** One report for each end that nobody asked for, of whatever kind of child; what comes of it is its supervisor's line. */
   #report(reason: ExitReason): void {
-    if (!isAbnormal(reason) || this.#endedWithParent) return;
     this.kernel.log.error('actor crashed', {
       actor: this.path,
       type: this.type,
       incarnation: this.incarnation,
+      restarts: this.options.restarts ?? 0,
       exit: describeExit(reason),
-      ...(this.crashedOn !== undefined && { message: this.crashedOn }),
       mailboxDepth: this.self.mailboxDepth,
-      ...(reason.kind === 'crashed' && { error: reason.error }),
+      ...(reason.kind === 'crashed' && { message: reason.messageType, error: reason.error }),
+      ...(reason.kind === 'killed' && { message: this.self.inFlight?.messageType }),
     });
   }
 
-  // --- Watching ---
-
-  onExit(notify: (reason: ExitReason) => void): () => void {
-    if (this.phase === 'stopped') {
-      notify(this.exitReason ?? SHUTDOWN);
-      return () => undefined;
-    }
-    const watchers = (this.#watchers ??= new Set());
-    watchers.add(notify);
-    return () => watchers.delete(notify);
+  /** Calls back once with the final reason, at once when already stopped. */
+  onExit(notify: (reason: ExitReason) => void): void {
+    if (this.state === 'stopped') notify(this.exitReason ?? SHUTDOWN);
+    else (this.#onExit ??= []).push(notify);
   }
 
-  beforeGone(undo: () => void): () => void {
-    const undos = (this.#undos ??= new Set());
-    undos.add(undo);
-    return () => undos.delete(undo);
+  openChildren(): Map<string, LiveActor> {
+    return (this.children ??= new Map<string, LiveActor>());
   }
 }

@@ -1,9 +1,12 @@
-/** The bounded data lane of one actor: keeps order, and applies the definition's overflow policy when full. */
-import type { ActorDefinition, Overflow } from './actor.ts';
+/** The bounded data lane of one actor: messages in order, each with the time since which it waits. */
+import type { ActorDefinition } from './actor.ts';
 import { KernelError } from './errors.ts';
-import { Ring } from './ring.ts';
 
 export const DEFAULT_CAPACITY = 4096;
+
+const SMALLEST = 8;
+/** An emptied mailbox gives back what a burst made it grow to, so that an idle actor stays small. */
+const KEPT_WHEN_EMPTY = 64;
 
 /** Throws KernelError ACTOR_SPEC_INVALID unless the definition's mailbox capacity is a positive integer. */
 export function checkMailbox(definition: ActorDefinition<never>): void {
@@ -12,70 +15,67 @@ export function checkMailbox(definition: ActorDefinition<never>): void {
   throw new KernelError('ACTOR_SPEC_INVALID', `${definition.type}: mailbox.capacity must be a positive integer`);
 }
 
-/** `merged`: accepted in place of the waiting message with its key. */
-export type PushResult = 'stored' | 'merged' | 'full';
-
 export class Mailbox<M> {
-  readonly #ring = new Ring<M>();
   readonly #capacity: number;
-  readonly #overflow: Overflow<M>;
-  /** Key to the running number of its waiting message; only under coalesceBy. */
-  #keys: Map<string, number> | undefined;
-  #taken = 0;
+  #messages: (M | undefined)[] = new Array<M | undefined>(SMALLEST);
+  /** Beside its message. A list of its own, because numbers among objects are boxed. */
+  #sinceMs = new Float64Array(SMALLEST);
+  #mask = SMALLEST - 1;
+  #head = 0;
+  #size = 0;
 
-  constructor(capacity = DEFAULT_CAPACITY, overflow: Overflow<M> = 'reject') {
+  constructor(capacity = DEFAULT_CAPACITY) {
     this.#capacity = capacity;
-    this.#overflow = overflow;
   }
 
   get size(): number {
-    return this.#ring.size;
+    return this.#size;
   }
 
-  /** Whether the owner is to make room by taking the oldest message when `push` finds the mailbox full. */
-  get givesWay(): boolean {
-    return this.#overflow === 'drop-oldest';
+  get isFull(): boolean {
+    return this.#size >= this.#capacity;
   }
 
-  push(message: M): PushResult {
-    const overflow = this.#overflow;
-    if (typeof overflow === 'object') return this.#pushKeyed(message, overflow.coalesceBy(message));
-    if (this.#ring.size < this.#capacity) {
-      this.#ring.push(message);
-      return 'stored';
-    }
-    return 'full';
+  /** Since when the oldest message waits; meaningless when empty. */
+  get oldestSinceMs(): number {
+    return this.#sinceMs[this.#head] as number;
   }
 
+  /** Stores a message, in a mailbox that is not full. */
+  push(message: M, sinceMs: number): void {
+    if (this.#size > this.#mask) this.#grow();
+    const slot = (this.#head + this.#size) & this.#mask;
+    this.#messages[slot] = message;
+    this.#sinceMs[slot] = sinceMs;
+    this.#size += 1;
+  }
+
+  /** The oldest message; undefined when empty. */
   shift(): M | undefined {
-    if (this.#ring.size === 0) return undefined;
-    const message = this.#ring.shift() as M;
-    if (this.#keys !== undefined) this.#forgetKey(message);
+    if (this.#size === 0) return undefined;
+    const message = this.#messages[this.#head];
+    this.#messages[this.#head] = undefined;
+    this.#head = (this.#head + 1) & this.#mask;
+    this.#size -= 1;
+    if (this.#size === 0 && this.#mask >= KEPT_WHEN_EMPTY) this.#resize(SMALLEST);
     return message;
   }
 
-  clear(): void {
-    this.#ring.clear();
-    this.#keys = undefined;
+  #grow(): void {
+    this.#resize((this.#mask + 1) * 2);
   }
 
-  #pushKeyed(message: M, key: string | undefined): PushResult {
-    const waiting = key === undefined ? undefined : this.#keys?.get(key);
-    if (waiting !== undefined) {
-      this.#ring.replace(waiting - this.#taken, message);
-      return 'merged';
+  #resize(slots: number): void {
+    const messages = new Array<M | undefined>(slots);
+    const sinceMs = new Float64Array(slots);
+    for (let i = 0; i < this.#size; i += 1) {
+      const slot = (this.#head + i) & this.#mask;
+      messages[i] = this.#messages[slot];
+      sinceMs[i] = this.#sinceMs[slot] as number;
     }
-    if (this.#ring.size >= this.#capacity) return 'full';
-    this.#keys ??= new Map();
-    if (key !== undefined) this.#keys.set(key, this.#taken + this.#ring.size);
-    this.#ring.push(message);
-    return 'stored';
-  }
-
-  #forgetKey(message: M): void {
-    const overflow = this.#overflow;
-    const key = typeof overflow === 'object' ? overflow.coalesceBy(message) : undefined;
-    if (key !== undefined && this.#keys?.get(key) === this.#taken) this.#keys.delete(key);
-    this.#taken += 1;
+    this.#messages = messages;
+    this.#sinceMs = sinceMs;
+    this.#mask = slots - 1;
+    this.#head = 0;
   }
 }

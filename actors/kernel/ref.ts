@@ -19,7 +19,8 @@ export interface Ref<M> {
   tell(message: M): TellResult;
   /**
    * Sends the message that `message` builds around a reply, and resolves to the answer.
-   * Rejects with AskError: ASK_TIMEOUT after `timeoutMs`, ASK_TARGET_STOPPED at once when the target ends, ASK_MAILBOX_FULL.
+   * Rejects with AskError: ASK_TIMEOUT after `timeoutMs`, ASK_TARGET_STOPPED at once when the target ends, or whoever
+   * took the message over ends with it in its mailbox; ASK_MAILBOX_FULL.
    */
   ask<R>(message: (reply: Reply<R>) => M, timeoutMs: number): Promise<R>;
 }

@@ -20,14 +20,6 @@ export class Ring<T> {
     this.#size += 1;
   }
 
-  /** Puts a value in front of all others. */
-  unshift(value: T): void {
-    if (this.#size > this.#mask) this.#grow();
-    this.#head = (this.#head - 1) & this.#mask;
-    this.#slots[this.#head] = value;
-    this.#size += 1;
-  }
-
   /** The oldest value; undefined when empty. */
   shift(): T | undefined {
     if (this.#size === 0) return undefined;
@@ -35,18 +27,8 @@ export class Ring<T> {
     this.#slots[this.#head] = undefined;
     this.#head = (this.#head + 1) & this.#mask;
     this.#size -= 1;
-    if (this.#size === 0 && this.#mask >= KEPT_WHEN_EMPTY) this.clear();
+    if (this.#size === 0 && this.#mask >= KEPT_WHEN_EMPTY) this.#shrink();
     return value;
-  }
-
-  /** Overwrites the value `position` places behind the oldest. */
-  replace(position: number, value: T): void {
-    this.#slots[(this.#head + position) & this.#mask] = value;
-  }
-
-  /** The oldest value, left in place; undefined when empty. */
-  peek(): T | undefined {
-    return this.#slots[this.#head];
   }
 
   /** A copy, oldest first. */
@@ -56,11 +38,10 @@ export class Ring<T> {
     return copy;
   }
 
-  clear(): void {
+  #shrink(): void {
     this.#slots = new Array<T | undefined>(SMALLEST);
     this.#mask = SMALLEST - 1;
     this.#head = 0;
-    this.#size = 0;
   }
 
   #grow(): void {

@@ -4,11 +4,10 @@
  */
 import { DEAD_LETTER_REASONS, type DeadLetter } from './dead-letters.ts';
 import { toError } from './errors.ts';
-import type { Kernel, LiveActor } from './kernel.ts';
+import type { ActorState, Kernel, LiveActor } from './kernel.ts';
 import { supervisionOf, type ChildView } from './supervision-view.ts';
 
-export type ActorStatus =
-  'waiting' | 'starting' | 'running' | 'busy' | 'stuck' | 'paused' | 'stopping' | 'backoff' | 'ended';
+export type ActorStatus = 'waiting' | 'starting' | 'running' | 'busy' | 'stuck' | 'stopping' | 'backoff' | 'ended';
 
 export interface ActorSnapshot {
   readonly id: string;
@@ -52,6 +51,15 @@ export interface SystemSnapshot {
   readonly deadLetters: { readonly counts: Readonly<Record<string, number>>; readonly recent: readonly DeadLetter[] };
   readonly tree: readonly ActorSnapshot[];
 }
+
+const OUTSIDE_WORK: Readonly<Record<Exclude<ActorState, 'running' | 'handling'>, ActorStatus>> = {
+  new: 'starting',
+  starting: 'starting',
+  finishing: 'stopping',
+  leaving: 'stopping',
+  ending: 'stopping',
+  stopped: 'ended',
+};
 
 /** More siblings of one type than this become a group. */
 const LISTED_SIBLINGS = 24;
@@ -171,10 +179,8 @@ class Camera {
 
   #statusOf(actor: LiveActor): ActorStatus {
     if (actor.isStuck) return 'stuck';
-    if (actor.phase === 'stopped') return 'ended';
-    if (actor.phase !== 'running') return actor.phase;
-    if (actor.isPaused) return 'paused';
-    const { inFlight } = actor;
+    const { state, inFlight } = actor;
+    if (state !== 'running' && state !== 'handling') return OUTSIDE_WORK[state];
     return inFlight !== undefined && this.#nowMs - inFlight.sinceMs > this.#busyLimitMs(actor) ? 'busy' : 'running';
   }
 

@@ -1,9 +1,13 @@
-/** One actor's timers. A fired timer waits in the control lane; cancelling it withdraws it from there too. */
+/**
+ * One actor's timers, and the lane of those that have fired: it goes before the mailbox and drops nothing, yet stays
+ * small, since a timer that waits in it does not wait there twice.
+ */
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { ActorTimers } from './actor.ts';
-import { WITHDRAWN, type Notice } from './notice.ts';
+import { Ring } from './ring.ts';
 
 interface Entry {
+  readonly key: string;
   readonly message: unknown;
   /** 0 for a single shot. */
   readonly periodMs: number;
@@ -16,13 +20,15 @@ interface Entry {
 
 export class CellTimers implements ActorTimers<unknown> {
   readonly #clock: Clock;
-  readonly #post: (notice: Notice) => void;
+  readonly #onFired: () => void;
   readonly #entries = new Map<string, Entry>();
+  readonly #fired = new Ring<Entry>();
+  #waiting = 0;
   #isClosed = false;
 
-  constructor(clock: Clock, post: (notice: Notice) => void) {
+  constructor(clock: Clock, onFired: () => void) {
     this.#clock = clock;
-    this.#post = post;
+    this.#onFired = onFired;
   }
 
   once(key: string, delayMs: number, message: unknown): void {
@@ -40,6 +46,23 @@ export class CellTimers implements ActorTimers<unknown> {
     entry.isCancelled = true;
     entry.timer?.cancel();
     this.#entries.delete(key);
+    if (entry.isWaiting) this.#waiting -= 1;
+  }
+
+  /** How many have fired and wait to be handled. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** The message that waits longest, in a box because it may be anything; undefined when none does. */
+  take(): { readonly message: unknown } | undefined {
+    let entry = this.#fired.shift();
+    while (entry?.isCancelled === true) entry = this.#fired.shift();
+    if (entry === undefined) return undefined;
+    this.#waiting -= 1;
+    entry.isWaiting = false;
+    if (entry.periodMs === 0) this.#entries.delete(entry.key);
+    return entry;
   }
 
   /** For good: an incarnation that has ended, or is about to, handles no message any more. */
@@ -52,33 +75,28 @@ export class CellTimers implements ActorTimers<unknown> {
     this.cancel(key);
     if (this.#isClosed) return;
     const dueMs = this.#clock.monotonicMs() + delayMs;
-    const entry: Entry = { message, periodMs, dueMs, timer: undefined, isWaiting: false, isCancelled: false };
+    const entry: Entry = { key, message, periodMs, dueMs, timer: undefined, isWaiting: false, isCancelled: false };
     this.#entries.set(key, entry);
-    this.#arm(key, entry, delayMs);
+    this.#arm(entry, delayMs);
   }
 
-  #arm(key: string, entry: Entry, delayMs: number): void {
-    entry.timer = this.#clock.setTimer(delayMs, () => this.#fire(key, entry));
+  #arm(entry: Entry, delayMs: number): void {
+    entry.timer = this.#clock.setTimer(delayMs, () => this.#fire(entry));
   }
 
-  #fire(key: string, entry: Entry): void {
+  #fire(entry: Entry): void {
     entry.timer = undefined;
     if (entry.isCancelled) return;
     if (entry.periodMs > 0) {
       // The next tick is counted from the last due time, so that a period does not drift; missed ticks are skipped.
       const nowMs = this.#clock.monotonicMs();
       entry.dueMs = Math.max(entry.dueMs + entry.periodMs, nowMs);
-      this.#arm(key, entry, entry.dueMs - nowMs);
+      this.#arm(entry, entry.dueMs - nowMs);
     }
     if (entry.isWaiting) return;
     entry.isWaiting = true;
-    this.#post({ attempt: 0, take: () => this.#take(key, entry) });
-  }
-
-  #take(key: string, entry: Entry): unknown {
-    if (entry.isCancelled) return WITHDRAWN;
-    entry.isWaiting = false;
-    if (entry.periodMs === 0) this.#entries.delete(key);
-    return entry.message;
+    this.#waiting += 1;
+    this.#fired.push(entry);
+    this.#onFired();
   }
 }

@@ -9,7 +9,7 @@ export class DurationHistogram {
   readonly counts = new Float64Array(BUCKETS_MS.length + 1);
   sumMs = 0;
 
-  /** Adds `times` observations that took `totalMs` together, as equals: one turn of an actor is measured as a whole. */
+  /** Adds `times` observations that took `totalMs` together, as equals. */
   add(totalMs: number, times: number): void {
     const eachMs = totalMs / times;
     this.sumMs += totalMs;
@@ -36,7 +36,7 @@ export class DurationHistogram {
 }
 
 /** Where `TypeStats.quick` keeps what. */
-export const QUICK = { turns: 0, messages: 1, handlerMs: 2, waitMs: 3 } as const;
+export const QUICK = { waits: 0, waitMs: 1, handled: 2, handlerMs: 3 } as const;
 /** What fits the first bucket of both histograms. */
 export const QUICK_MS = BUCKETS_MS[0];
 
@@ -58,25 +58,18 @@ export class TypeStats {
   readonly handler = new DurationHistogram();
   readonly wait = new DurationHistogram();
   readonly askTime = new DurationHistogram();
-  /** Turns too short for a second bucket, nearly all there are: only added up here, since a search would cost as much as a message. */
+  /** What is too short for a second bucket, as nearly all is: only added up here, since a search would cost as much as a message. */
   readonly quick = new Float64Array(4);
 
   constructor(type: string) {
     this.type = type;
   }
 
-  /** A turn that handled `finished` messages after it had waited for its turn. */
-  addTurn(finished: number, waitMs: number, elapsedMs: number): void {
-    this.wait.add(waitMs, 1);
-    if (finished > 0) this.handler.add(elapsedMs, finished);
-  }
-
-  /** Adds the quick turns to the histograms; before these are read. */
+  /** Adds what was quick to the histograms; before these are read. */
   settle(): void {
     const { quick } = this;
-    if (quick[QUICK.turns] === 0) return;
-    this.wait.addToFirst(quick[QUICK.waitMs] ?? 0, quick[QUICK.turns] ?? 0);
-    this.handler.addToFirst(quick[QUICK.handlerMs] ?? 0, quick[QUICK.messages] ?? 0);
+    this.wait.addToFirst(quick[QUICK.waitMs] ?? 0, quick[QUICK.waits] ?? 0);
+    this.handler.addToFirst(quick[QUICK.handlerMs] ?? 0, quick[QUICK.handled] ?? 0);
     quick.fill(0);
   }
 }

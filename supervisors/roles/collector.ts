@@ -40,7 +40,7 @@ export function collectorRole(parts: CollectorParts, settings: CollectorSettings
     strategy: 'oneForOne',
     ...RESTARTS,
     children: [
-      ...lines.map((line) => supervisor(line.kind, () => lineSpec(line, parts, judgeBy(policy)))),
+      ...lines.map((line) => supervisor(line.kind, () => lineSpec(line, parts, (failure) => decide(policy, failure)))),
       worker('dead-letters', () => deadLetterRecorder(parts), { shutdownMs: 12_000 }),
       worker('janitor', () => streamJanitor(lines, SWEEP_EVERY_MS)),
       worker('monitor', () => streamMonitor(EVENT_STREAMS, parts)),
@@ -81,11 +81,3 @@ function lineSpec(line: ConsumerLine, parts: CollectorParts, judge: JudgeEvent):
     ],
   };
 }
-
-const judgeBy =
-  (policy: FailurePolicy): JudgeEvent =>
-  (failure) => {
-    const verdict = decide(policy, failure);
-    if (verdict.kind === 'retry') return verdict;
-    return { kind: verdict.kind === 'deadLetter' ? 'abandon' : 'pause' };
-  };

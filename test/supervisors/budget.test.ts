@@ -39,7 +39,13 @@ for (const strategy of STRATEGIES) {
       await crash('b');
       t.equal(taken(), '-b -c -a');
       t.equal(system.resolve('vello'), undefined);
-      t.ok(log.lines.some(({ fields }) => fields['code'] === 'RESTART_BUDGET_EXHAUSTED'));
+      const reports = log.lines.filter(({ fields }) => fields['actor'] === 'vello');
+      t.match(reports, [
+        {
+          message: 'actor crashed',
+          fields: { type: 'supervisor', error: { code: 'RESTART_BUDGET_EXHAUSTED', cause: { message: 'b crashed' } } },
+        },
+      ]);
       await system.stop();
     },
   );

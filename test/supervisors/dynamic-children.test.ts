@@ -16,7 +16,7 @@ t.test('a child added at run time restarts by its own restart type', async (t) =
     const sessions = new DynamicChildren();
     let make: Parameters<typeof sessions.start>[1] | undefined;
     const { system, end, find } = createTree((child) => {
-      make = child('session') as never;
+      make = child('session');
       return { dynamic: sessions };
     });
     await settled();
@@ -141,3 +141,46 @@ t.test('twenty thousand sessions under shards come, are found, are shown in shor
   await system.stop();
   t.equal(system.snapshot().liveActors, 0);
 });
+
+t.test(
+  'a supervisor that stops ends its dynamic children first, and waits for the last before any other',
+  async (t) => {
+    const sessions = new DynamicChildren();
+    let release = (): void => undefined;
+    const { system, taken, ...tree } = createTree((child, note) => {
+      const slow = {
+        type: 'slow',
+        start: () => ({
+          receive: () => undefined,
+          stop: async () => {
+            await new Promise<void>((resolve) => (release = resolve));
+            note('-slow');
+          },
+        }),
+      };
+      return {
+        dynamic: sessions,
+        children: [
+          worker('store', child('store')),
+          worker('starter', {
+            ...child('starter'),
+            start: (ctx) => {
+              sessions.start('quick', child('quick'));
+              sessions.start('slow', slow);
+              return child('starter').start(ctx);
+            },
+          }),
+        ],
+      };
+    });
+    await settled();
+    t.equal(taken(), '+store +starter +quick');
+    const stopped = system.stop();
+    await settled();
+    t.equal(taken(), '-quick');
+    release();
+    await stopped;
+    t.equal(taken(), '-slow -starter -store');
+    t.equal(tree.clock.pendingTimers, 0);
+  },
+);

@@ -339,3 +339,19 @@ t.test(
     t.equal(taken(), '-last -b -a -first');
   },
 );
+
+t.test('oneForAll: no sibling starts again before the delay of the one that failed is over', async (t) => {
+  const { system, crash, taken, clock } = createTree((child) => ({
+    strategy: 'oneForAll',
+    backoff,
+    children: ['a', 'b', 'c'].map((name) => worker(name, child(name))),
+  }));
+  await settled();
+  taken();
+  await crash('b');
+  await pass(clock, 99);
+  t.equal(taken(), '-b -c -a');
+  await pass(clock, 1);
+  t.equal(taken(), '+a +b +c');
+  await system.stop();
+});

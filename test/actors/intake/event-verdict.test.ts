@@ -4,7 +4,7 @@ import { decide, DLQ_POLICY } from '../../../supervisors/failure-policy.ts';
 import { VelloError } from '../../../config/errors.ts';
 
 const verdict = (error: Error, attempt = 1) => {
-  const decided = decide(DLQ_POLICY, { error, messageType: 'transcribe', attempt });
+  const decided = decide(DLQ_POLICY, { error, attempt });
   return decided.kind === 'retry' ? decided.delayMs : decided.kind;
 };
 
@@ -19,7 +19,7 @@ t.test(
     for (const failure of failures) {
       t.same(
         [1, 2, 3, 4].map((attempt) => verdict(failure, attempt)),
-        [5000, 15_000, 45_000, 'deadLetter'],
+        [5000, 15_000, 45_000, 'abandon'],
         failure.message,
       );
     }
@@ -27,11 +27,11 @@ t.test(
 );
 
 t.test('what is wrong with the event stays wrong', async (t) => {
-  for (const status of [400, 413, 422]) t.equal(verdict(failureOfStatus(status, 'EVENT_MALFORMED')), 'deadLetter');
+  for (const status of [400, 413, 422]) t.equal(verdict(failureOfStatus(status, 'EVENT_MALFORMED')), 'abandon');
 });
 
 t.test('what is wrong with us, or with what answers in place of the api, is no fault of the event', async (t) => {
-  for (const status of [401, 403, 404, 405, 302, 204]) t.equal(verdict(failureOfStatus(status, '')), 'restart');
+  for (const status of [401, 403, 404, 405, 302, 204]) t.equal(verdict(failureOfStatus(status, '')), 'pause');
 });
 
 t.test('the event travels on without what was noted about it', async (t) => {

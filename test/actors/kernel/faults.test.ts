@@ -7,11 +7,12 @@ import { createMemoryLog, createMemoryMetrics } from '../../fixtures/silent.ts';
 import type { ActorContext } from '../../../actors/kernel/actor.ts';
 import { createActorSystem } from '../../../actors/kernel/actor-system.ts';
 import { toError } from '../../../actors/kernel/errors.ts';
-import type { Ref } from '../../../actors/kernel/ref.ts';
+import type { LiveActor } from '../../../actors/kernel/kernel.ts';
+import type { Ref, Reply } from '../../../actors/kernel/ref.ts';
 import { DynamicChildren } from '../../../supervisors/dynamic-children.ts';
-import { NO_BACKOFF } from '../../../supervisors/backoff.ts';
+import { DEFAULT_BACKOFF, NO_BACKOFF } from '../../../supervisors/backoff.ts';
 import { supervisorDefinition } from '../../../supervisors/supervisor.ts';
-import { worker } from '../../../supervisors/child-spec.ts';
+import { STRATEGIES, worker } from '../../../supervisors/child-spec.ts';
 
 const never = new Promise<never>(() => undefined);
 const revoked = () => {
@@ -109,32 +110,6 @@ t.test('a crash of a temporary dynamic child is reported once, with what a reade
   });
 });
 
-t.test('an actor that answers each notice with the next does not hold the event loop', async (t) => {
-  const system = createActorSystem({
-    clock: { ...createManualClock(), monotonicMs: () => performance.now() },
-    log: createMemoryLog(),
-    metrics: createMemoryMetrics(),
-  });
-  const gone = system.spawn('gone', { type: 'gone', start: (ctx) => (ctx.stop(), { receive: () => undefined }) });
-  await settled();
-  let noticed = 0;
-  system.spawn<'again'>('watcher', {
-    type: 'watcher',
-    start: (ctx) => {
-      ctx.watch(gone, () => 'again');
-      return {
-        receive: () => {
-          noticed += 1;
-          ctx.watch(gone, () => 'again');
-        },
-      };
-    },
-  });
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  t.ok(noticed > 0, 'this turn of the event loop came');
-  await system.stop();
-});
-
 t.test('a sink of the log that throws stops nobody', async (t) => {
   const log = createMemoryLog();
   log.error = () => {
@@ -227,3 +202,200 @@ t.test('an incarnation that has ended sets no timers', async (t) => {
   context?.timers.every('zombie', 77, 'tick');
   t.equal(set.length, before);
 });
+
+t.test('each message counts with the time it waited, not with that of its turn', async (t) => {
+  const { system, clock, metrics } = createTestSystem();
+  let release = (): void => undefined;
+  const slow = system.spawn<number>('slow', {
+    type: 'slow',
+    start: () => ({ receive: () => new Promise<void>((resolve) => (release = resolve)) }),
+  });
+  await settled();
+  for (let n = 0; n < 50; n += 1) slow.tell(n);
+  for (let n = 0; n < 50; n += 1) {
+    await settled(2);
+    clock.advance(20);
+    release();
+  }
+  await settled();
+  metrics.scrape();
+  t.equal(metrics.value('vello_actor_mailbox_wait_seconds', { type: 'slow' }), 50);
+  const waitedS = metrics.value('vello_actor_mailbox_wait_seconds_sum', { type: 'slow' });
+  t.ok(Math.abs(waitedS - 24.5) < 0.001, `0, 20, … 980 ms: 24.5 s together, not ${waitedS}`);
+  await system.stop();
+});
+
+t.test('an ask that stays open keeps no answered one', async (t) => {
+  const { system } = createTestSystem();
+  type Question = { readonly reply: Reply<object>; readonly hold: boolean };
+  const ref = system.spawn<Question>('a', {
+    type: 'a',
+    start: () => ({ receive: ({ reply, hold }) => (hold ? undefined : reply.ok({})) }),
+  });
+  const held = ref.ask<object>((reply) => ({ reply, hold: true }), 30_000);
+  held.catch(() => undefined);
+  const questions: WeakRef<object>[] = [];
+  for (let n = 0; n < 200; n += 1) {
+    await ref.ask<object>((reply) => {
+      questions.push(new WeakRef(reply));
+      return { reply, hold: false };
+    }, 30_000);
+  }
+  const gc = await collector();
+  for (let n = 0; n < 5; n += 1) {
+    await settled();
+    gc();
+  }
+  const kept = questions.filter((question) => question.deref() !== undefined).length;
+  t.ok(kept < 20, `${kept} of 200`);
+  await system.stop();
+});
+
+t.test('the end of many actors that were asked takes a step for each ask', async (t) => {
+  const { system } = createTestSystem();
+  const deaf = { type: 'deaf', start: () => ({ receive: () => undefined }) };
+  const refs = Array.from({ length: 8000 }, (_, n) => system.spawn<Reply<number>>(`a${n}`, deaf));
+  await settled();
+  const asked = Promise.allSettled(refs.map((ref) => ref.ask<number>((reply) => reply, 60_000)));
+  const startMs = performance.now();
+  await system.stop();
+  const outcomes = await asked;
+  const tookMs = performance.now() - startMs;
+  t.ok(outcomes.every(({ status }) => status === 'rejected'));
+  t.ok(tookMs < 2000, `${Math.round(tookMs)} ms; it was quadratic: 64 million steps`);
+});
+
+t.test('an ask fails at once when the message it is to be answered for is lost with another actor', async (t) => {
+  type Question = { readonly reply: Reply<number> };
+  for (const how of ['waiting', 'failing', 'in flight'] as const) {
+    const { system } = createTestSystem();
+    const clerk = system.spawn<Question | 'stop'>('clerk', {
+      type: 'clerk',
+      start: (ctx) => ({
+        receive: (message) => {
+          if (how === 'failing') throw new Error('planted');
+          if (message === 'stop') ctx.stop();
+          return how === 'in flight' ? never : undefined;
+        },
+      }),
+    });
+    const desk = system.spawn<Question>('desk', {
+      type: 'desk',
+      start: () => ({
+        receive: (message) => {
+          if (how === 'waiting') clerk.tell('stop');
+          clerk.tell(message);
+        },
+      }),
+    });
+    await settled();
+    const asked = desk.ask<number>((reply) => ({ reply }), 3_600_000);
+    asked.catch(() => undefined);
+    await settled();
+    if (how === 'in flight') (clerk as unknown as LiveActor).kill('by the test');
+    await t.rejects(asked, { code: 'ASK_TARGET_STOPPED' }, how);
+    await system.stop();
+  }
+});
+
+t.test('a killed supervisor restarts nobody and reports no restarts', async (t) => {
+  const { system, clock, log, metrics } = createTestSystem();
+  let starts = 0;
+  const child = {
+    type: 'child',
+    start: () => {
+      starts += 1;
+      return { receive: () => undefined };
+    },
+  };
+  const children = ['a', 'b', 'c', 'd'].map((id) => worker(id, child));
+  for (const backoff of [NO_BACKOFF, DEFAULT_BACKOFF]) {
+    system.spawn(
+      'r',
+      supervisorDefinition(
+        { strategy: 'oneForOne', intensity: 2, periodMs: 60_000, backoff, children },
+        { random: () => 0 },
+      ),
+    );
+    await settled();
+    starts = 0;
+    log.lines.length = 0;
+    (system.resolve('r') as LiveActor | undefined)?.kill('by the test');
+    await pass(clock, 60_000);
+    t.equal(starts, 0);
+    t.match(log.lines, [{ message: 'actor crashed', fields: { actor: 'r', exit: 'killed: by the test' } }]);
+    t.equal(log.lines.length, 1, 'one report');
+    metrics.scrape();
+    t.equal(metrics.value('vello_actor_restart_budgets_exhausted_total', { type: 'supervisor' }), 0);
+    t.equal(clock.pendingTimers, 0);
+  }
+  await system.stop();
+});
+
+t.test('a start that fails is reported once, with how often it was restarted before', async (t) => {
+  const { system, log } = createTestSystem();
+  const failing = { type: 'failing', start: () => Promise.reject(new Error('planted')) };
+  const spec = { strategy: 'oneForOne', intensity: 2, periodMs: 60_000, backoff: NO_BACKOFF } as const;
+  system.spawn('r', supervisorDefinition({ ...spec, children: [worker('a', failing)] }, { random: () => 0 }));
+  await settled(20);
+  const reports = log.lines.filter(({ fields }) => fields['actor'] === 'r/a' && fields['exit'] !== undefined);
+  t.match(
+    reports.filter(({ message }) => message === 'actor crashed').map(({ fields }) => fields),
+    [0, 1, 2].map((restarts) => ({ restarts, message: 'start', error: { message: 'planted', stack: String } })),
+  );
+  await system.stop();
+});
+
+t.test('what fails while its actor stops is logged, and changes neither its end nor its reason', async (t) => {
+  for (const isAsync of [false, true]) {
+    const { system, log } = createTestSystem();
+    const ref = system.spawn<{ readonly type: string }>('a', {
+      type: 'a',
+      start: (ctx) => ({
+        receive: isAsync
+          ? async () => {
+              ctx.stop();
+              await settled(1);
+              throw new Error('planted');
+            }
+          : () => {
+              ctx.stop();
+              throw new Error('planted');
+            },
+      }),
+    });
+    let reason: unknown;
+    (ref as unknown as LiveActor).onExit((given) => (reason = given));
+    ref.tell({ type: 'leave' });
+    await settled();
+    t.match(log.lines, [{ level: 'warn', fields: { actor: 'a', message: 'leave', error: { message: 'planted' } } }]);
+    t.strictSame(reason, { kind: 'normal' });
+    await system.stop();
+  }
+});
+
+t.test('a thousand static children start in far fewer than a thousand million steps', async (t) => {
+  const { system } = createTestSystem();
+  const quiet = { type: 'quiet', start: () => ({ receive: () => undefined }) };
+  for (const strategy of STRATEGIES) {
+    const children = Array.from({ length: 1000 }, (_, n) => worker(`c${n}`, quiet));
+    const startMs = performance.now();
+    system.spawn(
+      strategy,
+      supervisorDefinition({ strategy, intensity: 1, periodMs: 1000, children }, { random: () => 0 }),
+    );
+    await settled(20);
+    const tookMs = performance.now() - startMs;
+    t.ok(system.resolve(`${strategy}/c999`));
+    t.ok(tookMs < 2000, `${strategy}: ${Math.round(tookMs)} ms`);
+  }
+  await system.stop();
+});
+
+/** The garbage collector, which Node.js shows only when asked to. */
+async function collector(): Promise<() => void> {
+  const { setFlagsFromString } = await import('node:v8');
+  const { runInNewContext } = await import('node:vm');
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}

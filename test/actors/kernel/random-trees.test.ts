@@ -19,7 +19,7 @@ import { pass, settled } from '../../fixtures/settled.ts';
 interface Message {
   readonly sender: number;
   readonly n: number;
-  readonly act: 'work' | 'wait' | 'crash' | 'crash later' | 'end' | 'spawn';
+  readonly act: 'work' | 'wait' | 'crash' | 'crash later' | 'end';
 }
 
 /** What every incarnation writes down about itself, and what it did that it must not. */
@@ -53,7 +53,7 @@ const steps = fc.array(
   fc.record({
     target: fc.nat(30),
     sender: fc.nat(2),
-    act: fc.constantFrom<Message['act']>('work', 'work', 'work', 'wait', 'crash', 'crash later', 'end', 'spawn'),
+    act: fc.constantFrom<Message['act']>('work', 'work', 'work', 'wait', 'crash', 'crash later', 'end'),
     turns: fc.nat(2),
     passMs: fc.constantFrom(0, 0, 0, 10),
   }),
@@ -80,7 +80,6 @@ function leaf(watch: Watch): ActorDefinition<Message> {
           try {
             if (act === 'crash') throw new Error('crash');
             if (act === 'end') ctx.stop();
-            if (act === 'spawn') ctx.spawn(`extra-${n}`, leaf(watch));
             if (act === 'wait' || act === 'crash later') await settled(1);
             if (act === 'crash later') throw new Error('crash later');
           } finally {
