@@ -23,7 +23,7 @@ export const METRICS = {
   },
   vello_actor_dead_letters_total: {
     kind: 'counter',
-    help: 'Messages that reached nobody: stopped, stale_incarnation, mailbox_full, expired_ask, unknown, failed.',
+    help: 'Messages that reached nobody: stopped, stale_incarnation, mailbox_full, expired_ask, unknown.',
     labels: ['type', 'reason'],
   },
   vello_actor_failures_total: { kind: 'counter', help: 'Handlers, starts and stops that failed.', labels: ['type'] },
@@ -39,7 +39,7 @@ export const METRICS = {
   vello_actor_mailbox_dropped_total: { kind: 'counter', help: 'Messages a full mailbox lost.', labels: ['type'] },
   vello_actor_mailbox_wait_seconds: {
     kind: 'histogram',
-    help: 'The longest wait of a message in each turn.',
+    help: 'How long messages waited in a mailbox until the turn that handled them.',
     labels: ['type'],
     buckets: seconds,
   },

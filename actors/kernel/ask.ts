@@ -2,7 +2,6 @@
 import type { Clock, Timer } from '../ports/clock.ts';
 import type { DeadLetterOffice } from './dead-letters.ts';
 import { AskError, type AskErrorCode } from './errors.ts';
-import { LinkedList, type Link } from './linked-list.ts';
 import type { Reply } from './ref.ts';
 import type { AskOutcome, TypeStats } from './type-stats.ts';
 
@@ -10,8 +9,8 @@ export interface AskTarget {
   readonly path: string;
   readonly type: string;
   readonly stats: TypeStats;
-  /** Those that wait for this target; made at the first. */
-  openAsks: PendingAsks | undefined;
+  /** The newest ask that waits for this target: the first of their list. */
+  openAsks: PendingAsk<never> | undefined;
 }
 
 const OUTCOME_OF: Readonly<Record<AskErrorCode, AskOutcome>> = {
@@ -20,62 +19,83 @@ const OUTCOME_OF: Readonly<Record<AskErrorCode, AskOutcome>> = {
   ASK_MAILBOX_FULL: 'mailbox_full',
 };
 
-class PendingAsk<R> implements Reply<R> {
+/** Stands in two lists, that of its lane by age and that of its target, and leaves both in one step. */
+export class PendingAsk<R> implements Reply<R> {
   readonly promise: Promise<R>;
   readonly target: AskTarget;
   readonly startMs: number;
-  readonly lane: Lane;
-  outcome: AskOutcome | undefined;
+  #isSettled = false;
+  #isLate = false;
   readonly #asks: Asks;
-  readonly #inLane: Link<PendingAsk<never>>;
-  readonly #ofTarget: Link<PendingAsk<never>>;
+  readonly #lane: Lane;
+  #older: PendingAsk<never> | undefined;
+  #newer: PendingAsk<never> | undefined = undefined;
+  #before: PendingAsk<never> | undefined = undefined;
+  #after: PendingAsk<never> | undefined;
   #resolve!: (value: R) => void;
   #reject!: (error: Error) => void;
 
   constructor(asks: Asks, target: AskTarget, lane: Lane, startMs: number) {
     this.#asks = asks;
     this.target = target;
-    this.lane = lane;
+    this.#lane = lane;
     this.startMs = startMs;
     this.promise = new Promise<R>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
     const self = this as unknown as PendingAsk<never>;
-    this.#inLane = lane.open.push(self);
-    this.#ofTarget = (target.openAsks ??= new LinkedList()).push(self);
+    this.#older = lane.newest;
+    if (this.#older === undefined) lane.oldest = self;
+    else this.#older.#newer = self;
+    lane.newest = self;
+    this.#after = target.openAsks;
+    if (this.#after !== undefined) this.#after.#before = self;
+    target.openAsks = self;
   }
 
   ok(value: R): void {
-    if (this.settle('ok')) this.#resolve(value);
+    if (this.#settle('ok')) this.#resolve(value);
   }
 
   fail(error: Error): void {
-    if (this.settle('failed')) this.#reject(error);
+    if (this.#settle('failed')) this.#reject(error);
   }
 
   expire(code: AskErrorCode): void {
-    if (this.settle(OUTCOME_OF[code])) this.#reject(new AskError(code, this.target.path));
+    if (this.#settle(OUTCOME_OF[code])) this.#reject(new AskError(code, this.target.path));
   }
 
-  private settle(outcome: AskOutcome): boolean {
-    if (this.outcome !== undefined) {
-      if (this.outcome === 'timeout') this.#asks.lateReply(this.target);
+  /** True once. */
+  #settle(outcome: AskOutcome): boolean {
+    if (this.#isSettled) {
+      if (this.#isLate) this.#asks.lateReply(this.target);
       return false;
     }
-    this.outcome = outcome;
-    this.lane.open.remove(this.#inLane);
-    this.target.openAsks?.remove(this.#ofTarget);
+    this.#isSettled = true;
+    this.#isLate = outcome === 'timeout';
+    this.#leaveLists();
     this.#asks.settled(this.target, outcome, this.startMs);
     return true;
   }
-}
 
-export type PendingAsks = LinkedList<PendingAsk<never>>;
+  #leaveLists(): void {
+    if (this.#older === undefined) this.#lane.oldest = this.#newer;
+    else this.#older.#newer = this.#newer;
+    if (this.#newer === undefined) this.#lane.newest = this.#older;
+    else this.#newer.#older = this.#older;
+    if (this.#before === undefined) this.target.openAsks = this.#after;
+    else this.#before.#after = this.#after;
+    if (this.#after !== undefined) this.#after.#before = this.#before;
+    // A reply may be held for long after its answer: it must not hold the others.
+    this.#older = this.#newer = this.#before = this.#after = undefined;
+  }
+}
 
 /** All asks of one duration expire in the order they were made, so one timer for the oldest serves them all. */
 interface Lane {
-  readonly open: PendingAsks;
+  oldest: PendingAsk<never> | undefined;
+  newest: PendingAsk<never> | undefined;
   readonly timeoutMs: number;
   timer: Timer | undefined;
 }
@@ -93,7 +113,7 @@ export class Asks {
   open<R>(target: AskTarget, timeoutMs: number): PendingAsk<R> {
     let lane = this.#lanes.get(timeoutMs);
     if (lane === undefined) {
-      lane = { open: new LinkedList(), timeoutMs, timer: undefined };
+      lane = { oldest: undefined, newest: undefined, timeoutMs, timer: undefined };
       this.#lanes.set(timeoutMs, lane);
     }
     const ask = new PendingAsk<R>(this, target, lane, this.#clock.monotonicMs());
@@ -103,8 +123,7 @@ export class Asks {
 
   /** Fails every ask that waits for `target`. */
   targetStopped(target: AskTarget): void {
-    const open = target.openAsks;
-    for (let ask = open?.oldest; ask !== undefined; ask = open?.oldest) ask.expire('ASK_TARGET_STOPPED');
+    while (target.openAsks !== undefined) target.openAsks.expire('ASK_TARGET_STOPPED');
   }
 
   /** Fails the ask that a lost message was to answer: the message itself, or one of its fields. It may be another actor's. */
@@ -129,20 +148,20 @@ export class Asks {
   }
 
   #arm(lane: Lane): void {
-    const oldest = lane.open.oldest;
+    const oldest = lane.oldest;
     if (oldest === undefined) return;
     const leftMs = Math.max(0, oldest.startMs + lane.timeoutMs - this.#clock.monotonicMs());
     lane.timer = this.#clock.setTimer(leftMs, () => {
       lane.timer = undefined;
       this.#expireDue(lane);
-      if (lane.open.oldest === undefined) this.#lanes.delete(lane.timeoutMs);
+      if (lane.oldest === undefined) this.#lanes.delete(lane.timeoutMs);
       else this.#arm(lane);
     });
   }
 
   #expireDue(lane: Lane): void {
     const dueMs = this.#clock.monotonicMs() - lane.timeoutMs;
-    for (let ask = lane.open.oldest; ask !== undefined && ask.startMs <= dueMs; ask = lane.open.oldest) {
+    for (let ask = lane.oldest; ask !== undefined && ask.startMs <= dueMs; ask = lane.oldest) {
       ask.expire('ASK_TIMEOUT');
     }
   }

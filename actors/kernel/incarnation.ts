@@ -4,7 +4,7 @@
  */
 import type { Timer } from '../ports/clock.ts';
 import type { ActorDefinition, Behaviour } from './actor.ts';
-import type { PendingAsks } from './ask.ts';
+import type { PendingAsk } from './ask.ts';
 import { createContext } from './context.ts';
 import { toError } from './errors.ts';
 import { describeExit, isAbnormal, SHUTDOWN, type ExitReason } from './exit-reason.ts';
@@ -29,7 +29,7 @@ export abstract class Incarnation {
   behaviour: Behaviour<never> | undefined = undefined;
   children: Map<string, LiveActor> | undefined = undefined;
   exitReason: ExitReason | undefined = undefined;
-  openAsks: PendingAsks | undefined = undefined;
+  openAsks: PendingAsk<never> | undefined = undefined;
   #timers: CellTimers | undefined = undefined;
   #abort: AbortController | undefined = undefined;
   #onExit: ((reason: ExitReason) => void)[] | undefined = undefined;

@@ -1,12 +1,9 @@
 /** The bounded data lane of one actor: messages in order, each with the time since which it waits. */
 import type { ActorDefinition } from './actor.ts';
 import { KernelError } from './errors.ts';
+import { Ring } from './ring.ts';
 
 export const DEFAULT_CAPACITY = 4096;
-
-const SMALLEST = 8;
-/** An emptied mailbox gives back what a burst made it grow to, so that an idle actor stays small. */
-const KEPT_WHEN_EMPTY = 64;
 
 /** Throws KernelError ACTOR_SPEC_INVALID unless the definition's mailbox capacity is a positive integer. */
 export function checkMailbox(definition: ActorDefinition<never>): void {
@@ -15,67 +12,69 @@ export function checkMailbox(definition: ActorDefinition<never>): void {
   throw new KernelError('ACTOR_SPEC_INVALID', `${definition.type}: mailbox.capacity must be a positive integer`);
 }
 
+/** Messages that were told at the same time, and so have waited alike. */
+interface Run {
+  readonly sinceMs: number;
+  messages: number;
+}
+
 export class Mailbox<M> {
   readonly #capacity: number;
-  #messages: (M | undefined)[] = new Array<M | undefined>(SMALLEST);
-  /** Beside its message. A list of its own, because numbers among objects are boxed. */
-  #sinceMs = new Float64Array(SMALLEST);
-  #mask = SMALLEST - 1;
-  #head = 0;
-  #size = 0;
+  readonly #messages = new Ring<M>();
+  /** The oldest run; the later ones, which few mailboxes ever have, stand in a list of their own. */
+  #sinceMs = 0;
+  #alike = 0;
+  #later: Ring<Run> | undefined = undefined;
+  #newest: Run | undefined = undefined;
 
   constructor(capacity = DEFAULT_CAPACITY) {
     this.#capacity = capacity;
   }
 
   get size(): number {
-    return this.#size;
+    return this.#messages.size;
   }
 
   get isFull(): boolean {
-    return this.#size >= this.#capacity;
+    return this.#messages.size >= this.#capacity;
   }
 
   /** Since when the oldest message waits; meaningless when empty. */
   get oldestSinceMs(): number {
-    return this.#sinceMs[this.#head] as number;
+    return this.#sinceMs;
   }
 
-  /** Stores a message, in a mailbox that is not full. */
+  /** Stores a message, in a mailbox that is not full. Times never go back. */
   push(message: M, sinceMs: number): void {
-    if (this.#size > this.#mask) this.#grow();
-    const slot = (this.#head + this.#size) & this.#mask;
-    this.#messages[slot] = message;
-    this.#sinceMs[slot] = sinceMs;
-    this.#size += 1;
+    this.#messages.push(message);
+    if (this.#newest !== undefined) {
+      if (this.#newest.sinceMs === sinceMs) this.#newest.messages += 1;
+      else this.#pushRun(sinceMs);
+    } else if (this.#alike === 0) {
+      this.#sinceMs = sinceMs;
+      this.#alike = 1;
+    } else if (this.#sinceMs === sinceMs) this.#alike += 1;
+    else this.#pushRun(sinceMs);
   }
 
   /** The oldest message; undefined when empty. */
   shift(): M | undefined {
-    if (this.#size === 0) return undefined;
-    const message = this.#messages[this.#head];
-    this.#messages[this.#head] = undefined;
-    this.#head = (this.#head + 1) & this.#mask;
-    this.#size -= 1;
-    if (this.#size === 0 && this.#mask >= KEPT_WHEN_EMPTY) this.#resize(SMALLEST);
-    return message;
+    if (this.#alike === 0) return undefined;
+    this.#alike -= 1;
+    if (this.#alike === 0 && this.#newest !== undefined) this.#nextRun();
+    return this.#messages.shift();
   }
 
-  #grow(): void {
-    this.#resize((this.#mask + 1) * 2);
+  #pushRun(sinceMs: number): void {
+    this.#newest = { sinceMs, messages: 1 };
+    (this.#later ??= new Ring()).push(this.#newest);
   }
 
-  #resize(slots: number): void {
-    const messages = new Array<M | undefined>(slots);
-    const sinceMs = new Float64Array(slots);
-    for (let i = 0; i < this.#size; i += 1) {
-      const slot = (this.#head + i) & this.#mask;
-      messages[i] = this.#messages[slot];
-      sinceMs[i] = this.#sinceMs[slot] as number;
-    }
-    this.#messages = messages;
-    this.#sinceMs = sinceMs;
-    this.#mask = slots - 1;
-    this.#head = 0;
+  #nextRun(): void {
+    const run = this.#later?.shift();
+    if (run === undefined) return;
+    this.#sinceMs = run.sinceMs;
+    this.#alike = run.messages;
+    if (run === this.#newest) this.#newest = undefined;
   }
 }
