@@ -52,7 +52,7 @@ t.test(
         const refused = await fetch(`${vello.apiUrl}/api/auth/refresh`, {
           method: 'POST',
           headers: { 'Content-Type': 'application/json' },
-          body: JSON.stringify({ refresh_token: 'x'.repeat(43) }),
+          body: JSON.stringify({ refresh_token: 'A'.repeat(43) }),
         });
         t.match(refused, { status: 503 });
         t.ok(refused.headers.has('retry-after'));
