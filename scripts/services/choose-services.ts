@@ -75,7 +75,7 @@ async function prepareDatabase({ home, progress }: ServiceChoice, local: OwnServ
   const folder = home.file('postgres');
   if (process.getuid?.() === 0) {
     progress.say(
-      "  ! You are root: PostgreSQL runs as 'nobody', and so owns its data what every other program of that user can reach.\n" +
+      '  ! You are root, and so is Vello; PostgreSQL, which refuses that, runs under a user id that nothing else on this machine has.\n' +
         '    Start Vello as an ordinary user, or set VELLO_DATABASE_URL, for more than a look.',
     );
   }

@@ -1,14 +1,13 @@
 /**
- * Decides under which identity a program runs. PostgreSQL refuses to run as root, so root lends it the `nobody` user that every system
- * has: no user is created and none is left behind. Where a folder on the way is closed to that user (a clone below /root), the program
- * keeps one capability that opens it.
+ * Starts programs under another identity than ours, and bound to our life. PostgreSQL refuses to run as root, so root gives it a user id;
+ * which one is `own-user-id.ts`'s to say. Where a folder on the way is closed to that user (a clone below /root), the program keeps one
+ * capability that opens it.
  */
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { UserId } from './own-user-id.ts';
 
 export interface LaunchAs {
-  readonly uid: number;
-  readonly gid: number;
   /** The command that runs `command` under this identity and, where the system can, sends it `deathSignal` when its parent dies. */
   commandLine(
     command: string,
@@ -21,8 +20,6 @@ export interface LaunchAs {
 export function launchAsOurselves(): LaunchAs {
   const setpriv = findExecutable('setpriv', ['/usr/bin', '/bin']);
   return {
-    uid: process.getuid?.() ?? -1,
-    gid: process.getgid?.() ?? -1,
     commandLine: (command, args, deathSignal) =>
       setpriv === undefined
         ? { command, args: [...args] }
@@ -31,25 +28,22 @@ export function launchAsOurselves(): LaunchAs {
 }
 
 /**
- * An identity that is not root and may enter each of `paths`.
- * @throws Error saying what to do, where the system offers none.
+ * The identity `user`, which may enter each of `paths` whatever their modes. Root only.
+ * @throws Error saying what to do, where the system cannot give it.
  */
-export function launchUnprivileged(paths: readonly string[]): LaunchAs {
-  if (process.getuid?.() !== 0) return launchAsOurselves();
+export function launchAsUser(user: UserId, paths: readonly string[]): LaunchAs {
   const setpriv = findExecutable('setpriv', ['/usr/bin', '/bin']);
   if (setpriv === undefined) {
     throw new Error('Running as root needs setpriv (package util-linux) to start PostgreSQL as another user.');
   }
-  const nobody = findNobody();
   const closed = paths.find((path) => !isOpenToOthers(path));
   const opening = closed === undefined ? [] : openingCapability(closed);
   return {
-    ...nobody,
     commandLine: (command, args, deathSignal) => ({
       command: setpriv,
       args: [
-        `--reuid=${nobody.uid}`,
-        `--regid=${nobody.gid}`,
+        `--reuid=${user.uid}`,
+        `--regid=${user.gid}`,
         '--clear-groups',
         ...opening,
         `--pdeathsig=${deathSignal.slice(3)}`,
@@ -75,14 +69,6 @@ export function findExecutable(name: string, folders: readonly string[]): string
     });
 }
 
-function findNobody(): { uid: number; gid: number } {
-  const line = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .find((entry) => entry.startsWith('nobody:'));
-  const [, , uid, gid] = (line ?? '').split(':').map(Number);
-  return uid === undefined || gid === undefined ? { uid: 65_534, gid: 65_534 } : { uid, gid };
-}
-
 function isOpenToOthers(path: string): boolean {
   for (let folder = resolve(path); ; folder = dirname(folder)) {
     if ((statSync(folder).mode & 0o001) === 0) return false;
@@ -95,9 +81,7 @@ function isOpenToOthers(path: string): boolean {
  * Containers usually withhold dac_read_search and grant dac_override; the narrower one is taken where there is a choice.
  */
 function openingCapability(closed: string): string[] {
-  const permitted = /^CapPrm:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
-  const has = (bit: number) => ((BigInt(`0x${permitted}`) >> BigInt(bit)) & 1n) === 1n;
-  const chosen = has(2) ? 'dac_read_search' : has(1) ? 'dac_override' : undefined;
+  const chosen = heldCapability();
   if (chosen === undefined) {
     throw new Error(
       `PostgreSQL must not run as root, and another user may not enter ${closed}. ` +
@@ -105,4 +89,13 @@ function openingCapability(closed: string): string[] {
     );
   }
   return ['--securebits=+no_setuid_fixup', `--inh-caps=-all,+${chosen}`, `--ambient-caps=+${chosen}`];
+}
+
+/** Whether a program that we start as another user can be let into a folder that is closed to that user. */
+export const opensClosedFolders = (): boolean => heldCapability() !== undefined;
+
+function heldCapability(): string | undefined {
+  const permitted = /^CapPrm:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  const has = (bit: number) => ((BigInt(`0x${permitted}`) >> BigInt(bit)) & 1n) === 1n;
+  return has(2) ? 'dac_read_search' : has(1) ? 'dac_override' : undefined;
 }

