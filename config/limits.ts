@@ -30,6 +30,8 @@ export const LIMITS = {
     /** Longest wait for the stream's answer before a batch goes to disk: what is in memory dies with the process. */
     sendMs: 1_000,
     retryMs: 500,
+    /** What was sent, and which requests have ended, is written down this much later at most: a crash before costs a second sending. */
+    checkpointMs: 100,
     /** Held where neither the stream nor the disk takes them; some 100 MB. */
     mostInMemory: 100_000,
   },
