@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { VelloError } from '../../config/errors.ts';
 import { recognitionRate } from './audio-block.ts';
 import { loadMoonshine } from './moonshine-model.ts';
+import { loadSilero } from './silero-model.ts';
 import { recognise } from './recognise.ts';
 import type { RecogniseMessage, RecognitionThreadData, ThreadMessage } from './recognition-messages.ts';
 
@@ -12,9 +13,9 @@ const port = parentPort;
 if (port === null) throw new Error('This file is the entry of a thread.');
 const tell = (message: ThreadMessage) => port.postMessage(message);
 
-const model = await loadMoonshine(workerData as RecognitionThreadData);
+const models = { voice: await loadSilero(), words: await loadMoonshine(workerData as RecognitionThreadData) };
 // The first run compiles and allocates; a second of near-silence takes that from the first caller.
-for await (const _token of model.tokens(new Float32Array(recognitionRate).fill(0.01))) break;
+for await (const _token of models.words.tokens(new Float32Array(recognitionRate).fill(0.01))) break;
 
 port.on('message', ({ file, abort }: RecogniseMessage) => {
   const flag = new Int32Array(abort);
@@ -27,8 +28,9 @@ port.on('message', ({ file, abort }: RecogniseMessage) => {
       tell({ kind: 'alive' });
     },
     isAborted: () => Atomics.load(flag, 0) !== 0,
+    border: async () => undefined,
   };
-  recognise(model, file, hooks).then(
+  recognise(models, file, hooks).then(
     (recognition) => tell({ kind: 'done', recognition }),
     (error: unknown) => {
       if (error instanceof VelloError) tell({ kind: 'refused', code: error.code, detail: error.detail });
