@@ -112,5 +112,12 @@ export const LIMITS = {
     waiting: 64,
     /** And by size, so that they cannot fill the memory. */
     waitingBytes: 256 * 1024 * 1024,
+    /** Of one caller: half, so that there is always room for another. */
+    waitingOfOne: 32,
+    waitingBytesOfOne: 128 * 1024 * 1024,
+    /** Recordings of one caller that a recogniser has begun and keeps: each holds its file and half a minute of sound. */
+    begun: 8,
+    /** Longer recordings are refused before they are decoded, or once more than this was heard. */
+    longestSeconds: 3_600,
   },
 } as const;

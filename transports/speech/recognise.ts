@@ -1,4 +1,5 @@
 /** One recording from its bytes to its text: decode, find the speech, recognise it piece by piece. Runs on a thread of its own. */
+import { LIMITS } from '../../config/limits.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { Recognition, Segment } from '../../actors/ports/speech-engine.ts';
 import { recognitionRate } from './audio-block.ts';
@@ -24,7 +25,6 @@ export interface RecogniseHooks {
   readonly border: (heardSeconds: number) => Promise<void>;
 }
 
-export const longestRecordingSeconds = 3600;
 /** Three seconds' worth: mostly enough to tell made-up text by, so that a stream need not wait for the whole piece. */
 const tellingTokens = 10;
 /** Where nobody speaks there are no pieces; borders come all the same, after this much. */
@@ -91,7 +91,7 @@ async function* speechIn(
     await hooks.border(heard.seconds);
     step(hooks);
   };
-  for await (const { samples, lostSeconds } of decodeAudio(file, longestRecordingSeconds)) {
+  for await (const { samples, lostSeconds } of decodeAudio(file, LIMITS.recognition.longestSeconds)) {
     step(hooks);
     heardSamples += samples.length;
     heard.seconds = heardSamples / recognitionRate;

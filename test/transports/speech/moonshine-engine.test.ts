@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import type { Recogniser } from '../../../actors/ports/speech-engine.ts';
+import type { Recogniser, Recognition } from '../../../actors/ports/speech-engine.ts';
 import { createMoonshineEngine } from '../../../transports/speech/moonshine-engine.ts';
 import { wavFile } from '../../fixtures/audio-bytes.ts';
 import { decodeWhole } from '../../fixtures/decode-whole.ts';
@@ -82,6 +82,32 @@ t.test('refuses speech in a language it does not know, and says no made-up word 
 t.test('refuses what is not audio and goes on working', async (t) => {
   const letter = Buffer.from('Dear reader');
   await t.rejects(recogniser.recognise(letter, { signal: unhurried() }), { code: 'AUDIO_NOT_RECOGNISED' });
+  const { text } = await recogniser.recognise(recording('fox-8k.wav').bytes, { signal: unhurried() });
+  t.match(text, /brown fox/);
+});
+
+t.test('recognises a short recording while a long one waits at a border, and loses no word of either', async (t) => {
+  const [long, short] = [recording('stories-8k.flac'), recording('fox-8k.wav')];
+  const heard: number[] = [];
+  let between: Recognition | undefined;
+  const onBorder = async (heardSeconds: number) => {
+    heard.push(heardSeconds);
+    between ??= await recogniser.recognise(short.bytes, { signal: unhurried() });
+  };
+  const recognition = await recogniser.recognise(long.bytes, { signal: unhurried(), onBorder });
+  t.same(wordsOf(recognition.text), wordsOf(long.text));
+  t.same(wordsOf(between?.text ?? ''), wordsOf(short.text));
+  t.ok(heard.length >= 2 && (heard[0] ?? 0) <= 31, heard.join(' '));
+});
+
+t.test('stops a recording that waits at a border when its caller leaves', async (t) => {
+  const leaving = new AbortController();
+  const onBorder = () => {
+    leaving.abort();
+    return new Promise<void>(() => undefined);
+  };
+  const { bytes } = recording('stories-8k.flac');
+  await t.rejects(recogniser.recognise(bytes, { signal: leaving.signal, onBorder }), { name: 'AbortError' });
   const { text } = await recogniser.recognise(recording('fox-8k.wav').bytes, { signal: unhurried() });
   t.match(text, /brown fox/);
 });
