@@ -6,6 +6,7 @@ import '../fixtures/header-limit.ts';
 import { once } from 'node:events';
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { v7 } from 'uuid';
 import type { Teardown } from '../fixtures/temporary-folder.ts';
@@ -26,6 +27,8 @@ function randomFrom(start: number): () => number {
   };
 }
 
+const bomb = gzipSync(Buffer.alloc(8_000_000));
+
 const ANSWERS = {
   whole: (socket: Socket) =>
     socket.write(
@@ -38,6 +41,31 @@ const ANSWERS = {
       socket.write('10\r\ndata: {"a":"b"}\n\n\r\n'.replace('10', (17).toString(16)));
     }
     socket.write('0\r\n\r\n');
+  },
+  account: async (socket: Socket) => {
+    socket.write('HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n');
+    const stream =
+      'data: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: {"choices":[],"usage":{"a":1}}\n\ndata: [DONE]\n\n';
+    for (let at = 0; at < stream.length; at += 7) {
+      await sleep(1);
+      const piece = stream.slice(at, at + 7);
+      socket.write(`${piece.length.toString(16)}\r\n${piece}\r\n`);
+    }
+    socket.write('0\r\n\r\n');
+  },
+  coded: (socket: Socket) => {
+    const body = gzipSync('{"text":"coded"}');
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: ${body.length}\r\n\r\n`);
+    socket.write(body);
+  },
+  codedCut: (socket: Socket) => {
+    socket.write('HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 9000\r\n\r\n');
+    socket.write(gzipSync('x'.repeat(9_000)));
+    setTimeout(() => socket.destroy(), 5);
+  },
+  bomb: (socket: Socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: ${bomb.length}\r\n\r\n`);
+    socket.write(bomb);
   },
   cut: (socket: Socket) => {
     socket.write('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"text":"');
@@ -117,7 +145,9 @@ async function playClient(port: number, session: string, random: () => number): 
         Buffer.alloc(size, 'x'),
         Buffer.from('\r\n--b--\r\n'),
       ])
-    : Buffer.from(`{"model":"m","messages":[{"role":"user","content":"${'y'.repeat(size)}"}]}`);
+    : Buffer.from(
+        `{"model":"m"${random() < 0.5 ? ',"stream":true' : ''},"messages":[{"role":"user","content":"${'y'.repeat(size)}"}]}`,
+      );
   const isChunked = random() < 0.5;
   const token = random() < 0.9 ? 'good' : 'unknown';
   const key = `${pick(ANSWER_NAMES)}.${random() < 0.3 ? 'early' : 'late'}.${session}`;

@@ -1,10 +1,16 @@
 import t, { type Test } from 'tap';
 import { connectRaw } from '../../fixtures/raw-client.ts';
+import { BOTH_ROUTES, type RelayRouteUnderTest } from '../../fixtures/relay-routes.ts';
 import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
-import { form, grantOf, head, startGateway } from '../../fixtures/test-gateway.ts';
+import { grantOf, startGateway } from '../../fixtures/test-gateway.ts';
 
 /** What the provider is told of the caller, for each token in turn. */
-async function callersSeen(t: Test, tokens: readonly string[], own?: string): Promise<(string | undefined)[]> {
+async function callersSeen(
+  t: Test,
+  route: RelayRouteUnderTest,
+  tokens: readonly string[],
+  own?: string,
+): Promise<(string | undefined)[]> {
   const upstream = await startScriptedUpstream(t);
   const gateway = await startGateway(t, { providers: { main: upstream.url }, ...(own === undefined ? {} : { own }) });
   const userId = '01939f5e-7f00-7000-8000-000000000009';
@@ -12,8 +18,8 @@ async function callersSeen(t: Test, tokens: readonly string[], own?: string): Pr
   const seen: (string | undefined)[] = [];
   for (const token of tokens) {
     const client = await connectRaw(t, gateway.port);
-    client.send(head(form().length, [`Authorization: Bearer ${token}`, 'X-Vello-Caller: claimed']));
-    client.send(form());
+    client.send(route.head(route.body.length, [`Authorization: Bearer ${token}`, 'X-Vello-Caller: claimed']));
+    client.send(route.body);
     const request = await upstream.next();
     seen.push(request.header('x-vello-caller'));
     await request.whole();
@@ -23,14 +29,18 @@ async function callersSeen(t: Test, tokens: readonly string[], own?: string): Pr
   return seen;
 }
 
-t.test('our own engine hears which requests are of one user, by a name that is not his', async (t) => {
-  const [first, again, other] = await callersSeen(t, ['good', 'good', 'other'], 'main');
-  t.match(first, /^[\w-]{22}$/);
-  t.equal(again, first);
-  t.match(other, /^[\w-]{22}$/);
-  t.not(other, first);
-});
+for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: our own engine hears which requests are of one user, by a name that is not his`, async (t) => {
+    const [first, again, other] = await callersSeen(t, route, ['good', 'good', 'other'], 'main');
+    t.match(first, /^[\w-]{22}$/);
+    t.equal(again, first);
+    t.match(other, /^[\w-]{22}$/);
+    t.not(other, first);
+  });
+}
 
-t.test('no other provider hears of the caller, whatever the client says', async (t) => {
-  t.same(await callersSeen(t, ['good']), [undefined]);
-});
+for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: no other provider hears of the caller, whatever the client says`, async (t) => {
+    t.same(await callersSeen(t, route, ['good']), [undefined]);
+  });
+}

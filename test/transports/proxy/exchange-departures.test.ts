@@ -1,5 +1,6 @@
 import t from 'tap';
 import { connectRaw } from '../../fixtures/raw-client.ts';
+import { BOTH_ROUTES, STREAMED_BYTES } from '../../fixtures/relay-routes.ts';
 import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
 import { chunk, form, head, startGateway } from '../../fixtures/test-gateway.ts';
 
@@ -8,46 +9,60 @@ const chat = (body: string) =>
   `POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\n` +
   `Content-Length: ${body.length}\r\n\r\n${body}`;
 
-for (const leave of ['close', 'reset'] as const) {
+for (const route of BOTH_ROUTES) {
+  for (const leave of ['close', 'reset'] as const) {
+    t.test(
+      `${route.name}: a client that goes (${leave}) in the middle of its upload takes the call with it, within a second`,
+      async (t) => {
+        const upstream = await startScriptedUpstream(t);
+        const gateway = await startGateway(t, { providers: { main: upstream.url } });
+        const client = await connectRaw(t, gateway.port);
+        const body = route.bodyOf(STREAMED_BYTES + 50_000);
+        client.send(route.head(body.length));
+        client.send(body.subarray(0, STREAMED_BYTES));
+        const request = await upstream.next();
+        await request.received(STREAMED_BYTES);
+        const left = performance.now();
+        client[leave]();
+        await request.closed;
+        t.ok(performance.now() - left < 1_000);
+        t.match(await gateway.reported(1), [
+          {
+            outcome: 'client_abort',
+            status: 0,
+            bytesIn: STREAMED_BYTES,
+            bytesOut: 0,
+            audioSeconds: 0,
+            audioSource: 'none',
+          },
+        ]);
+      },
+    );
+  }
+}
+
+for (const route of BOTH_ROUTES) {
   t.test(
-    `a client that goes (${leave}) in the middle of its upload takes the call with it, within a second`,
+    `${route.name}: a client that goes while its upload waits for the provider takes the call with it`,
     async (t) => {
       const upstream = await startScriptedUpstream(t);
       const gateway = await startGateway(t, { providers: { main: upstream.url } });
       const client = await connectRaw(t, gateway.port);
-      const body = form({ file: Buffer.alloc(100_000) });
-      client.send(head(body.length));
-      client.send(body.subarray(0, 50_000));
+      client.send(route.head(50_000_000));
+      client.send(route.body.subarray(0, -9));
+      void client.sendAll(Buffer.alloc(20_000_000, 1));
       const request = await upstream.next();
-      await request.received(50_000);
+      request.stall();
+      await new Promise((resolve) => setTimeout(resolve, 700));
       const left = performance.now();
-      client[leave]();
-      await request.closed;
-      t.ok(performance.now() - left < 1_000);
-      t.match(await gateway.reported(1), [
-        { outcome: 'client_abort', status: 0, bytesIn: 50_000, bytesOut: 0, audioSeconds: 0, audioSource: 'none' },
-      ]);
+      client.reset();
+      const [event] = await gateway.reported(1);
+      t.ok(performance.now() - left < 1_000, `took ${performance.now() - left} ms`);
+      t.match(event, { outcome: 'client_abort' });
+      t.ok((event?.bytesIn ?? 0) < 15_000_000, 'the rest was never read');
     },
   );
 }
-
-t.test('a client that goes while its upload waits for the provider takes the call with it', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const client = await connectRaw(t, gateway.port);
-  client.send(head(50_000_000));
-  client.send(form().subarray(0, -9));
-  const request = await upstream.next();
-  request.stall();
-  void client.sendAll(Buffer.alloc(20_000_000, 1));
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  const left = performance.now();
-  client.reset();
-  const [event] = await gateway.reported(1);
-  t.ok(performance.now() - left < 1_000, `took ${performance.now() - left} ms`);
-  t.match(event, { outcome: 'client_abort' });
-  t.ok((event?.bytesIn ?? 0) < 15_000_000, 'the rest was never read');
-});
 
 t.test('a client that goes before the status cancels a call that is not a transcription', async (t) => {
   const upstream = await startScriptedUpstream(t);
@@ -80,20 +95,22 @@ t.test('a client that goes in the middle of a chat stream cancels it', async (t)
   t.match(await gateway.reported(1), [{ outcome: 'client_abort', status: 200 }]);
 });
 
-t.test('a client that goes while admission is asked for leaves no call and no event', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const client = await connectRaw(t, gateway.port);
-  client.send(head(1_000, ['Authorization: Bearer unknown']));
-  client.close();
-  const next = await connectRaw(t, gateway.port);
-  next.send(head(form().length));
-  next.send(form());
-  (await upstream.next()).reply(200, {}, 'x');
-  await next.until('x');
-  t.equal(upstream.count, 1);
-  t.equal((await gateway.reported(1)).length, 1);
-});
+for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: a client that goes while admission is asked for leaves no call and no event`, async (t) => {
+    const upstream = await startScriptedUpstream(t);
+    const gateway = await startGateway(t, { providers: { main: upstream.url } });
+    const client = await connectRaw(t, gateway.port);
+    client.send(route.head(1_000, ['Authorization: Bearer unknown']));
+    client.close();
+    const next = await connectRaw(t, gateway.port);
+    next.send(route.head(route.body.length));
+    next.send(route.body);
+    (await upstream.next()).reply(200, {}, 'x');
+    await next.until('x');
+    t.equal(upstream.count, 1);
+    t.equal((await gateway.reported(1)).length, 1);
+  });
+}
 
 for (const when of ['before the status', 'in the middle of the answer'] as const) {
   t.test(`a transcription whose client goes ${when} is read to its end and its text kept in the event`, async (t) => {
@@ -156,25 +173,31 @@ t.test('a JSON transcription keeps its text for a client that left, and one that
   ]);
 });
 
-t.test('a client that stops reading holds the provider back instead of filling our memory', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const client = await connectRaw(t, gateway.port);
-  client.send(chat('{"model":"m"}'));
-  const request = await upstream.next();
-  await request.whole();
-  client.stopReading();
-  const total = 64 * 1024 * 1024;
-  const before = process.memoryUsage();
-  request.send(`HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: ${total}\r\n\r\n`);
-  const piece = Buffer.alloc(1024 * 1024, 7);
-  for (let sent = 0; sent < total; sent += piece.length) request.send(piece);
-  await new Promise((resolve) => setTimeout(resolve, 1_500));
-  const after = process.memoryUsage();
-  const grown = after.external + after.arrayBuffers - before.external - before.arrayBuffers;
-  // The provider's 64 MB wait in its own process, which is this one, as one buffer that is sent again and again.
-  t.ok(grown < 24 * 1024 * 1024, `grew by ${Math.round(grown / 1048576)} MB`);
-  client.readOn();
-  while (client.receivedBytes < total) await new Promise((resolve) => setTimeout(resolve, 20));
-  t.match(await gateway.reported(1), [{ outcome: 'ok', bytesOut: total }]);
-});
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: a client that stops reading holds the provider back instead of filling our memory`,
+    async (t) => {
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url } });
+      const client = await connectRaw(t, gateway.port);
+      client.send(route.head(route.body.length));
+      client.send(route.body);
+      const request = await upstream.next();
+      await request.whole();
+      client.stopReading();
+      const total = 64 * 1024 * 1024;
+      const before = process.memoryUsage();
+      request.send(`HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: ${total}\r\n\r\n`);
+      const piece = Buffer.alloc(1024 * 1024, 7);
+      for (let sent = 0; sent < total; sent += piece.length) request.send(piece);
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+      const after = process.memoryUsage();
+      const grown = after.external + after.arrayBuffers - before.external - before.arrayBuffers;
+      // The provider's 64 MB wait in its own process, which is this one, as one buffer that is sent again and again.
+      t.ok(grown < 24 * 1024 * 1024, `grew by ${Math.round(grown / 1048576)} MB`);
+      client.readOn();
+      while (client.receivedBytes < total) await new Promise((resolve) => setTimeout(resolve, 20));
+      t.match(await gateway.reported(1), [{ outcome: 'ok', bytesOut: total }]);
+    },
+  );
+}

@@ -2,8 +2,9 @@
 import t, { type Test } from 'tap';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { connectRaw, type RawClient } from '../../fixtures/raw-client.ts';
+import { BOTH_ROUTES, type RelayRouteUnderTest } from '../../fixtures/relay-routes.ts';
 import { startScriptedUpstream, type ScriptedRequest } from '../../fixtures/scripted-upstream.ts';
-import { chunk, form, grantOf, head, startGateway, type TestGateway } from '../../fixtures/test-gateway.ts';
+import { chunk, grantOf, startGateway, type TestGateway } from '../../fixtures/test-gateway.ts';
 
 interface Scene {
   readonly gateway: TestGateway;
@@ -13,14 +14,14 @@ interface Scene {
 }
 
 /** A gateway whose disk keeps nothing until it is told to. */
-async function heldBack(t: Test) {
+async function heldBack(t: Test, route: RelayRouteUnderTest) {
   const clock = createManualClock();
   const kept: (() => void)[] = [];
   const upstream = await startScriptedUpstream(t);
   const gateway = await startGateway(t, { providers: { main: upstream.url }, clock, keep: (act) => kept.push(act) });
   const client = await connectRaw(t, gateway.port);
-  client.send(head(form().length));
-  client.send(form());
+  client.send(route.head(route.body.length));
+  client.send(route.body);
   const request = await upstream.next();
   await request.whole();
   const release = () => kept.splice(0).forEach((act) => act());
@@ -57,7 +58,7 @@ const ENDS: Readonly<Record<string, readonly [act: (scene: Scene) => void, befor
   'a cut in the middle of an answer': [
     ({ request }) => {
       request.send(streamed);
-      request.send(chunk('data: {"type":"transcript.text.delta","delta":"one"}\n\n'));
+      request.send(chunk('data: {"type":"transcript.text.delta","delta":"one","choices":[{"delta":{}}]}\n\n'));
       setTimeout(() => request.reset(), 50);
     },
     'one',
@@ -65,34 +66,39 @@ const ENDS: Readonly<Record<string, readonly [act: (scene: Scene) => void, befor
   ],
 };
 
-for (const [title, [act, before, end]] of Object.entries(ENDS)) {
-  t.test(`${title} ends after its event is durable, and not before`, async (t) => {
-    const scene = await heldBack(t);
-    act(scene);
-    await scene.gateway.reported(1);
-    // Long enough for a packet of this machine to itself.
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    if (before === '') t.equal(scene.client.text(), '');
-    else t.match(scene.client.text(), before);
-    t.notMatch(scene.client.text(), end);
-    t.equal(scene.client.isEnded(), false);
-    t.equal(scene.gateway.relay.activeCount, 1);
-    scene.release();
-    while (!end.test(scene.client.text())) await new Promise((resolve) => setTimeout(resolve, 5));
-    t.equal(scene.gateway.relay.activeCount, 0);
-  });
-}
+for (const route of BOTH_ROUTES) {
+  for (const [title, [act, before, end]] of Object.entries(ENDS)) {
+    t.test(`${route.name}: ${title} ends after its event is durable, and not before`, async (t) => {
+      const scene = await heldBack(t, route);
+      act(scene);
+      await scene.gateway.reported(1);
+      // Long enough for a packet of this machine to itself.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      if (before === '') t.equal(scene.client.text(), '');
+      else t.match(scene.client.text(), before);
+      t.notMatch(scene.client.text(), end);
+      t.equal(scene.client.isEnded(), false);
+      t.equal(scene.gateway.relay.activeCount, 1);
+      scene.release();
+      while (!end.test(scene.client.text())) await new Promise((resolve) => setTimeout(resolve, 5));
+      t.equal(scene.gateway.relay.activeCount, 0);
+    });
+  }
 
-t.test('a client that leaves while its refusal waits for the event is not answered, and nothing fails', async (t) => {
-  const scene = await heldBack(t);
-  scene.request.reply(400, json, refusal);
-  await scene.gateway.reported(1);
-  scene.client.reset();
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  scene.release();
-  t.equal(scene.gateway.relay.activeCount, 0);
-  t.same(
-    scene.gateway.log.filter(({ level }) => level === 'error'),
-    [],
+  t.test(
+    `${route.name}: a client that leaves while its refusal waits for the event is not answered, and nothing fails`,
+    async (t) => {
+      const scene = await heldBack(t, route);
+      scene.request.reply(400, json, refusal);
+      await scene.gateway.reported(1);
+      scene.client.reset();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      scene.release();
+      t.equal(scene.gateway.relay.activeCount, 0);
+      t.same(
+        scene.gateway.log.filter(({ level }) => level === 'error'),
+        [],
+      );
+    },
   );
-});
+}

@@ -1,104 +1,109 @@
 import t from 'tap';
 import { connectRaw } from '../../fixtures/raw-client.ts';
+import { BOTH_ROUTES } from '../../fixtures/relay-routes.ts';
 import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
 import { chunk, form, grantOf, head, SESSION, startGateway } from '../../fixtures/test-gateway.ts';
 
-t.test('only listed headers reach the provider, and only listed ones the client', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const client = await connectRaw(t, gateway.port);
-  client.send(
-    head(form().length, [
-      'Connection: close, X-Hop',
-      'X-Hop: 1',
-      'Keep-Alive: timeout=5',
-      'Proxy-Authorization: Basic eA==',
-      'Proxy-Connection: keep-alive',
-      'TE: trailers',
-      'Trailer: X-T',
-      'Upgrade: h2c',
-      'Expect: 100-continue',
-      'Cookie: a=b',
-      'X-Api-Key: mine',
-      'X-Forwarded-For: 1.2.3.4',
-      'Forwarded: for=1.2.3.4',
-      'X-Stainless-Lang: js',
-      'OpenAI-Organization: org-client',
-      'Accept: text/event-stream',
-      'OpenAI-Beta: x=v1',
-      'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
-    ]),
-  );
-  await client.until('100 Continue');
-  client.send(form());
-  const request = await upstream.next();
-  await request.whole();
-  const names = request.head
-    .split('\r\n')
-    .slice(1)
-    .map((line) => line.slice(0, line.indexOf(':')).toLowerCase())
-    .sort();
-  t.same(names, [
-    'accept',
-    'accept-encoding',
-    'authorization',
-    'connection',
-    'content-length',
-    'content-type',
-    'host',
-    'openai-beta',
-    'traceparent',
-    'user-agent',
-  ]);
-  t.equal(request.header('connection'), 'keep-alive');
-  t.equal(request.header('host'), new URL(upstream.url).host);
-  t.equal(request.header('accept-encoding'), 'identity');
-  request.reply(
-    200,
-    {
-      'content-type': 'application/json',
-      'x-request-id': 'theirs',
-      'set-cookie': 'a=b',
-      'openai-organization': 'org-ours',
-      'x-ratelimit-remaining-requests': '5',
-      server: 'theirs',
-      date: 'Thu, 01 Jan 1970 00:00:00 GMT',
-      'keep-alive': 'timeout=5',
-      'openai-processing-ms': '12',
-    },
-    '{"text":"x"}',
-  );
-  const answer = await client.until('{"text":"x"}');
-  t.notMatch(answer, /theirs|set-cookie|org-ours|ratelimit|1970|keep-alive: timeout/i);
-  t.match(answer, /openai-processing-ms: 12/);
-  t.equal(answer.match(/content-length:/gi)?.length, 1);
-  t.match(await gateway.reported(1), [{ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }]);
-});
-
-t.test('a request whose length can be read in two ways reaches no provider and ends its connection', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const cases = [
-    ['Content-Length: 3', 'Content-Length: 5'],
-    ['Content-Length: 5', 'Content-Length: 5'],
-    ['Content-Length: 5', 'Transfer-Encoding: chunked'],
-    ['Transfer-Encoding: gzip, chunked'],
-    ['Transfer-Encoding: chunked', 'Transfer-Encoding: chunked'],
-    ['Content-Length: +5'],
-    ['Content-Length: 0x5'],
-  ];
-  for (const lines of cases) {
+for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: only listed headers reach the provider, and only listed ones the client`, async (t) => {
+    const upstream = await startScriptedUpstream(t);
+    const gateway = await startGateway(t, { providers: { main: upstream.url } });
     const client = await connectRaw(t, gateway.port);
     client.send(
-      `POST /vello/transcribe HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer good\r\nX-Session-Id: ${SESSION}\r\n` +
-        `Content-Type: multipart/form-data; boundary=b\r\n${lines.join('\r\n')}\r\n\r\nabc`,
+      route.head(route.body.length, [
+        'Connection: close, X-Hop',
+        'X-Hop: 1',
+        'Keep-Alive: timeout=5',
+        'Proxy-Authorization: Basic eA==',
+        'Proxy-Connection: keep-alive',
+        'TE: trailers',
+        'Trailer: X-T',
+        'Upgrade: h2c',
+        'Expect: 100-continue',
+        'Cookie: a=b',
+        'X-Api-Key: mine',
+        'X-Forwarded-For: 1.2.3.4',
+        'Forwarded: for=1.2.3.4',
+        'X-Stainless-Lang: js',
+        'OpenAI-Organization: org-client',
+        'Accept: text/event-stream',
+        'OpenAI-Beta: x=v1',
+        'traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      ]),
     );
-    const answer = await client.ended;
-    t.match(answer, /^HTTP\/1\.1 400 /, lines.join(' + '));
-  }
-  t.equal(upstream.connections, 0);
-  t.equal(gateway.events.length, 0);
-});
+    await client.until('100 Continue');
+    client.send(route.body);
+    const request = await upstream.next();
+    await request.whole();
+    const names = request.head
+      .split('\r\n')
+      .slice(1)
+      .map((line) => line.slice(0, line.indexOf(':')).toLowerCase())
+      .sort();
+    t.same(names, [
+      'accept',
+      'accept-encoding',
+      'authorization',
+      'connection',
+      'content-length',
+      'content-type',
+      'host',
+      'openai-beta',
+      'traceparent',
+      'user-agent',
+    ]);
+    t.equal(request.header('connection'), 'keep-alive');
+    t.equal(request.header('host'), new URL(upstream.url).host);
+    t.equal(request.header('accept-encoding'), 'identity');
+    request.reply(
+      200,
+      {
+        'content-type': 'application/json',
+        'x-request-id': 'theirs',
+        'set-cookie': 'a=b',
+        'openai-organization': 'org-ours',
+        'x-ratelimit-remaining-requests': '5',
+        server: 'theirs',
+        date: 'Thu, 01 Jan 1970 00:00:00 GMT',
+        'keep-alive': 'timeout=5',
+        'openai-processing-ms': '12',
+      },
+      '{"text":"x"}',
+    );
+    const answer = await client.until('{"text":"x"}');
+    t.notMatch(answer, /theirs|set-cookie|org-ours|ratelimit|1970|keep-alive: timeout/i);
+    t.match(answer, /openai-processing-ms: 12/);
+    t.equal(answer.match(/content-length:/gi)?.length, 1);
+    t.match(await gateway.reported(1), [{ traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' }]);
+  });
+}
+
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: a request whose length can be read in two ways reaches no provider and ends its connection`,
+    async (t) => {
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url } });
+      const cases = [
+        ['Content-Length: 3', 'Content-Length: 5'],
+        ['Content-Length: 5', 'Content-Length: 5'],
+        ['Content-Length: 5', 'Transfer-Encoding: chunked'],
+        ['Transfer-Encoding: gzip, chunked'],
+        ['Transfer-Encoding: chunked', 'Transfer-Encoding: chunked'],
+        ['Content-Length: +5'],
+        ['Content-Length: 0x5'],
+      ];
+      for (const lines of cases) {
+        const client = await connectRaw(t, gateway.port);
+        client.send(`${route.head(0).replace('Content-Length: 0', lines.join('\r\n'))}abc`);
+        const answer = await client.ended;
+        t.match(answer, /^HTTP\/1\.1 400 /, lines.join(' + '));
+      }
+      t.equal(upstream.connections, 0);
+      t.equal(gateway.events.length, 0);
+    },
+  );
+}
 
 t.test(
   'none, a forged, an expired, a revoked or a suspended token: the provider sees nothing and nothing is reported',
@@ -122,7 +127,7 @@ t.test(
       ['Authorization: Basic good', 401, 'AUTH_TOKEN_MISSING'],
       ['Authorization: Bearer broke', 402, 'CREDITS_EXHAUSTED'],
     ];
-    for (const path of ['/vello/transcribe', '/v1/audio/transcriptions']) {
+    for (const path of ['/vello/transcribe', '/v1/audio/transcriptions', '/v1/chat/completions']) {
       for (const [line, status, code] of cases) {
         const client = await connectRaw(t, gateway.port);
         client.send(head(form().length, [line.includes('\r\n') ? (line.split('\r\n')[1] ?? '') : line], path));
@@ -138,35 +143,45 @@ t.test(
   },
 );
 
-t.test('a refusal during a long upload is heard at once and the connection stays usable', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const client = await connectRaw(t, gateway.port);
-  const body = Buffer.alloc(5_000_000);
-  client.send(head(body.length, ['Authorization: Bearer forged']));
-  client.send(body.subarray(0, 100_000));
-  await client.until('AUTH_TOKEN_UNKNOWN');
-  await client.sendAll(body.subarray(100_000));
-  client.send(head(form().length));
-  client.send(form());
-  (await upstream.next()).reply(200, {}, 'second');
-  t.match(await client.until('second'), /401[^]*200/);
-});
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: a refusal during a long upload is heard at once and the connection stays usable`,
+    async (t) => {
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url } });
+      const client = await connectRaw(t, gateway.port);
+      const body = Buffer.alloc(5_000_000);
+      client.send(route.head(body.length, ['Authorization: Bearer forged']));
+      client.send(body.subarray(0, 100_000));
+      await client.until('AUTH_TOKEN_UNKNOWN');
+      await client.sendAll(body.subarray(100_000));
+      client.send(route.head(route.body.length));
+      client.send(route.body);
+      (await upstream.next()).reply(200, {}, 'second');
+      t.match(await client.until('second'), /401[^]*200/);
+    },
+  );
+}
 
-t.test('a refusal of an upload without end is heard at once, and reading stops at a bound', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const client = await connectRaw(t, gateway.port);
-  client.send(head(undefined, ['Authorization: Bearer forged']));
-  client.send(chunk(Buffer.alloc(1_000)));
-  await client.until('AUTH_TOKEN_UNKNOWN');
-  const piece = chunk(Buffer.alloc(64 * 1024));
-  for (let sent = 0; sent < 200 && !client.isEnded(); sent += 1) {
-    client.send(piece);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  t.match(await client.ended, /^HTTP\/1\.1 401 /);
-});
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: a refusal of an upload without end is heard at once, and reading stops at a bound`,
+    async (t) => {
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url } });
+      const client = await connectRaw(t, gateway.port);
+      client.send(route.head(undefined, ['Authorization: Bearer forged']));
+      client.send(chunk(Buffer.alloc(1_000)));
+      await client.until('AUTH_TOKEN_UNKNOWN');
+      const piece = chunk(Buffer.alloc(64 * 1024));
+      for (let sent = 0; sent < 200 && !client.isEnded(); sent += 1) {
+        client.send(piece);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      t.match(await client.ended, /^HTTP\/1\.1 401 /);
+    },
+  );
+}
 
 t.test('what the routes do not take is refused before any provider is called', async (t) => {
   const upstream = await startScriptedUpstream(t);
@@ -215,33 +230,38 @@ t.test('a HEAD request gets no body, and models are listed without an event', as
   t.ok(headClient.text().endsWith('\r\n\r\n'), JSON.stringify(answer));
 });
 
-t.test('long headers pass whether they come in one packet or in two, and too long ones are a 431', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const long = `X-Long: ${'a'.repeat(6_000)}`;
-  for (const isSplit of [false, true]) {
-    const client = await connectRaw(t, gateway.port);
-    const text = head(form().length, [long]);
-    if (isSplit) {
-      client.send(text.slice(0, 3_000));
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      client.send(text.slice(3_000));
-    } else client.send(text);
-    client.send(form());
-    (await upstream.next()).reply(200, {}, 'fine');
-    await client.until('fine');
-  }
-  for (const isSplit of [false, true]) {
-    const client = await connectRaw(t, gateway.port);
-    const text = head(form().length, [`X-Long: ${'a'.repeat(40_000)}`]);
-    if (isSplit) {
-      client.send(text.slice(0, 20_000));
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      client.send(text.slice(20_000));
-    } else client.send(text);
-    t.match(await client.ended, /^HTTP\/1\.1 431 /);
-  }
-});
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: long headers pass whether they come in one packet or in two, and too long ones are a 431`,
+    async (t) => {
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url } });
+      const long = `X-Long: ${'a'.repeat(6_000)}`;
+      for (const isSplit of [false, true]) {
+        const client = await connectRaw(t, gateway.port);
+        const text = route.head(route.body.length, [long]);
+        if (isSplit) {
+          client.send(text.slice(0, 3_000));
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          client.send(text.slice(3_000));
+        } else client.send(text);
+        client.send(route.body);
+        (await upstream.next()).reply(200, {}, 'fine');
+        await client.until('fine');
+      }
+      for (const isSplit of [false, true]) {
+        const client = await connectRaw(t, gateway.port);
+        const text = route.head(route.body.length, [`X-Long: ${'a'.repeat(40_000)}`]);
+        if (isSplit) {
+          client.send(text.slice(0, 20_000));
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          client.send(text.slice(20_000));
+        } else client.send(text);
+        t.match(await client.ended, /^HTTP\/1\.1 431 /);
+      }
+    },
+  );
+}
 
 t.test('a model or session that a caller makes up cannot write headers', async (t) => {
   const upstream = await startScriptedUpstream(t);

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { connectRaw } from '../../fixtures/raw-client.ts';
+import { BOTH_ROUTES, chatHead, STREAMED_BYTES } from '../../fixtures/relay-routes.ts';
 import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
 import { chunk, form, head, PROVIDER_KEY, SESSION, startGateway } from '../../fixtures/test-gateway.ts';
 import { wavFile } from '../../fixtures/audio-bytes.ts';
@@ -47,21 +48,23 @@ t.test('a transcription goes through with the key in place of the token, and is 
   t.equal(gateway.events.length, 1);
 });
 
-t.test('the first bytes of an upload reach the provider before its last are sent', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const client = await connectRaw(t, gateway.port);
-  const body = form({ file: Buffer.alloc(5_000, 1) });
-  client.send(head(body.length));
-  client.send(body.subarray(0, 3_000));
-  const request = await upstream.next();
-  await request.received(3_000);
-  t.ok(request.body().equals(body.subarray(0, 3_000)));
-  client.send(body.subarray(3_000));
-  t.ok((await request.whole()).equals(body));
-  request.reply(200, { 'content-type': 'application/json' }, '{}');
-  await client.until('{}');
-});
+for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: the first bytes of an upload reach the provider before its last are sent`, async (t) => {
+    const upstream = await startScriptedUpstream(t);
+    const gateway = await startGateway(t, { providers: { main: upstream.url } });
+    const client = await connectRaw(t, gateway.port);
+    const body = route.bodyOf(STREAMED_BYTES + 5_000);
+    client.send(route.head(body.length));
+    client.send(body.subarray(0, STREAMED_BYTES));
+    const request = await upstream.next();
+    await request.received(STREAMED_BYTES);
+    t.ok(request.body().equals(body.subarray(0, STREAMED_BYTES)));
+    client.send(body.subarray(STREAMED_BYTES));
+    t.ok(route.isSame(await request.whole(), body));
+    request.reply(200, { 'content-type': 'application/json' }, '{}');
+    await client.until('{}');
+  });
+}
 
 t.test('a chunked upload is sent on in chunks, whatever their size', async (t) => {
   const upstream = await startScriptedUpstream(t);
@@ -82,110 +85,125 @@ t.test('a chunked upload is sent on in chunks, whatever their size', async (t) =
   t.match(await gateway.reported(1), [{ audioSeconds: 3, bytesIn: body.length, outcome: 'ok' }]);
 });
 
-t.test('each piece of a streamed answer reaches the client when it is sent, and the bytes are the same', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const client = await connectRaw(t, gateway.port);
-  const body = form();
-  client.send(head(body.length, [], '/v1/audio/transcriptions'));
-  client.send(body);
-  const request = await upstream.next();
-  await request.whole();
-  request.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
-  const sent: string[] = [];
-  for (const text of ['one', 'two', 'three']) {
-    const event = `data: {"type":"transcript.text.delta","delta":"${text}"}\n\n`;
-    sent.push(event);
-    request.send(chunk(event));
-    await client.until(`"${text}"`);
-  }
-  const done = 'data: {"type":"transcript.text.done","text":"onetwothree","usage":{"type":"duration","seconds":2}}\n\n';
-  request.send(chunk(done));
-  request.send('0\r\n\r\n');
-  const answer = await client.until('\r\n0\r\n\r\n');
-  const [answerHead, ...rest] = answer.split('\r\n\r\n');
-  t.match(answerHead, /content-type: text\/event-stream/i);
-  t.match(answerHead, /x-accel-buffering: no/i);
-  t.match(answerHead, /transfer-encoding: chunked/i);
-  t.equal(rest.join('\r\n\r\n').replace(/(^|\r\n)[0-9a-f]+\r\n/g, ''), [...sent, done].join('') + '\r\n');
-  t.match(await gateway.reported(1), [
-    { outcome: 'ok', audioSeconds: 2, audioSource: 'usage', usage: { type: 'duration', seconds: 2 } },
-  ]);
-});
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: each piece of a streamed answer reaches the client when it is sent, and the bytes are the same`,
+    async (t) => {
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url } });
+      const client = await connectRaw(t, gateway.port);
+      const body = route.body;
+      client.send(route.head(body.length));
+      client.send(body);
+      const request = await upstream.next();
+      await request.whole();
+      request.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
+      const sent: string[] = [];
+      for (const text of ['one', 'two', 'three']) {
+        const event = route.word(text);
+        sent.push(event);
+        request.send(chunk(event));
+        await client.until(`"${text}"`);
+      }
+      const done = route.closing;
+      request.send(chunk(done));
+      request.send('0\r\n\r\n');
+      const answer = await client.until('\r\n0\r\n\r\n');
+      const [answerHead, ...rest] = answer.split('\r\n\r\n');
+      t.match(answerHead, /content-type: text\/event-stream/i);
+      t.match(answerHead, /x-accel-buffering: no/i);
+      t.match(answerHead, /transfer-encoding: chunked/i);
+      t.equal(rest.join('\r\n\r\n').replace(/(^|\r\n)[0-9a-f]+\r\n/g, ''), [...sent, done].join('') + '\r\n');
+      t.match(await gateway.reported(1), [
+        route.type === 'transcribe'
+          ? { outcome: 'ok', audioSeconds: 2, audioSource: 'usage', usage: { type: 'duration', seconds: 2 } }
+          : { outcome: 'ok', audioSource: 'none', usage: { completion_tokens: 4, estimated: true } },
+      ]);
+    },
+  );
+}
 
-t.test(
-  'an event stream that stops without its closing event is passed on as it is and reported as truncated',
-  async (t) => {
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: an event stream that stops without its closing event is passed on as it is and reported as truncated`,
+    async (t) => {
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url } });
+      const client = await connectRaw(t, gateway.port);
+      const body = route.body;
+      client.send(route.head(body.length));
+      client.send(body);
+      const request = await upstream.next();
+      await request.whole();
+      request.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
+      request.send(chunk(route.word('a')));
+      request.send('0\r\n\r\n');
+      const answer = await client.until('\r\n0\r\n\r\n');
+      t.notMatch(answer, /DONE|error/);
+      t.match(await gateway.reported(1), [{ outcome: 'truncated', status: 200 }]);
+    },
+  );
+}
+
+for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: a provider that answers while the upload is still coming is heard at once`, async (t) => {
     const upstream = await startScriptedUpstream(t);
     const gateway = await startGateway(t, { providers: { main: upstream.url } });
     const client = await connectRaw(t, gateway.port);
-    const body = form();
-    client.send(head(body.length));
-    client.send(body);
+    const body = route.bodyOf(STREAMED_BYTES + 5_000);
+    client.send(route.head(body.length));
+    client.send(body.subarray(0, STREAMED_BYTES));
     const request = await upstream.next();
-    await request.whole();
+    await request.received(STREAMED_BYTES);
     request.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
-    request.send(chunk('data: {"type":"transcript.text.delta","delta":"a"}\n\n'));
+    request.send(chunk('data: early\n\n'));
+    await client.until('data: early');
+    client.send(body.subarray(STREAMED_BYTES));
+    t.ok(route.isSame(await request.whole(), body));
+    request.send(chunk('data: [DONE]\n\n'));
     request.send('0\r\n\r\n');
-    const answer = await client.until('\r\n0\r\n\r\n');
-    t.notMatch(answer, /DONE|error/);
-    t.match(await gateway.reported(1), [{ outcome: 'truncated', status: 200 }]);
-  },
-);
+    await client.until('\r\n0\r\n\r\n');
+    t.match(await gateway.reported(1), [{ outcome: 'ok' }]);
+  });
+}
 
-t.test('a provider that answers while the upload is still coming is heard at once', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const client = await connectRaw(t, gateway.port);
-  const body = form({ file: Buffer.alloc(4_000) });
-  client.send(head(body.length));
-  client.send(body.subarray(0, 1_000));
-  const request = await upstream.next();
-  await request.received(1_000);
-  request.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
-  request.send(chunk('data: early\n\n'));
-  await client.until('data: early');
-  client.send(body.subarray(1_000));
-  t.ok((await request.whole()).equals(body));
-  request.send(chunk('data: [DONE]\n\n'));
-  request.send('0\r\n\r\n');
-  await client.until('\r\n0\r\n\r\n');
-  t.match(await gateway.reported(1), [{ outcome: 'ok' }]);
-});
-
-t.test('interim answers are swallowed', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const client = await connectRaw(t, gateway.port);
-  const body = form();
-  client.send(head(body.length));
-  client.send(body);
-  const request = await upstream.next();
-  await request.whole();
-  request.send('HTTP/1.1 102 Processing\r\n\r\n');
-  request.send('HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n');
-  request.reply(200, { 'content-type': 'application/json' }, '{"text":""}');
-  const answer = await client.until('{"text":""}');
-  t.match(answer, /^HTTP\/1\.1 200 OK/);
-  t.notMatch(answer, /10[23]|link:/i);
-});
-
-t.test('connections to the provider and from the client are used again', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url } });
-  const client = await connectRaw(t, gateway.port);
-  const body = form();
-  for (let round = 1; round <= 3; round += 1) {
-    client.send(head(body.length));
+for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: interim answers are swallowed`, async (t) => {
+    const upstream = await startScriptedUpstream(t);
+    const gateway = await startGateway(t, { providers: { main: upstream.url } });
+    const client = await connectRaw(t, gateway.port);
+    const body = route.body;
+    client.send(route.head(body.length));
     client.send(body);
     const request = await upstream.next();
     await request.whole();
-    request.reply(200, { 'content-type': 'application/json' }, `{"round":${round}}`);
-    await client.until(`{"round":${round}}`);
-  }
-  t.equal(upstream.connections, 1);
-  t.equal((await gateway.reported(3)).length, 3);
-});
+    request.send('HTTP/1.1 102 Processing\r\n\r\n');
+    request.send('HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n');
+    request.reply(200, { 'content-type': 'application/json' }, '{"text":""}');
+    const answer = await client.until('{"text":""}');
+    t.match(answer, /^HTTP\/1\.1 200 OK/);
+    t.notMatch(answer, /^HTTP\/1\.1 10|^link:/im);
+  });
+}
+
+for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: connections to the provider and from the client are used again`, async (t) => {
+    const upstream = await startScriptedUpstream(t);
+    const gateway = await startGateway(t, { providers: { main: upstream.url } });
+    const client = await connectRaw(t, gateway.port);
+    const body = route.body;
+    for (let round = 1; round <= 3; round += 1) {
+      client.send(route.head(body.length));
+      client.send(body);
+      const request = await upstream.next();
+      await request.whole();
+      request.reply(200, { 'content-type': 'application/json' }, `{"round":${round}}`);
+      await client.until(`{"round":${round}}`);
+    }
+    t.equal(upstream.connections, 1);
+    t.equal((await gateway.reported(3)).length, 3);
+  });
+}
 
 t.test(
   'a provider without the model is chosen by the model in the body, wherever it stands in the first 64 kB',
@@ -213,9 +231,15 @@ t.test(
       { body: form({ model: 'm-1' }), lines: [], at: main },
       { body: tooLate, lines: ['X-Vello-Model: special'], at: other },
     ];
-    for (const { body, lines, at } of cases) {
+    const chats = [
+      { body: Buffer.from('{"model":"special"}'), lines: [], at: other },
+      { body: Buffer.from(`{"messages":"${'x'.repeat(40_000)}","model":"special"}`), lines: [], at: other },
+      { body: Buffer.from('{"messages":[]}'), lines: ['X-Vello-Model: special'], at: other },
+      { body: Buffer.from('{"model":"m-1"}'), lines: [], at: main },
+    ];
+    for (const { body, lines, at } of [...cases, ...chats]) {
       const client = await connectRaw(t, gateway.port);
-      client.send(head(body.length, lines));
+      client.send(body[0] === 0x7b ? chatHead(body.length, lines) : head(body.length, lines));
       client.send(body);
       const request = await at.next();
       t.ok((await request.whole()).equals(body));
@@ -227,6 +251,6 @@ t.test(
     client.send(head(special.length, [], '/vello/transcribe?model=special'));
     client.send(special);
     await (await other.next()).whole();
-    t.equal(other.count, 5);
+    t.equal(other.count, 8);
   },
 );

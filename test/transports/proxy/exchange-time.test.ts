@@ -1,16 +1,19 @@
 import t, { type Test } from 'tap';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { connectRaw } from '../../fixtures/raw-client.ts';
+import { BOTH_ROUTES, type RelayRouteUnderTest } from '../../fixtures/relay-routes.ts';
 import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
-import { chunk, form, grantOf, head, startGateway } from '../../fixtures/test-gateway.ts';
+import { chunk, grantOf, startGateway } from '../../fixtures/test-gateway.ts';
+
+const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
 
 /** At 3 kB/s, as compressed speech comes while it is spoken. */
-async function slowUpload(t: Test) {
+async function slowUpload(t: Test, route: RelayRouteUnderTest) {
   const upstream = await startScriptedUpstream(t);
   const gateway = await startGateway(t, { providers: { main: upstream.url } });
   const client = await connectRaw(t, gateway.port);
-  client.send(head(undefined));
-  const body = form({ file: Buffer.alloc(37_000, 5) });
+  client.send(route.head(undefined));
+  const body = route.bodyOf(37_000);
   for (let at = 0; at < body.length; at += 600) {
     client.send(chunk(body.subarray(at, at + 600)));
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -23,12 +26,12 @@ async function slowUpload(t: Test) {
   t.match(await gateway.reported(1), [{ outcome: 'ok', bytesIn: body.length }]);
 }
 
-async function slowAnswer(t: Test) {
+async function slowAnswer(t: Test, route: RelayRouteUnderTest) {
   const upstream = await startScriptedUpstream(t);
   const gateway = await startGateway(t, { providers: { main: upstream.url } });
   const client = await connectRaw(t, gateway.port);
-  client.send(head(form().length));
-  client.send(form());
+  client.send(route.head(route.body.length));
+  client.send(route.body);
   const request = await upstream.next();
   await new Promise((resolve) => setTimeout(resolve, 12_500));
   request.reply(200, { 'content-type': 'application/json' }, '{"text":"late"}');
@@ -37,16 +40,16 @@ async function slowAnswer(t: Test) {
 }
 
 /** A speaker who thinks for twelve seconds. */
-async function pausingUpload(t: Test) {
+async function pausingUpload(t: Test, route: RelayRouteUnderTest) {
   const upstream = await startScriptedUpstream(t);
   const gateway = await startGateway(t, { providers: { main: upstream.url } });
   const client = await connectRaw(t, gateway.port);
-  client.send(head(undefined));
-  client.send(chunk(form().subarray(0, 50)));
-  const request = await upstream.next();
+  client.send(route.head(undefined));
+  client.send(chunk(route.body.subarray(0, 9)));
   await new Promise((resolve) => setTimeout(resolve, 12_000));
-  client.send(chunk(form().subarray(50)));
+  client.send(chunk(route.body.subarray(9)));
   client.send('0\r\n\r\n');
+  const request = await upstream.next();
   await request.whole();
   request.reply(200, { 'content-type': 'application/json' }, '{"text":"paused"}');
   await client.until('{"text":"paused"}');
@@ -56,181 +59,208 @@ async function pausingUpload(t: Test) {
 t.test(
   'neither an upload of 3 kB/s, nor one with a pause, nor an answer is ended by the ten seconds of uWebSockets.js',
   async (t) => {
-    await Promise.all([slowUpload(t), pausingUpload(t), slowAnswer(t)]);
+    await Promise.all(
+      BOTH_ROUTES.flatMap((route) => [slowUpload, pausingUpload, slowAnswer].map((act) => act(t, route))),
+    );
   },
 );
 
-t.test('an upload that falls silent is ended with 408 and reported as a timeout', async (t) => {
-  const clock = createManualClock();
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
-  const client = await connectRaw(t, gateway.port);
-  client.send(head(100_000));
-  client.send(form().subarray(0, 40));
-  const request = await upstream.next();
-  await request.received(40);
-  clock.advance(29_500);
-  t.equal(gateway.events.length, 0);
-  clock.advance(1_000);
-  t.match(await client.until('UPLOAD_TOO_SLOW'), /^HTTP\/1\.1 408 /);
-  await request.closed;
-  t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 408, bytesIn: 40 }]);
-});
-
-t.test('an upload that trickles is ended after the first minute', async (t) => {
-  const clock = createManualClock();
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
-  const client = await connectRaw(t, gateway.port);
-  client.send(head(100_000));
-  client.send(form().subarray(0, 40));
-  const request = await upstream.next();
-  for (let seconds = 10; seconds <= 60; seconds += 10) {
-    clock.advance(10_000);
-    client.send('x');
-    await request.received(40 + seconds / 10);
-  }
-  t.equal(gateway.events.length, 0);
-  clock.advance(1_000);
-  await client.until('UPLOAD_TOO_SLOW');
-  t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 408 }]);
-});
-
-t.test('a provider that does not answer is given five minutes, then the client gets 504', async (t) => {
-  const clock = createManualClock();
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
-  const client = await connectRaw(t, gateway.port);
-  client.send(head(form().length));
-  client.send(form());
-  const request = await upstream.next();
-  await request.whole();
-  clock.advance(299_000);
-  t.equal(gateway.events.length, 0);
-  clock.advance(2_000);
-  t.match(await client.until('UPSTREAM_TIMEOUT'), /^HTTP\/1\.1 504 /);
-  await request.closed;
-  t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 504 }]);
-});
-
-t.test('a provider that falls silent in the middle of its answer is cut off, and so is the client', async (t) => {
-  const clock = createManualClock();
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
-  const client = await connectRaw(t, gateway.port);
-  client.send(head(form().length));
-  client.send(form());
-  const request = await upstream.next();
-  await request.whole();
-  request.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
-  request.send(chunk('data: {"type":"transcript.text.delta","delta":"a"}\n\n'));
-  await client.until('"a"');
-  clock.advance(119_000);
-  request.send(chunk(': still here\n\n'));
-  await client.until('still here');
-  clock.advance(119_000);
-  t.equal(gateway.events.length, 0);
-  clock.advance(2_000);
-  t.notMatch(await client.ended, /\r\n0\r\n\r\n$/);
-  await request.closed;
-  t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 200 }]);
-});
-
-t.test(
-  'a request whose token had to be asked for is watched like any other, however long the answer took',
-  async (t) => {
+for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: an upload that falls silent is ended with 408 and reported as a timeout`, async (t) => {
     const clock = createManualClock();
+    const upstream = await startScriptedUpstream(t);
+    const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+    const client = await connectRaw(t, gateway.port);
+    client.send(route.head(100_000));
+    client.send(route.body.subarray(0, 9));
+    while (gateway.relay.activeCount === 0) await settle();
+    clock.advance(29_500);
+    t.equal(gateway.events.length, 0);
+    clock.advance(1_000);
+    t.match(await client.until('UPLOAD_TOO_SLOW'), /^HTTP\/1\.1 408 /);
+    t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 408, bytesIn: 9 }]);
+  });
+}
+
+for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: an upload that trickles is ended after the first minute`, async (t) => {
+    const clock = createManualClock();
+    const upstream = await startScriptedUpstream(t);
+    const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+    const client = await connectRaw(t, gateway.port);
+    client.send(route.head(100_000));
+    client.send(route.body.subarray(0, 9));
+    while (gateway.relay.activeCount === 0) await settle();
+    for (let seconds = 10; seconds <= 60; seconds += 10) {
+      clock.advance(10_000);
+      client.send('x');
+      await settle();
+    }
+    t.equal(gateway.events.length, 0);
+    clock.advance(1_000);
+    await client.until('UPLOAD_TOO_SLOW');
+    t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 408 }]);
+  });
+}
+
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: a provider that does not answer is given five minutes, then the client gets 504`,
+    async (t) => {
+      const clock = createManualClock();
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+      const client = await connectRaw(t, gateway.port);
+      client.send(route.head(route.body.length));
+      client.send(route.body);
+      const request = await upstream.next();
+      await request.whole();
+      clock.advance(299_000);
+      t.equal(gateway.events.length, 0);
+      clock.advance(2_000);
+      t.match(await client.until('UPSTREAM_TIMEOUT'), /^HTTP\/1\.1 504 /);
+      await request.closed;
+      t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 504 }]);
+    },
+  );
+}
+
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: a provider that falls silent in the middle of its answer is cut off, and so is the client`,
+    async (t) => {
+      const clock = createManualClock();
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+      const client = await connectRaw(t, gateway.port);
+      client.send(route.head(route.body.length));
+      client.send(route.body);
+      const request = await upstream.next();
+      await request.whole();
+      request.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
+      request.send(chunk(route.word('a')));
+      await client.until('"a"');
+      clock.advance(119_000);
+      request.send(chunk(': still here\n\n'));
+      await client.until('still here');
+      clock.advance(119_000);
+      t.equal(gateway.events.length, 0);
+      clock.advance(2_000);
+      t.notMatch(await client.ended, /\r\n0\r\n\r\n$/);
+      await request.closed;
+      t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 200 }]);
+    },
+  );
+}
+
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: a request whose token had to be asked for is watched like any other, however long the answer took`,
+    async (t) => {
+      const clock = createManualClock();
+      const upstream = await startScriptedUpstream(t);
+      let answer: () => void = () => undefined;
+      const asked = new Promise<void>((resolve) => (answer = resolve));
+      const find = async () => {
+        await asked;
+        return grantOf('late', clock.now() + 900_000);
+      };
+      const gateway = await startGateway(t, { providers: { main: upstream.url }, clock, find });
+      const client = await connectRaw(t, gateway.port);
+      client.send(route.head(route.body.length, ['Authorization: Bearer late']));
+      client.send(route.body);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      clock.advance(5_000);
+      answer();
+      const request = await upstream.next();
+      await request.whole();
+      clock.advance(301_000);
+      await client.until('UPSTREAM_TIMEOUT');
+      t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 504 }]);
+    },
+  );
+}
+
+for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: what arrives while the token is still asked for is metered like the rest`, async (t) => {
     const upstream = await startScriptedUpstream(t);
     let answer: () => void = () => undefined;
     const asked = new Promise<void>((resolve) => (answer = resolve));
     const find = async () => {
       await asked;
-      return grantOf('late', clock.now() + 900_000);
+      return grantOf('late', Date.now() + 900_000);
     };
-    const gateway = await startGateway(t, { providers: { main: upstream.url }, clock, find });
+    const gateway = await startGateway(t, { providers: { main: upstream.url }, find });
     const client = await connectRaw(t, gateway.port);
-    client.send(head(form().length, ['Authorization: Bearer late']));
-    client.send(form());
+    const { body } = route;
+    client.send(route.head(body.length, ['Authorization: Bearer late']));
+    client.send(body);
+    // Long enough for the loopback: the whole body lies in the gateway before the token is known.
     await new Promise((resolve) => setTimeout(resolve, 50));
-    clock.advance(5_000);
     answer();
     const request = await upstream.next();
     await request.whole();
-    clock.advance(301_000);
-    await client.until('UPSTREAM_TIMEOUT');
-    t.match(await gateway.reported(1), [{ outcome: 'timeout', status: 504 }]);
-  },
-);
+    request.reply(200, { 'content-type': 'application/json' }, '{"text":"metered"}');
+    await client.until('metered');
+    t.match(await gateway.reported(1), [{ outcome: 'ok', model: 'm-1' }]);
+  });
+}
 
-t.test('what arrives while the token is still asked for is metered like the rest', async (t) => {
-  const upstream = await startScriptedUpstream(t);
-  let answer: () => void = () => undefined;
-  const asked = new Promise<void>((resolve) => (answer = resolve));
-  const find = async () => {
-    await asked;
-    return grantOf('late', Date.now() + 900_000);
-  };
-  const gateway = await startGateway(t, { providers: { main: upstream.url }, find });
-  const client = await connectRaw(t, gateway.port);
-  const body = form({ model: 'heard-early' });
-  client.send(head(body.length, ['Authorization: Bearer late']));
-  client.send(body);
-  // Long enough for the loopback: the whole body lies in the gateway before the token is known.
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  answer();
-  const request = await upstream.next();
-  await request.whole();
-  request.reply(200, { 'content-type': 'application/json' }, '{"text":"metered"}');
-  await client.until('metered');
-  t.match(await gateway.reported(1), [{ outcome: 'ok', model: 'heard-early' }]);
-});
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: at a stop what is under way may finish, and what does not is ended and reported as shutdown`,
+    async (t) => {
+      const clock = createManualClock();
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+      const [quick, slow] = [await connectRaw(t, gateway.port), await connectRaw(t, gateway.port)];
+      const requests = [];
+      for (const client of [quick, slow]) {
+        client.send(route.head(route.body.length));
+        client.send(route.body);
+        const request = await upstream.next();
+        await request.whole();
+        requests.push(request);
+      }
+      let drained = false;
+      const drain = gateway.relay.drain(5_000).then(() => (drained = true));
+      requests[0]!.reply(200, { 'content-type': 'application/json' }, '{"text":"in time"}');
+      await quick.until('in time');
+      clock.advance(4_000);
+      t.equal(drained, false);
+      clock.advance(1_000);
+      await slow.until('SHUTTING_DOWN');
+      clock.advance(250);
+      await drain;
+      t.match(await slow.until('SHUTTING_DOWN'), /HTTP\/1\.1 503 /);
+      await requests[1]!.closed;
+      t.match(await gateway.reported(2), [
+        { outcome: 'ok', status: 200 },
+        { outcome: 'shutdown', status: 503 },
+      ]);
+      t.equal(gateway.relay.activeCount, 0);
+    },
+  );
+}
 
-t.test('at a stop what is under way may finish, and what does not is ended and reported as shutdown', async (t) => {
-  const clock = createManualClock();
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
-  const [quick, slow] = [await connectRaw(t, gateway.port), await connectRaw(t, gateway.port)];
-  const requests = [];
-  for (const client of [quick, slow]) {
-    client.send(head(form().length));
-    client.send(form());
-    const request = await upstream.next();
-    await request.whole();
-    requests.push(request);
-  }
-  let drained = false;
-  const drain = gateway.relay.drain(5_000).then(() => (drained = true));
-  requests[0]!.reply(200, { 'content-type': 'application/json' }, '{"text":"in time"}');
-  await quick.until('in time');
-  clock.advance(4_000);
-  t.equal(drained, false);
-  clock.advance(1_000);
-  await slow.until('SHUTTING_DOWN');
-  clock.advance(250);
-  await drain;
-  t.match(await slow.until('SHUTTING_DOWN'), /HTTP\/1\.1 503 /);
-  await requests[1]!.closed;
-  t.match(await gateway.reported(2), [
-    { outcome: 'ok', status: 200 },
-    { outcome: 'shutdown', status: 503 },
-  ]);
-  t.equal(gateway.relay.activeCount, 0);
-});
-
-t.test('a client that was kept waiting for longer than a silence may last is heard, and not called slow', async (t) => {
-  const clock = createManualClock();
-  const upstream = await startScriptedUpstream(t);
-  const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
-  const body = form({ file: Buffer.alloc(24_000_000, 5) });
-  const client = await connectRaw(t, gateway.port);
-  client.send(head(body.length));
-  client.send(body);
-  const request = await upstream.next();
-  request.stall();
-  for (let second = 0; second < 40; second += 1) {
-    clock.advance(1_000);
-    await settle();
-  }
-  t.equal(gateway.events.length, 0, 'still under way');
-});
-const settle = () => new Promise((resolve) => setTimeout(resolve, 20));
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: a client that was kept waiting for longer than a silence may last is heard, and not called slow`,
+    async (t) => {
+      const clock = createManualClock();
+      const upstream = await startScriptedUpstream(t);
+      const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+      const body = route.bodyOf(24_000_000);
+      const client = await connectRaw(t, gateway.port);
+      client.send(route.head(body.length));
+      client.send(body);
+      const request = await upstream.next();
+      request.stall();
+      for (let second = 0; second < 40; second += 1) {
+        clock.advance(1_000);
+        await settle();
+      }
+      t.equal(gateway.events.length, 0, 'still under way');
+    },
+  );
+}
