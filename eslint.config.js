@@ -6,9 +6,17 @@ const ambient = ['scripts/**', 'test/**'];
 
 /** What plain JavaScript files may use without importing it. */
 const nodeGlobals = Object.fromEntries(
-  ['process', 'console', 'URL', 'setTimeout', 'setInterval', 'clearInterval', 'performance', 'AbortController'].map(
-    (name) => [name, 'readonly'],
-  ),
+  [
+    'process',
+    'console',
+    'URL',
+    'setTimeout',
+    'setInterval',
+    'clearInterval',
+    'clearTimeout',
+    'performance',
+    'AbortController',
+  ].map((name) => [name, 'readonly']),
 );
 
 export default tseslint.config(

@@ -3,6 +3,7 @@ import { VelloError } from '../config/errors.ts';
 import { EXIT } from '../supervisors/exit-codes.ts';
 import { CommandError, describeCommand, parseInvocation, UsageError } from './command.ts';
 import { COMMANDS } from './commands.ts';
+import { explainFileError } from './explain-file-error.mjs';
 import { productVersion } from './project-root.ts';
 
 /** Resolves to the exit code: 0 done, 1 failed, 2 wrong usage. */
@@ -40,7 +41,7 @@ function report(name: string, error: unknown): number {
   }
   if (error instanceof CommandError) console.error(`\n${error.message}`);
   else if (error instanceof VelloError) console.error(`\n${error.title} (${error.code})\n${error.detail}`);
-  else console.error(error);
+  else console.error(explainFileError(error) ?? error);
   return error instanceof VelloError && error.code === 'SETTINGS_INVALID' ? EXIT.usage : EXIT.failed;
 }
 

@@ -23,11 +23,13 @@ import { createJsonLog } from '../transports/telemetry/json-log.ts';
 import { createPrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
 import { CommandError } from './command.ts';
 import { playDemo } from './demo/play-demo.ts';
+import { explainFileError } from './explain-file-error.mjs';
 import { openLogFile, type LogFile } from './log-file.ts';
 import { productVersion } from './project-root.ts';
 import type { Progress } from './progress.mjs';
 import type { Services } from './services/choose-services.ts';
 import type { Home } from './services/home.ts';
+import { obtainModel } from './services/obtain-model.ts';
 import { createStartWatch } from './start-watch.ts';
 
 export const ROLES = ['api', 'gateway', 'collector', 'inference'] as const;
@@ -156,13 +158,7 @@ function demoModel({ providerKey, providerUrl }: Settings): string {
 }
 
 async function prepareModel({ progress, cache, signal }: SystemRun): Promise<ModelFiles> {
-  return progress.step('Speech model', (report) =>
-    fetchModel(cache, {
-      signal,
-      onProgress: ({ step, receivedBytes, totalBytes }) =>
-        report(`${step} ${Math.round((100 * receivedBytes) / totalBytes)} %`),
-    }),
-  );
+  return progress.step('Speech model', (report) => obtainModel({ cache, signal, report }));
 }
 
 interface Stopper {
@@ -208,5 +204,7 @@ function explain(error: unknown, output: LogFile): unknown {
   if (error instanceof CommandError || error instanceof VelloError) return error;
   const lines = output.lastErrors();
   const heard = lines.length === 0 ? '' : `\nWhat the parts said last:\n${lines.join('\n')}`;
-  return new CommandError(`Vello could not start: ${(error as Error).message}${heard}\nThe whole log: ${output.path}`);
+  return new CommandError(
+    `Vello could not start: ${explainFileError(error) ?? (error as Error).message}${heard}\nThe whole log: ${output.path}`,
+  );
 }

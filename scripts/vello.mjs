@@ -12,7 +12,9 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 
 const { createProgress } = await import('./progress.mjs');
-const { prepare, SetUpError } = await import('./prepare.mjs');
+const { prepare } = await import('./prepare.mjs');
+const { SetUpError } = await import('./set-up-error.mjs');
+const { explainFileError } = await import('./explain-file-error.mjs');
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const interruption = new AbortController();
@@ -24,9 +26,10 @@ try {
   await prepare(root, createProgress(process.stderr), interruption.signal);
   isReady = !interruption.signal.aborted;
 } catch (error) {
-  if (!(error instanceof SetUpError) && !interruption.signal.aborted) throw error;
+  const explained = error instanceof SetUpError ? error.message : explainFileError(error);
+  if (explained === undefined && !interruption.signal.aborted) throw error;
   if (!interruption.signal.aborted) {
-    console.error(`\n${error.message}`);
+    console.error(`\n${explained}`);
     // Types are checked by the build: for `vello test` this is a verdict like any other.
     if (process.argv[2] === 'test') console.log('\n0 passed, 1 failed');
   }

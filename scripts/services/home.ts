@@ -7,6 +7,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { identify, stillRuns, type ProcessIdentity } from '../../transports/process/process-identity.ts';
 import { CommandError } from '../command.ts';
+import { explainFileError } from '../explain-file-error.mjs';
 
 /** Where a service of our own listens, and what it asks for. */
 export interface ServiceAddress {
@@ -36,11 +37,9 @@ export function openHome(path: string): Home {
     mkdirSync(path, { recursive: true, mode: 0o711 });
     takeLock(join(path, 'vello.pid'));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (error instanceof CommandError || code === undefined) throw error;
-    throw new CommandError(
-      `The folder ${path} cannot be used (${code}). Give this user the right to write there, or set VELLO_HOME to another folder.`,
-    );
+    const explained = explainFileError(error);
+    if (explained === undefined) throw error;
+    throw new CommandError(`The folder ${path} cannot be used: ${explained}`);
   }
   const memory = join(path, 'services.json');
   const recallAll = (): Record<string, ServiceAddress> => {

@@ -19,6 +19,7 @@ const TO_PROVIDER = [
 
 const TO_CLIENT = [
   'content-type',
+  'content-encoding',
   'content-language',
   'content-disposition',
   'retry-after',
@@ -34,7 +35,7 @@ export function headersToProvider(
 ): Record<string, string> {
   const headers: Record<string, string> = {
     'user-agent': 'vello-gateway',
-    // Compression would hold streamed events back. Who compresses all the same is read in `content-decoder.ts`.
+    // What we meter must be readable on its way through, and compression would hold streamed events back.
     'accept-encoding': 'identity',
   };
   for (const name of TO_PROVIDER) {

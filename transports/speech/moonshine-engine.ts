@@ -9,7 +9,7 @@ import type {
 } from '../../actors/ports/speech-engine.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { ModelFiles } from './fetch-model.ts';
-import type { MessageToThread, RecognitionThreadData, ThreadMessage } from './recognition-messages.ts';
+import type { RecogniseMessage, RecognitionThreadData, ThreadMessage } from './recognition-messages.ts';
 
 export interface MoonshineEngineOptions {
   /** Called when a recogniser opens: the verified model files. */
@@ -38,8 +38,6 @@ export function createMoonshineEngine(options: MoonshineEngineOptions): SpeechEn
 
 interface Job {
   readonly options: RecognitionOptions;
-  /** Waits until it may go on. */
-  isAtBorder: boolean;
   readonly resolve: (recognition: Recognition) => void;
   readonly reject: (error: Error) => void;
 }
@@ -61,46 +59,33 @@ function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions
   worker.stdout.resume();
   worker.stderr.resume();
   let state: 'loading' | 'open' | 'closed' = 'loading';
-  const jobs = new Map<number, Job>();
-  let lastId = 0;
+  let job: Job | undefined;
   let silence: NodeJS.Timeout | undefined;
-  const send = (message: MessageToThread) => worker.postMessage(message);
 
   return new Promise((resolve, reject) => {
     function die(cause: Error): void {
       if (state === 'closed') return;
       const wasLoading = state === 'loading';
       state = 'closed';
+      clearTimeout(silence);
       void worker.terminate();
       const failure = new VelloError('ENGINE_FAILED', undefined, { cause });
-      failAll(failure);
+      job?.reject(failure);
+      job = undefined;
       if (wasLoading) reject(failure);
       else open.onDeath(cause);
     }
 
-    function failAll(failure: VelloError): void {
+    function listen(forMs = patience.silenceMs): void {
       clearTimeout(silence);
-      const failed = [...jobs.values()];
-      jobs.clear();
-      for (const job of failed) job.reject(failure);
-    }
-
-    const isWorking = (): boolean => [...jobs.values()].some(({ isAtBorder }) => !isAtBorder);
-
-    /** Starts the wait for a sign of life anew; while nothing is worked on, none is due. */
-    function listen(): void {
-      clearTimeout(silence);
-      if (isWorking()) startSilence(patience.silenceMs);
-    }
-
-    function startSilence(forMs: number): void {
       silence = setTimeout(() => die(new Error(`The recognition thread said nothing for ${forMs} ms.`)), forMs);
     }
 
-    function settle(id: number): Job | undefined {
-      const job = jobs.get(id);
-      jobs.delete(id);
-      return job;
+    function settle(): Job | undefined {
+      clearTimeout(silence);
+      const settled = job;
+      job = undefined;
+      return settled;
     }
 
     function receive(message: ThreadMessage): void {
@@ -109,61 +94,35 @@ function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions
           clearTimeout(silence);
           if (state !== 'loading') return;
           state = 'open';
-          return resolve({ recognise, close });
+          resolve({ recognise, close });
+          return;
         case 'alive':
-          break;
-        case 'delta': {
-          const options = jobs.get(message.id)?.options;
-          if (options?.signal.aborted === false) options.onDelta?.(message.delta);
-          break;
-        }
-        case 'border':
-          waitAtBorder(message.id, message.heardSeconds);
-          break;
+          return listen();
+        case 'delta':
+          listen();
+          if (job?.options.signal.aborted === false) job.options.onDelta?.(message.delta);
+          return;
         case 'done':
-          settle(message.id)?.resolve(message.recognition);
-          break;
+          return settle()?.resolve(message.recognition);
         case 'aborted':
-          settle(message.id)?.reject(abandoned());
-          break;
+          return settle()?.reject(abandoned());
         case 'refused':
-          settle(message.id)?.reject(new VelloError(message.code, message.detail));
-          break;
+          return settle()?.reject(new VelloError(message.code, message.detail));
       }
-      listen();
-    }
-
-    function waitAtBorder(id: number, heardSeconds: number): void {
-      const job = jobs.get(id);
-      if (job === undefined) return;
-      job.isAtBorder = true;
-      const { signal, onBorder } = job.options;
-      const goOn = () => {
-        if (!job.isAtBorder) return;
-        job.isAtBorder = false;
-        signal.removeEventListener('abort', goOn);
-        listen();
-        send({ kind: 'go', id });
-      };
-      // Whoever leaves need not wait for his turn: it takes none to stop.
-      signal.addEventListener('abort', goOn, { once: true });
-      if (signal.aborted || onBorder === undefined) goOn();
-      else void onBorder(heardSeconds).then(goOn);
     }
 
     async function recognise(file: Uint8Array, options: RecognitionOptions): Promise<Recognition> {
       if (state === 'closed') throw new VelloError('ENGINE_FAILED');
-      if (isWorking()) throw new Error('A recogniser works on one recording at a time.');
+      if (job !== undefined) throw new Error('A recogniser works on one recording at a time.');
       if (options.signal.aborted) throw abandoned();
       const abort = new SharedArrayBuffer(4);
       const raise = () => Atomics.store(new Int32Array(abort), 0, 1);
       options.signal.addEventListener('abort', raise, { once: true });
-      const id = ++lastId;
       try {
         return await new Promise<Recognition>((resolve, reject) => {
-          jobs.set(id, { options, isAtBorder: false, resolve, reject });
+          job = { options, resolve, reject };
           listen();
-          send({ kind: 'recognise', id, file, abort });
+          worker.postMessage({ file, abort } satisfies RecogniseMessage);
         });
       } finally {
         options.signal.removeEventListener('abort', raise);
@@ -172,7 +131,7 @@ function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions
 
     async function close(): Promise<void> {
       state = 'closed';
-      failAll(new VelloError('ENGINE_FAILED', 'The engine was stopped.'));
+      settle()?.reject(new VelloError('ENGINE_FAILED', 'The engine was stopped.'));
       await worker.terminate();
     }
 
@@ -180,7 +139,7 @@ function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions
     worker.once('error', (error) => die(error instanceof Error ? error : new Error(String(error))));
     worker.once('exit', (code) => die(new Error(`The recognition thread ended with code ${code}.`)));
     open.signal.addEventListener('abort', () => state === 'loading' && die(abandoned()), { once: true });
-    startSilence(patience.loadingMs);
+    listen(patience.loadingMs);
     if (open.signal.aborted) die(abandoned());
   });
 }
