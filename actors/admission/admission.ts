@@ -9,6 +9,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Grant, GrantSource } from '../ports/grants.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { GrantTable } from './grant-table.ts';
+import { createRecentMap } from './recent-map.ts';
 import { sourceAddress } from './source-address.ts';
 import { createTokenBuckets } from './token-bucket.ts';
 
@@ -45,7 +46,7 @@ export interface AdmissionOptions {
 export function createAdmission({ table, source, requestsPerUser, clock, metrics }: AdmissionOptions): Admission {
   const limits = LIMITS.admission;
   const asking = new Map<string, Promise<Grant | undefined>>();
-  const unknownUntilMs = new Map<string, number>();
+  const unknownUntilMs = createRecentMap<number>(limits.unknownTokens);
   const underWay = new Map<string, number>();
   const misses = createTokenBuckets({
     burst: limits.missBurst,
@@ -69,12 +70,6 @@ export function createAdmission({ table, source, requestsPerUser, clock, metrics
     return grant;
   };
 
-  const rememberUnknown = (tokenHash: string) => {
-    unknownUntilMs.set(tokenHash, clock.monotonicMs() + limits.unknownForMs);
-    const oldest = unknownUntilMs.size > limits.unknownTokens ? unknownUntilMs.keys().next().value : undefined;
-    if (oldest !== undefined) unknownUntilMs.delete(oldest);
-  };
-
   const ask = async (tokenHash: string): Promise<Grant | undefined> => {
     for (;;) {
       const { restrictions } = table;
@@ -82,7 +77,7 @@ export function createAdmission({ table, source, requestsPerUser, clock, metrics
       // The answer and a restriction travel on two connections: one given before the other may arrive after it.
       if (table.restrictions !== restrictions) continue;
       if (grant !== undefined) table.apply({ op: 'issue', grant });
-      return grant === undefined ? undefined : table.lookup(tokenHash);
+      return table.lookup(tokenHash);
     }
   };
 
@@ -103,7 +98,7 @@ export function createAdmission({ table, source, requestsPerUser, clock, metrics
       throw new VelloError('UNAVAILABLE', 'Access tokens cannot be checked right now.', { cause: error });
     }
     if (grant !== undefined) return accept(grant, 'found');
-    rememberUnknown(tokenHash);
+    unknownUntilMs.set(tokenHash, clock.monotonicMs() + limits.unknownForMs);
     throw refuse('AUTH_TOKEN_UNKNOWN', 'unknown');
   };
 

@@ -1,5 +1,7 @@
 /** A token bucket for each of many sources, in bounded memory. What a token pays for is the caller's affair. */
 
+import { createRecentMap } from './recent-map.ts';
+
 export interface TokenBucketOptions {
   /** Tokens a source may take at once. */
   readonly burst: number;
@@ -18,7 +20,7 @@ export interface TokenBuckets {
 
 export function createTokenBuckets(options: TokenBucketOptions): TokenBuckets {
   const { burst, perSecond, sources, monotonicMs } = options;
-  const buckets = new Map<string, { tokens: number; atMs: number }>();
+  const buckets = createRecentMap<{ readonly tokens: number; readonly atMs: number }>(sources);
   return {
     take: (source) => {
       const atMs = monotonicMs();
@@ -26,13 +28,7 @@ export function createTokenBuckets(options: TokenBucketOptions): TokenBuckets {
       const refilled =
         known === undefined ? burst : Math.min(burst, known.tokens + ((atMs - known.atMs) / 1000) * perSecond);
       const allowed = refilled >= 1;
-      // Deleting first moves the source to the end: a Map's order is that of insertion, so its head was quiet longest.
-      buckets.delete(source);
       buckets.set(source, { tokens: allowed ? refilled - 1 : refilled, atMs });
-      if (buckets.size > sources) {
-        const quietest = buckets.keys().next().value;
-        if (quietest !== undefined) buckets.delete(quietest);
-      }
       return allowed ? 0 : Math.ceil(((1 - refilled) / perSecond) * 1000);
     },
   };

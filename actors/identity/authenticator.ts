@@ -1,5 +1,6 @@
 /** Says whom a presented access token speaks for, verifying each token once and asking about revocation every time. */
 import { VelloError } from '../../config/errors.ts';
+import { createRecentMap } from '../admission/recent-map.ts';
 import { sourceAddress } from '../admission/source-address.ts';
 import { createTokenBuckets } from '../admission/token-bucket.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -25,16 +26,14 @@ export function createAuthenticator(options: {
   readonly capacity?: number;
 }): Authenticator {
   const { tokens, revocations, clock, capacity = 10_000 } = options;
-  const verified = new Map<string, Principal>();
+  const verified = createRecentMap<Principal>(capacity);
   const unseen = createTokenBuckets({ ...UNSEEN_TOKENS, monotonicMs: () => clock.monotonicMs() });
 
   const remembered = (hash: string): Principal | undefined => {
     const principal = verified.get(hash);
-    if (principal === undefined) return undefined;
+    if (principal === undefined || principal.expiresAtMs > clock.now()) return principal;
     verified.delete(hash);
-    if (principal.expiresAtMs <= clock.now()) return undefined;
-    verified.set(hash, principal);
-    return principal;
+    return undefined;
   };
 
   const pay = (address: string) => {
@@ -54,8 +53,6 @@ export function createAuthenticator(options: {
         if (address !== undefined) pay(address);
         principal = await tokens.verifyAccess(token);
         verified.set(hash, principal);
-        const oldest = verified.size > capacity ? verified.keys().next() : undefined;
-        if (oldest?.done === false) verified.delete(oldest.value);
       }
       if (revocations.isRevoked(principal)) throw new VelloError('AUTH_TOKEN_INVALID', 'The token was revoked.');
       return principal;

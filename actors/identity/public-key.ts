@@ -1,6 +1,7 @@
 /** Decides which 32 bytes are a public key we accept: screened when a challenge is asked for, vetted before it is stored; then trusted. */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { VelloError } from '../../config/errors.ts';
+import { createRecentMap } from '../admission/recent-map.ts';
 import { decodeBase64url } from './base64url.ts';
 
 export interface KeyScreen {
@@ -14,14 +15,12 @@ export interface KeyScreen {
 
 /** Remembers up to `capacity` encodings that passed: a desktop signs in with one key again and again. */
 export function createKeyScreen(capacity = 10_000): KeyScreen {
-  const passed = new Set<string>();
+  const passed = createRecentMap<true>(capacity);
   return {
     pass(encoded) {
-      if (passed.has(encoded)) return;
+      if (passed.get(encoded) === true) return;
       decode(encoded);
-      passed.add(encoded);
-      const oldest = passed.size > capacity ? passed.values().next() : undefined;
-      if (oldest?.done === false) passed.delete(oldest.value);
+      passed.set(encoded, true);
     },
   };
 }

@@ -72,8 +72,6 @@ export function createTokens(options: { readonly keys: KeyRing; readonly clock: 
           issuer: ISSUER,
           audience: kind.audience,
           requiredClaims: [...REQUIRED_CLAIMS, ...kind.claims],
-          // The tolerance for desktop clocks is not one for token lives: these are our own times.
-          clockTolerance: 0,
           currentDate: new Date(clock.now()),
         },
       );

@@ -231,13 +231,18 @@ t.test(
     const hold = (userId: string, deviceId: string) =>
       admission.hold({ userId, deviceId, familyId: `family of ${deviceId}` }, () => undefined);
     const first = hold('a', 'a1');
-    hold('a', 'a2');
+    const second = hold('a', 'a2');
     hold('a', 'a2');
     t.throws(() => hold('a', 'a3'), { code: 'RATE_LIMITED', extras: { retryAfterMs: 1000 } });
     hold('b', 'b1');
     first();
     first();
-    hold('a', 'a1');
+    const [again] = [hold('a', 'a1')];
     t.throws(() => hold('a', 'a1'), { code: 'RATE_LIMITED' }, 'forgetting twice made room for one');
+    again();
+    second();
+    hold('a', 'a1');
+    hold('a', 'a1');
+    t.throws(() => hold('a', 'a1'), { code: 'RATE_LIMITED' }, 'one of three was there all the time');
   },
 );

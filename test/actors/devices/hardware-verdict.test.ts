@@ -42,7 +42,16 @@ t.test('the harshest history counts where parts of two machines stand in one cas
   const light = group({ hardwareId: 'light' });
   const heavy = group({ hardwareId: 'heavy', components: ['bios_uuid', 'baseboard_serial'], accounts: 3, grants: 3 });
   t.match(judge(light, heavy), { hardwareId: 'heavy', creditsOffer: 100 });
-  t.match(judge(light, { ...heavy, blockedByOperator: true }), { verdict: 'blocked', blockedBy: 'operator' });
+  t.match(judge(heavy, light), { hardwareId: 'heavy', creditsOffer: 100 });
+  const blocked = { ...light, blockedByOperator: true };
+  for (const groups of [
+    [heavy, blocked],
+    [blocked, heavy],
+  ]) {
+    t.match(judge(...groups), { verdict: 'blocked', blockedBy: 'operator', hardwareId: 'light' });
+  }
+  const [a, b] = [group({ hardwareId: 'a' }), group({ hardwareId: 'b' })];
+  t.equal(judge(b, a).hardwareId, judge(a, b).hardwareId, 'alike, they have an order of their own');
 });
 
 t.test('blocks above the number of accounts, and whatever an operator blocked', async (t) => {

@@ -208,3 +208,57 @@ t.test('six honest strangers with one careless firmware share nothing that decid
     );
   }
 });
+
+t.test('a part of a text is enough where it says that there is no value', async (t) => {
+  const texts = [
+    ...['Filled by vendor 3', 'To be filled 2', 'To be set 1', 'set by OEM 1', 'v1 by OEM', 'OEM default 1'],
+    ...['Default string 2', 'Tray 1 Serial Number', 'Not Specified 1', 'not avail. 1', 'Not applic. 1'],
+    ...['Not settable 1', 'Not provided 1', 'Not defined 1', 'Not Present 1', 'Not installed 1', 'Not implemented 1'],
+    ...['Not supported 1', 'No serial 1', 'No asset 1', '1 goes here', 'Unknown-1', 'Invalid 0x22', 'placeholder-7'],
+    ...['Permission denied (13)', 'E5 access denied', '5: Access is denied', '127: dmidecode not found'],
+    ...[
+      'No such file 2',
+      '1 not recognized',
+      '1 is not recognised',
+      'cannot open 2',
+      'cannot access 2',
+      "can't open 2",
+    ],
+    ...['Operation not permitted 1', 'must be root 1', 'run as root 1', 'requires root 1', 'root privileges 1'],
+    ...['failed to read 5', 'hdparm: error code 5', 'error 5', 'java exception 1', 'no SMBIOS 2', 'no DMI 2'],
+    ...['/dev/mem: 13', '0x1 invalid class', '0x2 invalid query', '1: no instance', 'no data 1', 'timed out 30'],
+    ...['use wmic 2', 'v1 deprecated', 'usage: lshw -C 1', 'sudo: 1 try'],
+  ];
+  for (const value of texts) t.equal(hashed('baseboard_serial', value), undefined, value);
+});
+
+t.test('lists and patterns, each by a value that nothing else finds', async (t) => {
+  const serials = [
+    ...['Bitte wenden Sie sich', 'SN00000', 'aaaaa', '1234', 'fedcba98', '456789123456', 'cdef12345678', 'uvwxyzabcd'],
+    ...['QM00002', 'no enclosure', '112233445566', 'AA0000000000000012'],
+  ];
+  for (const value of serials) t.equal(hashed('disk_serial', value), undefined, value);
+  const uuids = [
+    ...['4c4c4544-0000-2010-8020-80c04f202020', '12345678-1234-5678-1234-56789abcdef0'],
+    ...['12345678-1234-5678-9012-123456789abc', '12345678-1234-5678-9abc-cddeefaabbcc'],
+    ...['123e4567-e89b-12d3-a456-426655440000', 'badbadba-dbad-badb-adba-dbadbadbadba'],
+    ...['00840e55-9be2-d441-a716-446655440000', '000c000d-000e-000f-0010-001100120013'],
+    ...['01101001-1001-0110-1001-011001101001', '00000000-0000-0000-0000-000000a1b2c3'],
+    ...['ffffffff-ffff-ffff-ffff-fffffffa1b2c', '4a91c3e7-0000-0000-0000-000000000000'],
+    ...['4a91c3e7-ffff-ffff-ffff-ffffffffffff'],
+  ];
+  for (const value of uuids) t.equal(hashed('bios_uuid', value), undefined, value);
+  const macs = ['080027000000', '525400123456', '00155d000000', '444553540000', '505054503030', '505054503130'];
+  for (const value of [...macs, '024200000000', '0a0027000000']) {
+    t.equal(hashed('mac_addresses', value), undefined, value);
+    t.ok(hashed('disk_serial', value), `${value} is a list of addresses only`);
+  }
+});
+
+t.test('near to a pattern is none', async (t) => {
+  for (const value of ['1235', 'abce', '123', 'SN00010', 'Seagate Barracuda 7200', '數數數數', 'éé']) {
+    t.equal(hashed('os_install_id', value) === undefined, value === '123', value);
+  }
+  const uuids = ['01221012-0112-2011-2110-012021102012', '000c000d-000e-000f-0010-001100120014'];
+  for (const value of uuids) t.ok(hashed('bios_uuid', value), value);
+});

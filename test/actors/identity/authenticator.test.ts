@@ -65,4 +65,26 @@ t.test('an address pays for tokens that were not seen before, good or bad; a kno
 t.test('what is too long to be ours is not looked at', async (t) => {
   const { authenticator } = await setUp();
   await t.rejects(authenticator.authenticate('x'.repeat(4097)), { code: 'AUTH_TOKEN_INVALID' });
+  await t.rejects(authenticator.authenticate('x'.repeat(4096)), { code: 'UNAVAILABLE' }, 'the next question');
+});
+
+t.test('a remembered token ends with its expiry to the millisecond', async (t) => {
+  const { authenticator, revocations, tokens, clock } = await setUp();
+  clock.setNow(1_763_700_000_000);
+  revocations.caughtUp();
+  const { token, expiresAtMs } = tokens.issueAccess({ userId: 'user', deviceId: 'device', familyId: 'family' });
+  await authenticator.authenticate(token);
+  clock.setNow(expiresAtMs);
+  await t.rejects(authenticator.authenticate(token), { code: 'AUTH_TOKEN_EXPIRED' });
+});
+
+t.test('a bounded number of tokens is remembered; a forgotten one is paid for again', async (t) => {
+  const { authenticator, revocations, issue } = await setUp(2);
+  revocations.caughtUp();
+  const [first, ...later] = [issue(), issue(), issue()];
+  const address = '192.0.2.1';
+  for (const token of [first ?? '', ...later]) await authenticator.authenticate(token, address);
+  for (let n = 3; n < 300; n += 1) await t.rejects(authenticator.authenticate(`bad-${n}`, address));
+  for (const token of later) await t.resolves(authenticator.authenticate(token, address));
+  await t.rejects(authenticator.authenticate(first ?? '', address), { code: 'RATE_LIMITED' });
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { answerChallenge, CHALLENGE_LIFETIME_MS, issueChallenge } from '../../../actors/identity/challenge.ts';
+import { answerChallenge, issueChallenge } from '../../../actors/identity/challenge.ts';
 import { openKeyRing } from '../../../actors/identity/key-ring.ts';
 import { createKeyScreen } from '../../../actors/identity/public-key.ts';
 import { deviceAuthText } from '../../../actors/identity/signed-texts.ts';
@@ -47,8 +47,11 @@ t.test('a wrong answer uses the challenge up', async (t) => {
 t.test('a challenge lives five minutes', async (t) => {
   const { ask, answer, clock } = await setUp();
   const given = await ask();
-  clock.advance(CHALLENGE_LIFETIME_MS);
+  clock.advance(300_000);
   await t.rejects(answer(given), { code: 'AUTH_CHALLENGE_EXPIRED' });
+  const inTime = await ask();
+  clock.advance(299_999);
+  await t.resolves(answer(inTime));
 });
 
 t.test('a revoked device gets no token, although its signature holds', async (t) => {
@@ -90,4 +93,29 @@ t.test('150 challenges from one /64 do not all pass', async (t) => {
     );
   }
   t.equal(refused, 30);
+});
+
+t.test('a challenge says when it ends, and its nonce has 256 bits that nobody saw before', async (t) => {
+  const { clock, publicKey, ...deps } = await setUp();
+  const issue = () => issueChallenge({ publicKey, address: '192.0.2.1' }, { ...deps, clock });
+  const { nonce, expires_at, server_time } = await issue();
+  t.equal(Buffer.from(nonce, 'base64url').length, 32);
+  t.equal(server_time, new Date(clock.now()).toISOString());
+  t.equal(expires_at, new Date(clock.now() + 300_000).toISOString());
+  t.not((await issue()).nonce, nonce);
+});
+
+t.test('a key that no device could hold gets no challenge', async (t) => {
+  const { publicKey, ...deps } = await setUp();
+  const smallOrder = `AQ${'A'.repeat(41)}`;
+  for (const key of [smallOrder, '', `${publicKey}=`]) {
+    await t.rejects(issueChallenge({ publicKey: key, address: '192.0.2.1' }, deps), { code: 'AUTH_KEY_INVALID' }, key);
+  }
+});
+
+t.test('a device goes on above the numbers that it used', async (t) => {
+  const { ask, answer, state, device } = await setUp();
+  state.device = { ...device, sequenceHigh: 7 };
+  t.match(await answer(await ask()), { next_sequence: 8 });
+  t.strictSame(state.did, ['authenticated 7']);
 });

@@ -89,7 +89,10 @@ t.test('a signature is remembered for as long as its time is accepted', async (t
 
 t.test('a signature from before the memory was emptied is refused', async (t) => {
   const { request, accept, now } = setUp();
-  await t.rejects(accept(request(now() - 1)), { code: 'SERVICE_SIGNATURE_REPLAYED' });
+  await t.rejects(accept(request(now() - 1)), { code: 'SERVICE_SIGNATURE_REPLAYED', message: /sign again/ });
+  await t.resolves(accept(request()));
+  const replayed = await t.rejects(accept(request()), { code: 'SERVICE_SIGNATURE_REPLAYED' });
+  t.notMatch(replayed, { message: /sign again/ });
 });
 
 t.test('headers that cannot be of one of our services are refused before the body is waited for', async (t) => {
@@ -99,3 +102,24 @@ t.test('headers that cannot be of one of our services are refused before the bod
   await t.rejects(judge(request(now() - 301)), { code: 'SERVICE_CLOCK_SKEW' });
   await t.resolves(judge(request()));
 });
+
+t.test(
+  'a signature is remembered for ten minutes, and no store is asked about what no service is called',
+  async (t) => {
+    const { clock, request, now } = setUp();
+    const { signatures, device } = createIdentityDecisions();
+    const remembered: unknown[] = [];
+    const asked: string[] = [];
+    const services = { keysOf: async (id: string) => (asked.push(id), [device.publicKey]) };
+    const used = { use: async (...facts: unknown[]) => (remembered.push(facts), 'fresh' as const) };
+    const holds = { verify: async () => true };
+    const judge = await acceptServiceRequest(request(), { services, used, signatures: holds, clock });
+    await judge(Buffer.from('{}'));
+    t.match(remembered, [[/^[\w-]{43}$/, now() * 1000, 600_000]]);
+    for (const serviceId of ['', 'Collector', 'c', '9collector', 'a'.repeat(64), 'collector\n']) {
+      const refused = acceptServiceRequest(request(now(), { serviceId }), { services, used, signatures, clock });
+      await t.rejects(refused, invalid, JSON.stringify(serviceId));
+    }
+    t.strictSame(asked, ['collector']);
+  },
+);

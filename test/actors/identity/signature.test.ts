@@ -69,3 +69,21 @@ t.test('keeps a bounded number of imported keys and verifies with forgotten ones
     t.equal(await verifier.verify(key, Buffer.from('m'), sign(null, Buffer.from('m'), privateKey)), true);
   }
 });
+
+t.test('the first of a turn is answered at once, and those beside it by other threads', async (t) => {
+  const verifier = createSignatureVerifier();
+  const { publicKey, privateKey } = generateKeyPair();
+  const message = Buffer.from('m');
+  const signature = sign(null, message, privateKey);
+  const answered: string[] = [];
+  const verify = (name: string) => verifier.verify(publicKey, message, signature).then(() => answered.push(name));
+  for (const turn of ['first', 'second']) {
+    answered.length = 0;
+    const both = [verify('alone'), verify('beside')];
+    for (let tick = 0; tick < 10; tick += 1) await undefined;
+    t.strictSame(answered, ['alone'], `${turn} turn`);
+    await Promise.all(both);
+    t.strictSame(answered, ['alone', 'beside']);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+});

@@ -155,3 +155,31 @@ t.test('no token lives longer than its kind may, whatever it says of itself', as
   clock.advance(900_000);
   await t.rejects(tokens.verifyAccess(eternal), { code: 'AUTH_TOKEN_EXPIRED' });
 });
+
+t.test('header and claims are what the contract says, and no token is like another', async (t) => {
+  const { tokens, clock, keys } = await setUp();
+  const read = (token: string) =>
+    token
+      .split('.')
+      .slice(0, 2)
+      .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as Record<string, unknown>);
+  const { kid } = keys.current();
+  const now = seconds(clock);
+  const [accessHeader, access] = read(tokens.issueAccess(OWNER).token);
+  t.strictSame(accessHeader, { alg: 'Ed25519', typ: 'at+jwt', kid });
+  t.match(access, { iss: 'vello', aud: 'vello', sub: 'user', did: 'device', fid: 'family', iat: now, exp: now + 900 });
+  const [bootstrapHeader, bootstrap] = read(tokens.issueBootstrap('key', 'device'));
+  t.strictSame(bootstrapHeader, { alg: 'Ed25519', typ: 'vello-bootstrap+jwt', kid });
+  t.match(bootstrap, { iss: 'vello', aud: 'vello:devices', sub: 'key', did: 'device', iat: now, exp: now + 300 });
+  t.equal(read(tokens.issueBootstrap('key', undefined))[1]?.['did'], 'unregistered');
+  t.not(access?.['jti'], read(tokens.issueAccess(OWNER).token)[1]?.['jti']);
+});
+
+t.test('a bootstrap token lives five minutes', async (t) => {
+  const { tokens, clock } = await setUp();
+  const token = tokens.issueBootstrap('key', undefined);
+  clock.advance(299_000);
+  t.equal(await tokens.verifyBootstrap(token), 'key');
+  clock.advance(1000);
+  await t.rejects(tokens.verifyBootstrap(token), { code: 'AUTH_TOKEN_EXPIRED' });
+});
