@@ -81,10 +81,11 @@ t.test('a remembered token ends with its expiry to the millisecond', async (t) =
 t.test('a bounded number of tokens is remembered; a forgotten one is paid for again', async (t) => {
   const { authenticator, revocations, issue } = await setUp(2);
   revocations.caughtUp();
-  const [first, ...later] = [issue(), issue(), issue()];
+  const first = issue();
+  const later = [issue(), issue()];
   const address = '192.0.2.1';
-  for (const token of [first ?? '', ...later]) await authenticator.authenticate(token, address);
+  for (const token of [first, ...later]) await authenticator.authenticate(token, address);
   for (let n = 3; n < 300; n += 1) await t.rejects(authenticator.authenticate(`bad-${n}`, address));
   for (const token of later) await t.resolves(authenticator.authenticate(token, address));
-  await t.rejects(authenticator.authenticate(first ?? '', address), { code: 'RATE_LIMITED' });
+  await t.rejects(authenticator.authenticate(first, address), { code: 'RATE_LIMITED' });
 });
