@@ -257,12 +257,12 @@ t.test('the end of many actors that were asked takes a step for each ask', async
   const refs = Array.from({ length: 8000 }, (_, n) => system.spawn<Reply<number>>(`a${n}`, deaf));
   await settled();
   const asked = Promise.allSettled(refs.map((ref) => ref.ask<number>((reply) => reply, 60_000)));
-  const startMs = performance.now();
+  const before = process.cpuUsage();
   await system.stop();
   const outcomes = await asked;
-  const tookMs = performance.now() - startMs;
+  const tookMs = processorMs(before);
   t.ok(outcomes.every(({ status }) => status === 'rejected'));
-  t.ok(tookMs < 2000, `${Math.round(tookMs)} ms; it was quadratic: 64 million steps`);
+  t.ok(tookMs < 2000, `${tookMs} ms; it was quadratic: 64 million steps`);
 });
 
 t.test('an ask fails at once when the message it is to be answered for is lost with another actor', async (t) => {
@@ -379,18 +379,24 @@ t.test('a thousand static children start in far fewer than a thousand million st
   const quiet = { type: 'quiet', start: () => ({ receive: () => undefined }) };
   for (const strategy of STRATEGIES) {
     const children = Array.from({ length: 1000 }, (_, n) => worker(`c${n}`, quiet));
-    const startMs = performance.now();
+    const before = process.cpuUsage();
     system.spawn(
       strategy,
       supervisorDefinition({ strategy, intensity: 1, periodMs: 1000, children }, { random: () => 0 }),
     );
     await settled(20);
-    const tookMs = performance.now() - startMs;
+    const tookMs = processorMs(before);
     t.ok(system.resolve(`${strategy}/c999`));
-    t.ok(tookMs < 2000, `${strategy}: ${Math.round(tookMs)} ms`);
+    t.ok(tookMs < 2000, `${strategy}: ${tookMs} ms`);
   }
   await system.stop();
 });
+
+/** What this process alone has worked since: other work on the machine does not count. */
+function processorMs(since: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return Math.round((user + system) / 1000);
+}
 
 /** The garbage collector, which Node.js shows only when asked to. */
 async function collector(): Promise<() => void> {
