@@ -30,6 +30,8 @@ export const LIMITS = {
     /** Longest wait for the stream's answer before a batch goes to disk: what is in memory dies with the process. */
     sendMs: 1_000,
     retryMs: 500,
+    /** What was sent, and which requests have ended, is written down this much later at most: a crash before costs a second sending. */
+    checkpointMs: 100,
     /** Held where neither the stream nor the disk takes them; some 100 MB. */
     mostInMemory: 100_000,
   },
@@ -110,5 +112,12 @@ export const LIMITS = {
     waiting: 64,
     /** And by size, so that they cannot fill the memory. */
     waitingBytes: 256 * 1024 * 1024,
+    /** Of one caller: half, so that there is always room for another. */
+    waitingOfOne: 32,
+    waitingBytesOfOne: 128 * 1024 * 1024,
+    /** Recordings of one caller that a recogniser has begun and keeps: each holds its file and half a minute of sound. */
+    begun: 8,
+    /** Longer recordings are refused before they are decoded, or once more than this was heard. */
+    longestSeconds: 3_600,
   },
 } as const;

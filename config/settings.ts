@@ -99,7 +99,7 @@ export const SETTINGS = {
     'VELLO_GATEWAY_REQUESTS_PER_USER',
     integer(1, 10_000),
     '8',
-    'Requests that one user may have under way at once, at each gateway.',
+    'Requests that one user may have under way at once, at each gateway. Fewer where the balance is small.',
   ),
   providerUrl: optional(
     'VELLO_PROVIDER_URL',

@@ -9,6 +9,7 @@ interface Benchmark {
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   actors: () => import('./bench/actors.ts'),
   auth: () => import('./bench/auth.ts'),
+  events: () => import('./bench/events.ts'),
   gateway: () => import('./bench/gateway.ts'),
   speech: () => import('./bench/speech.ts'),
   streams: () => import('./bench/streams.ts'),

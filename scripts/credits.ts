@@ -1,5 +1,6 @@
 /** `vello credits`: gives credits, shows an account, proves the ledger. */
 import { randomUUID } from 'node:crypto';
+import { announceBalance } from '../actors/credits/requests-at-once.ts';
 import { auditLedger, giveCredits, readCreditAccount } from '../transports/postgres/credit-accounts.ts';
 import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
 import { asOperator, type Operator } from './operator.ts';
@@ -40,6 +41,7 @@ async function grant(operator: Operator, userId: string, amount: number, invocat
   await operator.announce(async ({ grants, notifier }) => {
     // Also for a repeat: the announcement of the first time may have been lost.
     if (given.balance > 0) await grants.reinstate(userId);
+    await announceBalance(grants, userId, given.balance, given.balance <= 0);
     for (const { deviceId, seq, balance } of given.told) {
       await notifier.notify(deviceId, { type: 'credits_updated', seq, balance });
     }

@@ -18,6 +18,8 @@ export interface Caller {
   readonly userId?: string;
   readonly deviceId?: string;
   readonly familyId?: string;
+  /** What the balance allows to be under way at once; absent where it sets no bound. */
+  readonly requestsAtOnce?: number;
 }
 
 export interface Admission {
@@ -37,7 +39,7 @@ export interface Admission {
 export interface AdmissionOptions {
   readonly table: GrantTable;
   readonly source: Pick<GrantSource, 'find'>;
-  /** What a balance can be overdrawn by, since a request's price is known at its end: this many prices, times the number of gateways. */
+  /** Requests of one user under way at once, where his balance allows as many: docs/decisions/what-is-charged.md. */
   readonly requestsPerUser: number;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -103,11 +105,14 @@ export function createAdmission({ table, source, requestsPerUser, clock, metrics
   };
 
   return {
-    hold: ({ userId, deviceId, familyId }, onRevoked) => {
+    hold: ({ userId, deviceId, familyId, requestsAtOnce = requestsPerUser }, onRevoked) => {
       if (userId === undefined || deviceId === undefined || familyId === undefined) return () => undefined;
       const count = underWay.get(userId) ?? 0;
-      if (count >= requestsPerUser) {
-        throw new VelloError('RATE_LIMITED', `At most ${requestsPerUser} requests at once.`, { retryAfterMs: 1000 });
+      const most = Math.min(requestsPerUser, requestsAtOnce);
+      if (count >= most) {
+        const reason = most < requestsPerUser ? ' with the credits that are left' : '';
+        const detail = `At most ${most} ${most === 1 ? 'request' : 'requests'} at once${reason}.`;
+        throw new VelloError('RATE_LIMITED', detail, { retryAfterMs: 1000 });
       }
       underWay.set(userId, count + 1);
       const forget = table.hold({ userId, deviceId, familyId }, onRevoked);

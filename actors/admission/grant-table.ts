@@ -26,6 +26,7 @@ export function createGrantTable(now: () => number): GrantTable {
   const hashesByScope = new Map<string, Set<string>>();
   const holdsByScope = new Map<string, Set<Hold>>();
   const suspendedUsers = new Set<string>();
+  const requestsAtOnce = new Map<string, number>();
   let restrictions = 0;
 
   const remove = (grant: Grant) => {
@@ -46,6 +47,12 @@ export function createGrantTable(now: () => number): GrantTable {
     }
     if (grant.suspended === true) suspendedUsers.add(grant.userId);
     else suspendedUsers.delete(grant.userId);
+    setLimit(grant.userId, grant.requestsAtOnce);
+  };
+
+  const setLimit = (userId: string, limit: number | undefined) => {
+    if (limit === undefined) requestsAtOnce.delete(userId);
+    else requestsAtOnce.set(userId, limit);
   };
 
   const letGo = (hold: Hold) => {
@@ -82,7 +89,10 @@ export function createGrantTable(now: () => number): GrantTable {
         return undefined;
       }
       const suspended = suspendedUsers.has(grant.userId);
-      return suspended === (grant.suspended === true) ? grant : { ...grant, suspended };
+      const limit = requestsAtOnce.get(grant.userId);
+      if (suspended === (grant.suspended === true) && limit === grant.requestsAtOnce) return grant;
+      const { requestsAtOnce: _, ...unlimited } = grant;
+      return { ...unlimited, suspended, ...(limit === undefined ? {} : { requestsAtOnce: limit }) };
     },
     apply: (operation) => {
       switch (operation.op) {
@@ -99,6 +109,9 @@ export function createGrantTable(now: () => number): GrantTable {
         case 'reinstate':
           suspendedUsers.delete(operation.userId);
           break;
+        case 'limit':
+          setLimit(operation.userId, operation.requestsAtOnce);
+          break;
       }
     },
     sweep: () => {
@@ -108,6 +121,9 @@ export function createGrantTable(now: () => number): GrantTable {
       for (const userId of suspendedUsers) {
         // A later token of his says itself that he is suspended.
         if (!hashesByScope.has(scopeKey({ userId }))) suspendedUsers.delete(userId);
+      }
+      for (const userId of requestsAtOnce.keys()) {
+        if (!hashesByScope.has(scopeKey({ userId }))) requestsAtOnce.delete(userId);
       }
     },
     get size() {

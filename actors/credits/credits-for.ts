@@ -9,7 +9,7 @@ export interface ModelCost {
 }
 
 /** Contract §5. 5.555556 credits a second are 20 000 credits an hour. */
-const CREDITS_PER_AUDIO_SECOND = 5.555556;
+export const CREDITS_PER_AUDIO_SECOND = 5.555556;
 
 /** Whole credits for one event, 0 or more. `cost` prices `process` events and is not looked at for others. */
 export function creditsFor(event: UsageEvent, cost: ModelCost): number {

@@ -10,12 +10,13 @@ import type { Notifier } from '../ports/notifier.ts';
 import type { PricedEvent, Settlement, SettlementVerdict } from '../ports/settlement.ts';
 import { decodeUsageEvent, type UsageEvent } from '../relay/usage-event.ts';
 import { creditsFor, type ModelCost } from './credits-for.ts';
+import { requestsAtOnce } from './requests-at-once.ts';
 
 export interface SettleEventsParts {
   readonly settlement: Settlement;
   readonly costs: ModelCosts;
   readonly notifier: Notifier;
-  readonly grants: Pick<GrantPublisher, 'suspend'>;
+  readonly grants: Pick<GrantPublisher, 'suspend' | 'limit'>;
   readonly log: Log;
 }
 
@@ -42,6 +43,7 @@ export async function settleEvents(
   const accepted = priced.filter((event): event is PricedEvent => !(event instanceof VelloError));
   const verdicts = accepted.length === 0 ? [] : await parts.settlement.settle(accepted);
   const unsuspended = await suspendSpent(parts, verdicts);
+  limitSmall(parts, verdicts);
   announce(parts, accepted, verdicts);
 
   const next = verdicts[Symbol.iterator]();
@@ -103,6 +105,22 @@ async function suspendSpent(
     ),
   );
   return failed;
+}
+
+/** Does not wait: the next event of the user says it again. What a repeated event says of the balance is old. */
+function limitSmall({ grants, log }: SettleEventsParts, verdicts: readonly SettlementVerdict[]): void {
+  const left = new Map<string, number>();
+  for (const verdict of verdicts) {
+    if (verdict.outcome !== 'settled' || verdict.duplicate || verdict.exhausted) continue;
+    left.set(verdict.userId, Math.min(verdict.balance, left.get(verdict.userId) ?? Infinity));
+  }
+  for (const [userId, balance] of left) {
+    const atOnce = requestsAtOnce(balance);
+    if (atOnce === undefined) continue;
+    grants.limit(userId, atOnce).catch((error: unknown) => {
+      log.warn('could not tell the gateways of a small balance', { userId, error });
+    });
+  }
 }
 
 /** Does not wait: the message is in the device's outbox already, and whoever is connected should not hold up the answer. */

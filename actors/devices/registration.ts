@@ -1,5 +1,6 @@
 /** Validate and register: what a proven key and its hardware amount to, and the account that comes of it (contract §3.3, §3.4). */
 import { VelloError } from '../../config/errors.ts';
+import { announceBalance } from '../credits/requests-at-once.ts';
 import { vetPublicKey } from '../identity/public-key.ts';
 import { IDENTITY_LIMITS, takeFromAddress, takeOrRefuse } from '../identity/rate-limits.ts';
 import { newFamily } from '../identity/refresh.ts';
@@ -78,8 +79,8 @@ export async function registerDevice(
   if (outcome.outcome === 'revoked') throw new VelloError('AUTH_DEVICE_REVOKED');
   const { userId, deviceId, granted, balance, superseded } = outcome;
   await Promise.all(superseded.map((familyId) => deps.grants.revoke({ familyId })));
-  // Said again with each sign-in, in case the announcement was lost when the credits ran out.
-  if (outcome.suspended) await deps.grants.suspend(userId);
+  // Said again with each sign-in, in case the announcement was lost when the balance changed.
+  await announceBalance(deps.grants, userId, balance, outcome.suspended);
   const owner = { userId, deviceId, familyId: family.familyId };
   const pair = await deps.pairs.issue(owner, refreshToken, family.tokenExpiresAtMs - nowMs);
   return {

@@ -7,6 +7,7 @@ import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
 import type { NewFamily, PresentedToken, RotationDecision, TokenFamilies } from '../ports/token-families.ts';
+import { announceBalance } from '../credits/requests-at-once.ts';
 import { decodeBase64url } from './base64url.ts';
 import { newId } from './new-id.ts';
 import type { TokenPair, TokenPairs } from './token-pairs.ts';
@@ -42,8 +43,8 @@ export async function refresh(refreshToken: string, deps: RefreshDependencies): 
     await deps.grants.revoke({ familyId: token.familyId });
     throw new VelloError('AUTH_REFRESH_REUSED');
   }
-  // Said again with each refresh, in case the announcement or its store was lost since the credits ran out.
-  if (token.creditsSuspended) await deps.grants.suspend(token.userId);
+  // Said again with each refresh, in case the announcement or its store was lost since the balance changed.
+  await announceBalance(deps.grants, token.userId, token.balance, token.creditsSuspended);
   const successor = successorOf(token.tokenId, deps.refreshKey).toString('base64url');
   const expiresAtMs = Math.min(nowMs + REFRESH_TOKEN_MS, token.familyExpiresAtMs);
   return deps.pairs.issue(token, successor, expiresAtMs - nowMs);

@@ -1,25 +1,43 @@
-/** Decides which recogniser works on which recording: by age and length, so that a long one does not hold up the short. Does not open or restart recognisers. */
+/**
+ * Hands recordings to recognisers, fairly between callers, and bounds what waits. A long recording lets others go first at each
+ * border between two of its pieces. Does not open or restart recognisers.
+ */
 import { LIMITS } from '../../config/limits.ts';
 import { VelloError } from '../../config/errors.ts';
 import { createAudioLengthReader } from '../audio/audio-length.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Recogniser, Recognition, RecognitionOptions } from '../ports/speech-engine.ts';
+import { createFairQueue, type FairEntry } from './fair-queue.ts';
 
 export interface RecognitionPoolParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** Metric label. */
   readonly engine: string;
-  readonly limits?: { readonly waiting: number; readonly waitingBytes: number };
+  readonly limits?: RecognitionLimits;
+}
+
+export interface RecognitionLimits {
+  readonly waiting: number;
+  readonly waitingBytes: number;
+  readonly waitingOfOne: number;
+  readonly waitingBytesOfOne: number;
+  readonly begun: number;
+}
+
+export interface PoolOptions extends Omit<RecognitionOptions, 'onBorder'> {
+  /** Between whom the work is shared out; callers without a name are one. */
+  readonly caller?: string;
 }
 
 export interface RecognitionPool {
   /**
-   * Recognises a recording as soon as a recogniser is free.
-   * @throws VelloError `ENGINE_BUSY` with `retryAfterMs` when the queue is full, `SHUTTING_DOWN`, and what `Recogniser.recognise` throws
+   * Recognises a recording as soon as it is its turn.
+   * @throws VelloError `AUDIO_TOO_LONG` at once where its frames say so; `ENGINE_BUSY` with `retryAfterMs` when the queue, or the
+   * caller's share of it, is full; `SHUTTING_DOWN`; and what `Recogniser.recognise` throws
    */
-  recognise(file: Uint8Array, options: RecognitionOptions): Promise<Recognition>;
+  recognise(file: Uint8Array, options: PoolOptions): Promise<Recognition>;
   /** Gives the pool a recogniser to hand work to. Returns the way to take it back; the work it has is its owner's to end. */
   add(recogniser: Recogniser): () => void;
   /** Refuses what waits and what comes. Work under way goes on. */
@@ -29,33 +47,40 @@ export interface RecognitionPool {
   counts(): { readonly busy: number; readonly idle: number; readonly waiting: number };
 }
 
-interface Waiting {
+interface Job extends FairEntry {
   readonly fileBytes: number;
-  /** When it came, and as many milliseconds later as it may last: the least is next, and nobody waits for ever. */
-  readonly dueMs: number;
-  readonly start: (recogniser: Recogniser) => void;
-  readonly refuse: (error: VelloError) => void;
+  /** Undefined until its first turn. */
+  recogniser: Recogniser | undefined;
+  /** Begins the work, or lets it go on. */
+  go: (recogniser: Recogniser) => void;
+  refuse: (error: VelloError) => void;
+  /** What was heard up to the last border, and how long the work took up to there. */
+  heardSeconds: number;
+  workedMs: number;
+  turnStartedMs: number;
 }
 
 /** A guess for `Retry-After` until there is something to average: a second of speech on one core. */
 const firstGuessMsPerSecond = 100;
-/** Longer recordings are refused, so that no claim counts for more. */
-const longestSeconds = 3600;
 const shortestRetryMs = 1000;
 /** Weight of the newest recording in the running mean. */
 const newest = 0.2;
 
 export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionPool {
   const { clock, metrics, engine, limits = LIMITS.recognition } = parts;
-  const idle: Recogniser[] = [];
-  const members = new Set<Recogniser>();
-  const waiting = new Set<Waiting>();
-  let waitingBytes = 0;
-  let workingSeconds = 0;
+  /** What each recogniser works on; undefined while it is idle. */
+  const members = new Map<Recogniser, Job | undefined>();
+  const waiting = new Set<Job>();
+  /** Had a turn, and wait for the next. */
+  const atBorder = new Set<Job>();
+  const queue = createFairQueue<Job>();
   let msPerSecond = firstGuessMsPerSecond;
   let isOpen = true;
 
-  const counts = () => ({ busy: members.size - idle.length, idle: idle.length, waiting: waiting.size });
+  function counts() {
+    const idle = [...members.values()].filter((job) => job === undefined).length;
+    return { busy: members.size - idle, idle, waiting: waiting.size };
+  }
   const count = (outcome: string) => metrics.count('vello_recognitions_total', { engine, outcome });
   metrics.onScrape(() => {
     const now = counts();
@@ -64,125 +89,141 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
     metrics.gauge('vello_recognitions_waiting', { engine }, now.waiting);
   });
 
-  function leave(entry: Waiting): void {
-    if (waiting.delete(entry)) waitingBytes -= entry.fileBytes;
-  }
-
-  function next(): Waiting | undefined {
-    let first: Waiting | undefined;
-    for (const entry of waiting) if (first === undefined || entry.dueMs < first.dueMs) first = entry;
-    return first;
+  /** Those that this recogniser may turn to. What it has begun it keeps in memory, so that it begins only so much. */
+  function* candidatesFor(recogniser: Recogniser): Generator<Job> {
+    const begun = [...atBorder].filter((job) => job.recogniser === recogniser);
+    yield* begun;
+    const callers = new Set(begun.map(({ caller }) => caller));
+    for (const job of waiting) if (begun.length < limits.begun || !callers.has(job.caller)) yield job;
   }
 
   function assign(): void {
-    for (let entry = next(); entry !== undefined; entry = next()) {
-      const recogniser = idle.pop();
-      if (recogniser === undefined) return;
-      leave(entry);
-      entry.start(recogniser);
+    for (const [recogniser, current] of members) {
+      if (current !== undefined) continue;
+      const job = queue.choose(candidatesFor(recogniser));
+      if (job === undefined) continue;
+      waiting.delete(job);
+      atBorder.delete(job);
+      members.set(recogniser, job);
+      job.recogniser = recogniser;
+      job.turnStartedMs = clock.monotonicMs();
+      job.go(recogniser);
     }
   }
 
-  function free(recogniser: Recogniser): void {
-    if (!members.has(recogniser)) return;
-    idle.push(recogniser);
-    assign();
+  /** Its recogniser is free for the next turn, be it this job's own. */
+  function endTurn(job: Job, heardSeconds: number): void {
+    job.workedMs += clock.monotonicMs() - job.turnStartedMs;
+    queue.settle(job, heardSeconds - job.heardSeconds);
+    job.heardSeconds = heardSeconds;
+    const { recogniser } = job;
+    if (recogniser !== undefined && members.get(recogniser) === job) members.set(recogniser, undefined);
   }
 
-  /** A place in the queue comes free when the next recording under way ends. */
-  function busy(): VelloError {
-    const leftMs = (workingSeconds * msPerSecond) / Math.max(1, members.size);
-    return new VelloError('ENGINE_BUSY', undefined, { retryAfterMs: Math.max(shortestRetryMs, leftMs) });
+  /** Places come free as fast as recordings like those that wait are worked off. */
+  function busy(detail?: string): VelloError {
+    const seconds = [...waiting].reduce((sum, job) => sum + job.leftSeconds, 0) / Math.max(1, waiting.size);
+    const retryAfterMs = Math.max(shortestRetryMs, (seconds * msPerSecond) / Math.max(1, members.size));
+    return new VelloError('ENGINE_BUSY', detail, { retryAfterMs });
   }
 
-  async function turn(fileBytes: number, seconds: number, signal: AbortSignal): Promise<Recogniser> {
+  function admit(fileBytes: number, caller: string): void {
     if (!isOpen) throw new VelloError('SHUTTING_DOWN');
-    signal.throwIfAborted();
-    const free = idle.pop();
-    if (free !== undefined) return free;
-    if (waiting.size >= limits.waiting || waitingBytes + fileBytes > limits.waitingBytes) throw busy();
+    if (counts().idle > 0) return;
+    const own = [...waiting].filter((job) => job.caller === caller);
+    const bytesOf = (jobs: Iterable<Job>) => [...jobs].reduce((sum, job) => sum + job.fileBytes, fileBytes);
+    if (waiting.size >= limits.waiting || bytesOf(waiting) > limits.waitingBytes) throw busy();
+    if (own.length >= limits.waitingOfOne || bytesOf(own) > limits.waitingBytesOfOne) {
+      throw busy('As many recordings of this caller are waiting as may.');
+    }
+  }
+
+  /** Resolves with the recogniser once it is the job's turn. */
+  function turn(job: Job, signal: AbortSignal): Promise<Recogniser> {
     return new Promise((resolve, reject) => {
-      const settle = () => {
-        leave(entry);
+      const leave = () => {
+        waiting.delete(job);
         signal.removeEventListener('abort', abort);
       };
       const abort = () => {
-        settle();
+        leave();
         reject(new DOMException('The recognition was abandoned.', 'AbortError'));
       };
-      const entry: Waiting = {
-        fileBytes,
-        dueMs: clock.monotonicMs() + seconds * 1000,
-        start: (recogniser) => {
-          settle();
-          resolve(recogniser);
-        },
-        refuse: (error) => {
-          settle();
-          reject(error);
-        },
+      job.go = (recogniser) => {
+        leave();
+        resolve(recogniser);
       };
-      waiting.add(entry);
-      waitingBytes += fileBytes;
+      job.refuse = (error) => {
+        leave();
+        reject(error);
+      };
+      waiting.add(job);
       signal.addEventListener('abort', abort, { once: true });
+      assign();
     });
   }
 
-  async function work(
-    recogniser: Recogniser,
-    file: Uint8Array,
-    seconds: number,
-    options: RecognitionOptions,
-  ): Promise<Recognition> {
-    workingSeconds += seconds;
+  async function work(recogniser: Recogniser, job: Job, file: Uint8Array, options: PoolOptions): Promise<Recognition> {
+    const onBorder = (heardSeconds: number) =>
+      new Promise<void>((resolve) => {
+        endTurn(job, heardSeconds);
+        job.go = () => resolve();
+        atBorder.add(job);
+        assign();
+      });
     try {
-      const recognition = await recogniser.recognise(file, options);
-      free(recogniser);
+      const recognition = await recogniser.recognise(file, { ...options, onBorder });
+      endTurn(job, recognition.audioSeconds);
       return recognition;
     } catch (error) {
       // A broken one gets nothing more: its actor learns of the death only after the next recording would have been lost to it.
       if (outcomeOf(error) === 'failed') members.delete(recogniser);
-      else free(recogniser);
+      // One that left while it waited at a border had no turn to end.
+      if (!atBorder.delete(job)) endTurn(job, job.heardSeconds);
       throw error;
-    } finally {
-      workingSeconds -= seconds;
     }
   }
 
-  async function recognise(file: Uint8Array, options: RecognitionOptions): Promise<Recognition> {
+  async function recognise(file: Uint8Array, options: PoolOptions): Promise<Recognition> {
     const askedMs = clock.monotonicMs();
-    const seconds = expectedSeconds(file);
+    let job: Job | undefined;
     try {
-      const recogniser = await turn(file.length, seconds, options.signal);
-      const startedMs = clock.monotonicMs();
-      metrics.observe('vello_recognition_wait_seconds', { engine }, (startedMs - askedMs) / 1000);
-      const recognition = await work(recogniser, file, seconds, options);
-      const tookMs = clock.monotonicMs() - startedMs;
-      if (recognition.audioSeconds > 0) msPerSecond += newest * (tookMs / recognition.audioSeconds - msPerSecond);
-      metrics.observe('vello_recognition_seconds', { engine }, tookMs / 1000);
-      metrics.count('vello_recognised_audio_seconds_total', { engine }, recognition.audioSeconds);
+      const leftSeconds = expectedSeconds(file);
+      options.signal.throwIfAborted();
+      const { caller = '' } = options;
+      admit(file.length, caller);
+      job = jobOf(caller, file.length, leftSeconds, askedMs);
+      queue.enter(job);
+      const recogniser = await turn(job, options.signal);
+      metrics.observe('vello_recognition_wait_seconds', { engine }, (clock.monotonicMs() - askedMs) / 1000);
+      const recognition = await work(recogniser, job, file, options);
+      const { audioSeconds } = recognition;
+      if (audioSeconds > 0) msPerSecond += newest * (job.workedMs / audioSeconds - msPerSecond);
+      metrics.observe('vello_recognition_seconds', { engine }, job.workedMs / 1000);
+      metrics.count('vello_recognised_audio_seconds_total', { engine }, audioSeconds);
       count('ok');
       return recognition;
     } catch (error) {
       count(outcomeOf(error));
       throw error;
+    } finally {
+      if (job !== undefined) queue.leave(job);
+      assign();
     }
   }
 
   return {
     recognise,
     add: (recogniser) => {
-      members.add(recogniser);
-      free(recogniser);
+      members.set(recogniser, undefined);
+      assign();
       return () => {
         members.delete(recogniser);
-        const at = idle.indexOf(recogniser);
-        if (at >= 0) idle.splice(at, 1);
       };
     },
     close: () => {
       isOpen = false;
-      for (const entry of waiting) entry.refuse(new VelloError('SHUTTING_DOWN'));
+      for (const job of [...waiting]) job.refuse(new VelloError('SHUTTING_DOWN'));
     },
     open: () => {
       isOpen = true;
@@ -191,11 +232,25 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
   };
 }
 
-/** As the gateway tells it from the recording's frames and bytes. */
+const jobOf = (caller: string, fileBytes: number, leftSeconds: number, nowMs: number): Job => ({
+  ...{ caller, fileBytes, leftSeconds },
+  dueMs: nowMs + leftSeconds * 1000,
+  recogniser: undefined,
+  go: () => undefined,
+  refuse: () => undefined,
+  ...{ heardSeconds: 0, workedMs: 0, turnStartedMs: 0 },
+});
+
+/** As the gateway tells it from the recording's frames and bytes. What they leave open is found out while decoding. */
 function expectedSeconds(file: Uint8Array): number {
   const reader = createAudioLengthReader();
   reader.push(file);
-  return Math.min(longestSeconds, reader.length().audioSeconds);
+  const { audioSeconds, source } = reader.length();
+  const most = LIMITS.recognition.longestSeconds;
+  if (source === 'header' && audioSeconds > most) {
+    throw new VelloError('AUDIO_TOO_LONG', `Recordings may last up to ${most} seconds.`);
+  }
+  return Math.min(most, audioSeconds);
 }
 
 function outcomeOf(error: unknown): string {

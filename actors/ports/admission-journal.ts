@@ -2,9 +2,9 @@
 import type { UsageEvent } from '../relay/usage-event.ts';
 
 export interface AdmissionJournal {
-  /** Must be called before anything else. Returns what an earlier process had admitted and not ended, each as its event would say. */
+  /** Returns what an earlier process had admitted and not ended, each as its event would say. Where it throws, it may be tried again. */
   open(): readonly UsageEvent[];
-  /** The death of this process cannot take the note any more. @throws where the disk does not take it */
+  /** The death of this process cannot take the note any more. @throws where the disk does not take it: the next call makes up for it */
   note(admitted: readonly UsageEvent[], endedIds: readonly string[]): void;
   close(): void;
 }

@@ -13,6 +13,8 @@ export interface Grant {
   readonly expiresAtMs: number;
   /** The user's credits are used up: the holder is known but gets 402. */
   readonly suspended?: boolean;
+  /** What the user's balance allows to be under way at each gateway; absent where it sets no bound. */
+  readonly requestsAtOnce?: number;
 }
 
 export type RevocationScope =
@@ -22,7 +24,8 @@ export type GrantOperation =
   | { readonly op: 'issue'; readonly grant: Grant }
   | { readonly op: 'revoke'; readonly scope: RevocationScope }
   | { readonly op: 'suspend'; readonly userId: string }
-  | { readonly op: 'reinstate'; readonly userId: string };
+  | { readonly op: 'reinstate'; readonly userId: string }
+  | { readonly op: 'limit'; readonly userId: string; readonly requestsAtOnce: number | undefined };
 
 /** Each call is durable, and visible to every gateway within a second, once it resolves. All reject when the store is away. */
 export interface GrantPublisher {
@@ -33,6 +36,8 @@ export interface GrantPublisher {
   /** Holds until `reinstate`, for the user's later tokens too. */
   suspend(userId: string): Promise<void>;
   reinstate(userId: string): Promise<void>;
+  /** Bounds what the user may have under way at each gateway, with any of his tokens; `undefined` lifts that bound. */
+  limit(userId: string, requestsAtOnce: number | undefined): Promise<void>;
 }
 
 export interface GrantFollower {

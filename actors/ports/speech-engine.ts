@@ -25,11 +25,16 @@ export interface RecognitionOptions {
   readonly signal: AbortSignal;
   /** Called with each new stretch of text as it is recognised. */
   readonly onDelta?: (delta: string) => void;
+  /**
+   * Called between two pieces, half a minute of sound apart at most, with how much was heard so far. The work goes on when the
+   * promise resolves; meanwhile another recording may be handed over.
+   */
+  readonly onBorder?: (heardSeconds: number) => Promise<void>;
 }
 
 export interface Recogniser {
   /**
-   * Recognises a recording in FLAC, WAV or mp3, or in Opus, Vorbis or FLAC inside Ogg, WebM or MP4. One at a time.
+   * Recognises a recording in FLAC, WAV or mp3, or in Opus, Vorbis or FLAC inside Ogg, WebM or MP4. The others must be at a border.
    * @throws VelloError `AUDIO_NOT_RECOGNISED`, `AUDIO_TOO_SHORT`, `AUDIO_TOO_LONG`, `AUDIO_WITHOUT_SPEECH`,
    * `AUDIO_NOT_UNDERSTOOD`; `ENGINE_FAILED` when the engine broke down.
    */

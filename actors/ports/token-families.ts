@@ -29,6 +29,8 @@ export interface PresentedToken {
   readonly hardwareBlocked: boolean;
   /** The user has nothing left; no reason to refuse a refresh, but the gateway must know. */
   readonly creditsSuspended: boolean;
+  /** Credits that are left. */
+  readonly balance: number;
 }
 
 export type RotationDecision =

@@ -24,7 +24,7 @@ export interface UpstreamFailure {
 export interface UpstreamListener {
   /** The body is taken (again): after the connection is made, and after a `write` that returned false. */
   wanted(): void;
-  /** The final status; interim ones (1xx) are not reported. */
+  /** The final status; interim ones (1xx) are not reported. Headers are those of the answer without its content coding. */
   head(status: number, headers: UpstreamHeaders): void;
   /** The bytes are the listener's to keep. */
   data(chunk: Buffer): void;

@@ -10,6 +10,7 @@ import type { EventOutlet, EventSpool } from '../ports/event-outlet.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import { AdmissionNotes } from './admission-notes.ts';
 import type { UsageEvent } from './usage-event.ts';
 
 export interface EventEmitter extends EventSink {
@@ -40,25 +41,28 @@ export interface EventEmitterOptions {
 
 interface Emitted {
   readonly event: UsageEvent;
-  readonly onDurable: (() => void) | undefined;
+  /** Taken away when it is called. */
+  onDurable: (() => void) | undefined;
 }
 
 export function createEventEmitter({ outlet, spool, journal, clock, log, metrics }: EventEmitterOptions): EventEmitter {
-  const { batch, retryMs, mostInMemory, sendMs } = LIMITS.events;
+  const { batch, retryMs, mostInMemory, sendMs, checkpointMs } = LIMITS.events;
+  const notes = new AdmissionNotes(journal, spool, log);
   /** Emitted in this turn. */
   let fresh: Emitted[] = [];
-  let admitted: UsageEvent[] = [];
-  /** Durable, and still noted as under way. */
-  let endedIds: string[] = [];
   /** What the disk did not take; older than anything fresh. */
   let unspooled: Emitted[] = [];
   let isOpen = false;
+  let spoolIsOpen = false;
   let isCommitting = false;
+  let checkpointIsDue = false;
   let stopping = false;
   let wake: (() => void) | undefined;
   let loop: Promise<void> | undefined;
   let outage = false;
+  /** Since the disk refused something. */
   let diskIsBad = false;
+  let diskTriedMs = -Infinity;
   /** Where a send failed, its events may be on the stream nevertheless. */
   let sentBefore = true;
 
@@ -80,52 +84,83 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     else log.info('usage events go to the stream again');
   };
 
-  /** Moves all that is in memory to the spool, or leaves it there. */
+  /** Moves all that is in memory to the spool, as far as the disk takes it. */
   const spoolMemory = () => {
-    const emitted = [...unspooled, ...fresh];
     const arrived = fresh;
     fresh = [];
-    if (emitted.length === 0) return;
-    try {
-      spool.append(emitted.map(({ event }) => event));
-    } catch (error) {
-      keepInMemory(emitted, arrived, error);
+    // A disk that is full stays so for a while, and what waits may be much.
+    if (diskIsBad && clock.monotonicMs() - diskTriedMs < retryMs) {
+      keepInMemory(arrived);
       return;
     }
-    unspooled = [];
+    try {
+      if (!spoolIsOpen) openSpool();
+      while (unspooled.length > 0) {
+        append(unspooled.slice(0, batch));
+        unspooled = unspooled.slice(batch);
+      }
+      append(arrived);
+    } catch (error) {
+      if (!diskIsBad) log.error('usage events cannot be spooled and wait in memory', { events: arrived.length, error });
+      diskIsBad = true;
+      diskTriedMs = clock.monotonicMs();
+      keepInMemory(arrived);
+    }
+  };
+
+  const append = (emitted: readonly Emitted[]) => {
+    if (emitted.length === 0) return;
+    spool.append(emitted.map(({ event }) => event));
     diskIsBad = false;
     settle(emitted);
   };
 
-  const settle = (emitted: readonly Emitted[]) => {
-    for (const { event, onDurable } of emitted) {
-      endedIds.push(event.eventId);
-      onDurable?.();
+  const settle = (emitted: Iterable<Emitted>) => {
+    for (const one of emitted) {
+      notes.end(one.event.eventId);
+      release(one);
     }
+  };
+
+  const openSpool = () => {
+    spool.open();
+    spoolIsOpen = true;
+    sentBefore ||= spool.waiting > 0;
   };
 
   const noteAdmissions = () => {
-    const notes = [admitted, endedIds] as const;
-    admitted = [];
-    endedIds = [];
+    const lost = notes.write();
+    if (lost.length === 0) return;
+    for (const event of lost) fresh.push({ event, onDurable: undefined });
+    commitSoon();
+  };
+
+  const checkpointSoon = () => {
+    if (checkpointIsDue) return;
+    checkpointIsDue = true;
+    clock.setTimer(checkpointMs, () => {
+      if (isOpen && checkpointIsDue) checkpoint();
+    });
+  };
+
+  /** In this order: while an event is in the spool it does not matter that its request is not struck out. */
+  const checkpoint = () => {
+    checkpointIsDue = false;
+    noteAdmissions();
     try {
-      journal.note(...notes);
+      if (spoolIsOpen) spool.noteProgress();
     } catch (error) {
-      if (!diskIsBad) log.error('admissions cannot be noted: if this process dies they go unreported', { error });
+      log.error('what was sent cannot be noted: it is sent again after a restart', { error });
     }
   };
 
-  const keepInMemory = (emitted: Emitted[], arrived: readonly Emitted[], error: unknown) => {
-    if (!diskIsBad) log.error('usage events cannot be spooled and wait in memory', { events: emitted.length, error });
-    diskIsBad = true;
-    unspooled = emitted;
+  const keepInMemory = (arrived: readonly Emitted[]) => {
+    if (arrived.length === 0) return;
+    unspooled = [...unspooled, ...arrived];
     const lost = unspooled.splice(0, Math.max(0, unspooled.length - mostInMemory));
     if (lost.length > 0) logLost(lost);
-    if (arrived.length === 0) return;
     // An answer that was made is not held back for ever: its event is still sent when the stream or the disk is back.
-    clock.setTimer(sendMs, () => {
-      for (const { onDurable } of arrived) onDurable?.();
-    });
+    clock.setTimer(sendMs, () => arrived.forEach(release));
   };
 
   const logLost = (lost: readonly Emitted[]) =>
@@ -135,7 +170,8 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     isCommitting = false;
     if (!isOpen) return;
     spoolMemory();
-    noteAdmissions();
+    if (notes.isDue) noteAdmissions();
+    else if (notes.isOwed) checkpointSoon();
     // While the stream is away only the timer wakes the sender, or each event would cost a failed attempt.
     if (!outage) wake?.();
   };
@@ -154,6 +190,8 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     const way = sentBefore ? 'replayed' : 'direct';
     if ((await send(events)).length > 0) return false;
     spool.drop();
+    if (spool.isSpent) checkpoint();
+    else checkpointSoon();
     metrics.count('vello_gateway_events_total', { way }, events.length);
     if (spool.waiting === 0 && unspooled.length === 0) sentBefore = false;
     return true;
@@ -163,11 +201,11 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   const sendFromMemory = async (): Promise<boolean> => {
     const emitted = unspooled.slice(0, batch);
     const left = new Set(await send(emitted.map(({ event }) => event)));
-    const sent = emitted.filter(({ event }) => !left.has(event));
-    unspooled = unspooled.filter((one) => !sent.includes(one));
+    const sent = new Set(emitted.filter(({ event }) => !left.has(event)));
+    unspooled = unspooled.filter((one) => !sent.has(one));
     settle(sent);
-    noteAdmissions();
-    metrics.count('vello_gateway_events_total', { way: 'direct' }, sent.length);
+    checkpointSoon();
+    metrics.count('vello_gateway_events_total', { way: 'direct' }, sent.size);
     return left.size === 0;
   };
 
@@ -211,13 +249,13 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     // Again for what came after an earlier flush.
     await run();
     spoolMemory();
-    noteAdmissions();
+    checkpoint();
     if (unspooled.length > 0) throw new Error(`${unspooled.length} usage events are in memory only.`);
   };
 
   return {
     admit: (event) => {
-      admitted.push(event);
+      notes.admit(event);
       commitSoon();
     },
     emit: (event, onDurable) => {
@@ -226,12 +264,8 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     },
     start: () => {
       stopping = false;
-      spool.open();
       isOpen = true;
-      sentBefore = spool.waiting > 0;
-      const lost = journal.open();
-      if (lost.length > 0) log.warn('requests of a gateway that died are reported as lost', { requests: lost.length });
-      for (const event of lost) fresh.push({ event, onDurable: undefined });
+      sentBefore = false;
       spoolMemory();
       noteAdmissions();
       loop = run();
@@ -245,15 +279,22 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
         logLost(unspooled);
         throw error;
       } finally {
-        isOpen = false;
+        isOpen = spoolIsOpen = false;
         spool.close();
-        journal.close();
+        notes.close();
       }
     },
     get waiting() {
       return waiting();
     },
   };
+}
+
+/** Once: an answer that was released after a while is not released again when its event is durable. */
+function release(emitted: Emitted): void {
+  const { onDurable } = emitted;
+  emitted.onDurable = undefined;
+  onDurable?.();
 }
 
 /** Asked through a call: the compiler cannot know that the flag changes while the sender waits. */

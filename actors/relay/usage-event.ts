@@ -100,14 +100,18 @@ export function encodeUsageEvent(event: UsageEvent): UsageEventFields {
     bytes_out: String(event.bytesOut),
     audio_seconds: String(event.audioSeconds),
     audio_source: event.audioSource,
-    usage:
-      event.usage === undefined
-        ? ''
-        : JSON.stringify(event.usage, (_, value: unknown) => (typeof value === 'string' ? storableText(value) : value)),
+    usage: event.usage === undefined ? '' : usageText(event.usage),
     result: storableText(event.result ?? ''),
     attempts: String(event.attempts),
     traceparent: event.traceparent ?? '',
   };
+}
+
+/** What cannot be stored is written as an escape, so that the common case needs no second look. */
+function usageText(usage: Readonly<Record<string, unknown>>): string {
+  const text = JSON.stringify(usage);
+  if (!text.includes('\\u')) return text;
+  return JSON.stringify(usage, (_, value: unknown) => (typeof value === 'string' ? storableText(value) : value));
 }
 
 /** Field names and values in turn, as XADD takes them and XRANGE gives them back. */

@@ -1,8 +1,10 @@
 /** Contract §3 to §7 in one: a desktop speaks, reads its words, is charged once and is told once. */
 import t from 'tap';
+import { wavFile } from '../fixtures/audio-bytes.ts';
+import { eventually } from '../fixtures/event-streams-on-redis.ts';
 import type { JobCreated } from '../../actors/sessions/desktop-protocol.ts';
 import { transcriptionCredits } from '../../actors/credits/credits-for.ts';
-import { recording, wordsOf } from '../fixtures/recordings.ts';
+import { packedRecording, recording, wordsOf } from '../fixtures/recordings.ts';
 import { runVello } from '../fixtures/running-vello.ts';
 
 const vello = await runVello(t);
@@ -65,6 +67,29 @@ for (const file of ['garden-16k.flac', 'fox-8k.wav', 'garden-44k-stereo.flac']) 
     });
   }
 }
+
+t.test('what holds no speech, or speech of an unknown language, is refused by name and costs nothing', async (t) => {
+  const hum = new Uint8Array(10 * 8000).map((_, at) => 128 + Math.round(40 * Math.sin(at / 4)));
+  const humming = wavFile({ sampleRate: 8000, channels: 1, bitsPerSample: 8 }, hum);
+  const portuguese = packedRecording('portuguese-8k.wav');
+  for (const [file, code] of [
+    [humming, 'AUDIO_WITHOUT_SPEECH'],
+    [portuguese, 'AUDIO_NOT_UNDERSTOOD'],
+  ] as const) {
+    for (const stream of [true, false]) {
+      const desktop = vello.desktop();
+      const { userId } = await desktop.register();
+      const options = { model: 'moonshine-tiny', stream, fileName: 'recording.wav' };
+      await t.rejects(desktop.transcribe(file, options).text(), { code, status: 400 });
+      const settled = () => vello.database`select outcome, credits_deducted from jobs where user_id = ${userId}`;
+      await eventually(async () => (await settled()).length === 1);
+      t.match((await settled())[0], { outcome: 'ok', credits_deducted: '0' });
+      const charges = await vello.database`select from credit_transactions
+        where user_id = ${userId} and kind = 'charge'`;
+      t.equal(charges.length, 0);
+    }
+  }
+});
 
 t.test('acknowledged entries are gone: the streams hold no backlog', async (t) => {
   const { Redis } = await import('ioredis');

@@ -20,7 +20,8 @@ export function createTokenFamilies(sql: SystemSql): TokenFamilies {
             d.revoked_at is not null as device_revoked, d.must_reauthenticate,
             exists (select from device_blocks b where b.hardware_id = d.hardware_id and b.source = 'operator'
               and b.lifted_at is null) as hardware_blocked,
-            exists (select from users_credits c where c.user_id = f.user_id and c.suspended_at is not null) as credits_suspended
+            exists (select from users_credits c where c.user_id = f.user_id and c.suspended_at is not null) as credits_suspended,
+            coalesce((select c.balance from users_credits c where c.user_id = f.user_id), 0) as balance
           from refresh_tokens t
           join refresh_token_families f on f.id = t.family_id
           join devices d on d.id = f.device_id
@@ -89,6 +90,7 @@ interface PresentedRow {
   readonly must_reauthenticate: boolean;
   readonly hardware_blocked: boolean;
   readonly credits_suspended: boolean;
+  readonly balance: number;
 }
 
 interface Use {
@@ -118,6 +120,7 @@ const toPresented = (row: PresentedRow, use: Use): PresentedToken => ({
   mustReauthenticate: row.must_reauthenticate,
   hardwareBlocked: row.hardware_blocked,
   creditsSuspended: row.credits_suspended,
+  balance: row.balance,
 });
 
 async function carryOut(tx: TransactionSql, row: PresentedRow, decision: RotationDecision): Promise<void> {

@@ -1,51 +1,65 @@
 /**
  * The admissions of a gateway in a file, a line each: `+` and the event that would report the request as lost, `-` and the id of one that
- * has ended. Written into the page cache like the spool. Rewritten with what is still under way when it has grown.
+ * has ended. Rewritten with what is still under way when it has grown.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync, renameSync, rmSync } from 'node:fs';
 import type { AdmissionJournal } from '../../actors/ports/admission-journal.ts';
 import type { Log } from '../../actors/ports/log.ts';
-import { decodeUsageEvent, encodeUsageEvent, type UsageEvent } from '../../actors/relay/usage-event.ts';
+import { packUsageEvent, unpackUsageEvent } from '../../actors/relay/packed-event.ts';
+import type { UsageEvent } from '../../actors/relay/usage-event.ts';
+import { AppendFile } from './append-file.ts';
 
 const rewrittenFrom = 1024 * 1024;
 
 export function createFileAdmissionJournal(path: string, log: Log): AdmissionJournal {
-  let file: number | undefined;
-  let size = 0;
+  let file: AppendFile | undefined;
   /** Lines of what is under way, by event id. */
   const live = new Map<string, string>();
   let isFirst = true;
+  /** The file lacks something, or has grown to this size. */
+  let rewriteFrom = rewrittenFrom;
 
   const rewrite = () => {
-    const text = [...live.values()].join('');
-    writeFileSync(`${path}.new`, text, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
-    // Opened before the old one is closed: where there is no descriptor left, the old file is still there to write to.
-    const rewritten = openSync(path, 'a', 0o600);
-    if (file !== undefined) closeSync(file);
+    if (live.size === 0) {
+      // Needs no room, which a full disk has not.
+      file?.truncate(0);
+      rewriteFrom = rewrittenFrom;
+      return;
+    }
+    rmSync(`${path}.new`, { force: true });
+    const rewritten = new AppendFile(`${path}.new`);
+    try {
+      rewritten.append([...live.values()].join(''));
+      renameSync(`${path}.new`, path);
+    } catch (error) {
+      rewritten.close();
+      throw error;
+    }
+    file?.close();
     file = rewritten;
-    size = Buffer.byteLength(text);
+    // With much under way the next time is put off, or each note would write all of it again.
+    rewriteFrom = Math.max(rewrittenFrom, 2 * file.size);
   };
 
   return {
     open: () => {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      file = openSync(path, 'a+', 0o600);
+      file?.close();
+      file = undefined;
+      file = new AppendFile(path);
       // What this process admitted is still under way when only the emitter starts again.
       if (!isFirst) return [];
-      isFirst = false;
       const left = new Map<string, UsageEvent>();
       for (const line of readFileSync(path, 'utf8').split('\n')) {
         if (line.startsWith('-')) left.delete(line.slice(1));
         else if (line !== '') remember(line, left, log);
       }
       for (const event of left.values()) live.set(event.eventId, admittedLine(event));
-      rewrite();
+      // Also because the last line may have been cut short.
+      rewriteFrom = 0;
+      isFirst = false;
       return [...left.values()];
     },
     note: (admitted, endedIds) => {
-      if (file === undefined) return;
       let text = '';
       for (const event of admitted) {
         const line = admittedLine(event);
@@ -55,23 +69,29 @@ export function createFileAdmissionJournal(path: string, log: Log): AdmissionJou
       for (const id of endedIds) {
         if (live.delete(id)) text += `-${id}\n`;
       }
+      if (file === undefined) throw new Error('The journal is not open.');
       if (text === '') return;
-      size += writeSync(file, text);
-      if (size > rewrittenFrom) rewrite();
+      try {
+        if (file.size >= rewriteFrom) rewrite();
+        else file.append(text);
+      } catch (error) {
+        rewriteFrom = 0;
+        throw error;
+      }
     },
     close: () => {
-      if (file !== undefined) closeSync(file);
+      file?.close();
       file = undefined;
     },
   };
 }
 
-const admittedLine = (event: UsageEvent): string => `+${JSON.stringify(encodeUsageEvent(event))}\n`;
+const admittedLine = (event: UsageEvent): string => `+${packUsageEvent(event)}\n`;
 
 /** The last line may have been cut short: its request was not yet sent on. */
 function remember(line: string, left: Map<string, UsageEvent>, log: Log): void {
   try {
-    const event = decodeUsageEvent(JSON.parse(line.slice(1)) as Record<string, unknown>);
+    const event = unpackUsageEvent(line.slice(1));
     left.set(event.eventId, event);
   } catch {
     log.warn('the note of an admitted request cannot be read', { bytes: line.length });

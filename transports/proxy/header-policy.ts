@@ -19,7 +19,6 @@ const TO_PROVIDER = [
 
 const TO_CLIENT = [
   'content-type',
-  'content-encoding',
   'content-language',
   'content-disposition',
   'retry-after',
@@ -35,7 +34,7 @@ export function headersToProvider(
 ): Record<string, string> {
   const headers: Record<string, string> = {
     'user-agent': 'vello-gateway',
-    // What we meter must be readable on its way through, and compression would hold streamed events back.
+    // Compression would hold streamed events back. Who compresses all the same is read in `content-decoder.ts`.
     'accept-encoding': 'identity',
   };
   for (const name of TO_PROVIDER) {

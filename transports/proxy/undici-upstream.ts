@@ -1,11 +1,12 @@
 /**
- * Calls one provider through a pool of kept-alive HTTP/1.1 connections (undici). Timeouts other than that of the
- * connection, and whether a call is repeated, are decided by the exchange.
+ * Calls one provider through a pool of kept-alive HTTP/1.1 connections (undici), and undoes the content coding of its answers. Timeouts other
+ * than that of the connection, and whether a call is repeated, are decided by the exchange.
  */
 import { Readable } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
 import type { Upstream, UpstreamCall, UpstreamHeaders, UpstreamListener } from '../../actors/ports/upstream.ts';
 import { LIMITS } from '../../config/limits.ts';
+import { createContentDecoder, type ContentDecoder } from './content-decoder.ts';
 
 export interface UpstreamPool extends Upstream {
   /** Connections by state. */
@@ -69,6 +70,9 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   readonly body: Readable;
   readonly #listener: UpstreamListener;
   #controller: Dispatcher.DispatchController | undefined;
+  #decoder: ContentDecoder | undefined;
+  /** The provider has answered wholly; some of it may still be in the decoder. */
+  #answered = false;
   #over = false;
 
   constructor(listener: UpstreamListener) {
@@ -93,15 +97,19 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
 
   pause(): void {
     this.#controller?.pause();
+    this.#decoder?.pause();
   }
 
   resume(): void {
     this.#controller?.resume();
+    this.#decoder?.resume();
   }
 
   abort(): void {
     if (this.#over) return;
     this.#over = true;
+    this.#decoder?.destroy();
+    if (this.#answered) return;
     const reason = new Aborted();
     this.#controller?.abort(reason);
     // Before the connection is made there is nothing else to abort: undici drops a request whose body has failed.
@@ -114,14 +122,37 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   }
 
   onResponseStart(_controller: unknown, status: number, headers: UpstreamHeaders): void {
-    if (!this.#over && status >= 200) this.#listener.head(status, headers);
+    if (this.#over || status < 200) return;
+    const { 'content-encoding': coding, 'content-length': length, ...rest } = headers;
+    const codings = coding === undefined || typeof coding === 'string' ? coding : coding.join(', ');
+    if (codings === undefined || /^\s*(identity)?\s*$/i.test(codings)) {
+      this.#listener.head(status, length === undefined ? rest : { ...rest, 'content-length': length });
+      return;
+    }
+    this.#decoder = createContentDecoder(codings, {
+      data: (chunk) => this.#listener.data(chunk),
+      end: () => this.#end(),
+      failed: (error) => {
+        this.abort();
+        this.#listener.failed({ reason: 'broken', error });
+      },
+    });
+    this.#listener.head(status, rest);
   }
 
   onResponseData(_controller: unknown, chunk: Buffer): void {
-    if (!this.#over) this.#listener.data(chunk);
+    if (this.#over) return;
+    if (this.#decoder === undefined) this.#listener.data(chunk);
+    else this.#decoder.push(chunk);
   }
 
   onResponseEnd(): void {
+    this.#answered = true;
+    if (this.#decoder === undefined) this.#end();
+    else this.#decoder.end();
+  }
+
+  #end(): void {
     if (this.#over) return;
     this.#over = true;
     this.#listener.end();
@@ -130,6 +161,7 @@ class Call implements UpstreamCall, Dispatcher.DispatchHandler {
   onResponseError(_controller: unknown, error: Error): void {
     if (this.#over) return;
     this.#over = true;
+    this.#decoder?.destroy();
     this.#listener.failed({ reason: this.#controller === undefined ? 'connect' : 'broken', error });
   }
 }

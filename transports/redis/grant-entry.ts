@@ -23,11 +23,15 @@ export function encodeGrant(grant: Grant): string {
   });
 }
 
-/** The grant under a token's key; `undefined` when it cannot be read. */
-export function decodeGrant(tokenHash: string, value: string, suspended: boolean): Grant | undefined {
+/** The grant under a token's key, with what is kept of its user elsewhere; `undefined` when it cannot be read. */
+export function decodeGrant(
+  tokenHash: string,
+  value: string,
+  ofUser: { readonly suspended: string; readonly at_once: string },
+): Grant | undefined {
   try {
     const fields = JSON.parse(value) as Record<string, string>;
-    return readGrant({ ...fields, token_hash: tokenHash, suspended: suspended ? '1' : '0' });
+    return readGrant({ ...fields, ...ofUser, token_hash: tokenHash });
   } catch {
     return undefined;
   }
@@ -47,7 +51,9 @@ export function decodeGrantOperation(flat: readonly string[]): GrantOperation | 
     if (deviceId !== undefined) return { op, scope: { deviceId } };
     return userId === undefined ? undefined : { op, scope: { userId } };
   }
-  if (op === 'suspend' || op === 'reinstate') return userId === undefined ? undefined : { op, userId };
+  if (userId === undefined) return undefined;
+  if (op === 'suspend' || op === 'reinstate') return { op, userId };
+  if (op === 'limit') return { op, userId, requestsAtOnce: readBound(fields['at_once']) };
   return undefined;
 }
 
@@ -58,5 +64,18 @@ function readGrant(fields: Readonly<Record<string, string>>): Grant | undefined 
     return undefined;
   }
   if (!Number.isSafeInteger(expiresAtMs)) return undefined;
-  return { tokenHash, userId, deviceId, familyId, expiresAtMs, suspended: fields['suspended'] === '1' };
+  const requestsAtOnce = readBound(fields['at_once']);
+  return {
+    tokenHash,
+    userId,
+    deviceId,
+    familyId,
+    expiresAtMs,
+    suspended: fields['suspended'] === '1',
+    ...(requestsAtOnce === undefined ? {} : { requestsAtOnce }),
+  };
+}
+
+function readBound(text = ''): number | undefined {
+  return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : undefined;
 }

@@ -5,6 +5,8 @@ export interface GrantKeys {
   readonly stream: string;
   /** Set of user ids whose credits are used up. */
   readonly suspended: string;
+  /** Hash of user ids and the requests that their balance allows at once. */
+  readonly limited: string;
   /** Prefix of the per-token strings that a miss asks for. */
   readonly tokenPrefix: string;
   token(tokenHash: string): string;
@@ -15,6 +17,7 @@ export interface GrantKeys {
 export const GRANT_KEYS: GrantKeys = {
   stream: 'vello:grants',
   suspended: 'vello:grants:suspended',
+  limited: 'vello:grants:limited',
   tokenPrefix: 'vello:grant:',
   token: (tokenHash) => `vello:grant:${tokenHash}`,
   index: (scope, id) => `vello:grants:${scope}:${id}`,

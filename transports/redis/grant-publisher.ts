@@ -9,11 +9,12 @@ import { loadLuaScript } from './lua-script.ts';
 
 const issueScript = loadLuaScript(import.meta.url, './grant-issue.lua');
 const revokeScript = loadLuaScript(import.meta.url, './grant-revoke.lua');
+const limitScript = loadLuaScript(import.meta.url, './grant-limit.lua');
 const suspensionScript = loadLuaScript(import.meta.url, './grant-suspension.lua');
 
 /** @param redis a `command` connection. */
 export function createGrantPublisher(redis: Redis, clock: Clock): GrantPublisher {
-  const { stream, suspended, tokenPrefix } = GRANT_KEYS;
+  const { stream, suspended, limited, tokenPrefix } = GRANT_KEYS;
   const { historyMs } = LIMITS.grants;
   const setSuspension = async (op: 'suspend' | 'reinstate', userId: string) => {
     await suspensionScript.run(redis, [stream, suspended], [op, userId, historyMs]);
@@ -29,6 +30,7 @@ export function createGrantPublisher(redis: Redis, clock: Clock): GrantPublisher
         stream,
         GRANT_KEYS.token(tokenHash),
         suspended,
+        limited,
         GRANT_KEYS.index('user_id', userId),
         GRANT_KEYS.index('device_id', deviceId),
         GRANT_KEYS.index('family_id', familyId),
@@ -53,5 +55,8 @@ export function createGrantPublisher(redis: Redis, clock: Clock): GrantPublisher
     },
     suspend: (userId) => setSuspension('suspend', userId),
     reinstate: (userId) => setSuspension('reinstate', userId),
+    limit: async (userId, requestsAtOnce) => {
+      await limitScript.run(redis, [stream, limited], [userId, requestsAtOnce ?? '', historyMs]);
+    },
   };
 }

@@ -46,10 +46,14 @@ export function createGrantSource({ redis, openReader, log }: GrantSourceOptions
       }
     },
     find: async (tokenHash) => {
-      const answer = await findScript.run(redis, [GRANT_KEYS.token(tokenHash), GRANT_KEYS.suspended], []);
+      const answer = await findScript.run(
+        redis,
+        [GRANT_KEYS.token(tokenHash), GRANT_KEYS.suspended, GRANT_KEYS.limited],
+        [],
+      );
       if (!Array.isArray(answer)) return undefined;
-      const [value, suspended] = answer as [string, string];
-      return decodeGrant(tokenHash, value, suspended === '1');
+      const [value, suspended, atOnce] = answer as [string, string, string];
+      return decodeGrant(tokenHash, value, { suspended, at_once: atOnce });
     },
   };
 }

@@ -10,18 +10,11 @@ import { looksLikeMp4, mp4Packets } from './mp4-packets.ts';
 import { looksLikeOgg, oggPackets } from './ogg-packets.ts';
 import { createResampler } from './resample.ts';
 
-export interface DecodedAudio {
-  /** One channel, 16 000 samples a second. */
+/** A stretch of one channel, 16 000 samples a second; may be empty. */
+export interface DecodedBlock {
   readonly samples: Float32Array;
-  readonly seconds: number;
-  /** What was sent besides and could not be read, where it can be told. */
+  /** What was sent before these samples and could not be read, where it can be told. */
   readonly lostSeconds: number;
-}
-
-export interface DecodeLimits {
-  readonly longestSeconds: number;
-  /** Called between blocks; what it throws ends the work. */
-  readonly onBlock?: () => void;
 }
 
 const lowestRate = 1000;
@@ -30,40 +23,36 @@ const highestRate = 768_000;
 const shortestSeconds = 0.1;
 
 /**
- * Decodes FLAC, WAV, mp3, and Opus, Vorbis or FLAC in Ogg, WebM or MP4, block by block, so that a small file that unfolds into hours is stopped at the limit.
- * A recording that breaks off is decoded up to where it breaks.
- * @throws VelloError `AUDIO_NOT_RECOGNISED`, `AUDIO_TOO_SHORT`, `AUDIO_TOO_LONG`.
+ * Decodes FLAC, WAV, mp3, and Opus, Vorbis or FLAC in Ogg, WebM or MP4, block by block, so that a small file that unfolds into
+ * hours is stopped at the limit. A recording that breaks off is decoded up to where it breaks.
+ * @throws VelloError `AUDIO_NOT_RECOGNISED`; `AUDIO_TOO_LONG` once more than `longestSeconds` were decoded; `AUDIO_TOO_SHORT` at
+ * the end
  */
-export async function decodeAudio(file: Uint8Array, limits: DecodeLimits): Promise<DecodedAudio> {
-  const pieces: Float32Array[] = [];
+export async function* decodeAudio(file: Uint8Array, longestSeconds: number): AsyncGenerator<DecodedBlock> {
   let resampler: ReturnType<typeof createResampler> | undefined;
-  let heldSamples = 0;
-  let lostSeconds = 0;
-  for await (const block of blocksOf(file, limits)) {
-    limits.onBlock?.();
-    lostSeconds += (block.lostSamples ?? 0) / block.sampleRate;
-    if (block.samples.length === 0) continue;
-    resampler ??= createResampler(checkedRate(block.sampleRate), recognitionRate);
-    const piece = resampler.push(block.samples);
-    pieces.push(piece);
-    heldSamples += piece.length;
-    if (heldSamples > limits.longestSeconds * recognitionRate) {
-      throw new VelloError('AUDIO_TOO_LONG', `Recordings may last up to ${limits.longestSeconds} seconds.`);
+  let sampleRate = 0;
+  let decodedSamples = 0;
+  const counted = (samples: Float32Array, lostSeconds = 0): DecodedBlock => {
+    decodedSamples += samples.length;
+    if (decodedSamples <= longestSeconds * recognitionRate) return { samples, lostSeconds };
+    throw new VelloError('AUDIO_TOO_LONG', `Recordings may last up to ${longestSeconds} seconds.`);
+  };
+  for await (const block of blocksOf(file, longestSeconds)) {
+    const lostSeconds = (block.lostSamples ?? 0) / block.sampleRate;
+    if (block.samples.length > 0 && block.sampleRate !== sampleRate) {
+      if (resampler !== undefined) yield counted(resampler.end());
+      sampleRate = checkedRate(block.sampleRate);
+      resampler = createResampler(sampleRate, recognitionRate);
     }
+    yield counted(resampler?.push(block.samples) ?? block.samples, lostSeconds);
   }
-  if (resampler !== undefined) pieces.push(resampler.end());
-  const samples = joined(pieces);
-  const seconds = samples.length / recognitionRate;
-  if (seconds < shortestSeconds) {
+  if (resampler !== undefined) yield counted(resampler.end());
+  if (decodedSamples < shortestSeconds * recognitionRate) {
     throw new VelloError('AUDIO_TOO_SHORT', `Recordings must last at least ${shortestSeconds} seconds.`);
   }
-  return { samples, seconds, lostSeconds };
 }
 
-function blocksOf(
-  file: Uint8Array,
-  { longestSeconds }: DecodeLimits,
-): AsyncIterable<AudioBlock> | Iterable<AudioBlock> {
+function blocksOf(file: Uint8Array, longestSeconds: number): AsyncIterable<AudioBlock> | Iterable<AudioBlock> {
   if (looksLikeFlac(file)) return decodeFlac(file, longestSeconds);
   if (looksLikeWav(file)) return decodeWav(file);
   if (looksLikeOgg(file)) return decodePackets(oggPackets(file));
@@ -79,14 +68,4 @@ const looksLikeAdts = (file: Uint8Array): boolean => file[0] === 0xff && ((file[
 function checkedRate(sampleRate: number): number {
   if (sampleRate >= lowestRate && sampleRate <= highestRate) return sampleRate;
   throw new VelloError('AUDIO_NOT_RECOGNISED', `A sample rate of ${sampleRate} Hz is no rate for audio.`);
-}
-
-function joined(pieces: readonly Float32Array[]): Float32Array {
-  const whole = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

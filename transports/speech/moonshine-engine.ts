@@ -9,7 +9,7 @@ import type {
 } from '../../actors/ports/speech-engine.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { ModelFiles } from './fetch-model.ts';
-import type { RecogniseMessage, RecognitionThreadData, ThreadMessage } from './recognition-messages.ts';
+import type { MessageToThread, RecognitionThreadData, ThreadMessage } from './recognition-messages.ts';
 
 export interface MoonshineEngineOptions {
   /** Called when a recogniser opens: the verified model files. */
@@ -38,6 +38,8 @@ export function createMoonshineEngine(options: MoonshineEngineOptions): SpeechEn
 
 interface Job {
   readonly options: RecognitionOptions;
+  /** Waits until it may go on. */
+  isAtBorder: boolean;
   readonly resolve: (recognition: Recognition) => void;
   readonly reject: (error: Error) => void;
 }
@@ -59,33 +61,46 @@ function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions
   worker.stdout.resume();
   worker.stderr.resume();
   let state: 'loading' | 'open' | 'closed' = 'loading';
-  let job: Job | undefined;
+  const jobs = new Map<number, Job>();
+  let lastId = 0;
   let silence: NodeJS.Timeout | undefined;
+  const send = (message: MessageToThread) => worker.postMessage(message);
 
   return new Promise((resolve, reject) => {
     function die(cause: Error): void {
       if (state === 'closed') return;
       const wasLoading = state === 'loading';
       state = 'closed';
-      clearTimeout(silence);
       void worker.terminate();
       const failure = new VelloError('ENGINE_FAILED', undefined, { cause });
-      job?.reject(failure);
-      job = undefined;
+      failAll(failure);
       if (wasLoading) reject(failure);
       else open.onDeath(cause);
     }
 
-    function listen(forMs = patience.silenceMs): void {
+    function failAll(failure: VelloError): void {
       clearTimeout(silence);
+      const failed = [...jobs.values()];
+      jobs.clear();
+      for (const job of failed) job.reject(failure);
+    }
+
+    const isWorking = (): boolean => [...jobs.values()].some(({ isAtBorder }) => !isAtBorder);
+
+    /** Starts the wait for a sign of life anew; while nothing is worked on, none is due. */
+    function listen(): void {
+      clearTimeout(silence);
+      if (isWorking()) startSilence(patience.silenceMs);
+    }
+
+    function startSilence(forMs: number): void {
       silence = setTimeout(() => die(new Error(`The recognition thread said nothing for ${forMs} ms.`)), forMs);
     }
 
-    function settle(): Job | undefined {
-      clearTimeout(silence);
-      const settled = job;
-      job = undefined;
-      return settled;
+    function settle(id: number): Job | undefined {
+      const job = jobs.get(id);
+      jobs.delete(id);
+      return job;
     }
 
     function receive(message: ThreadMessage): void {
@@ -94,35 +109,61 @@ function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions
           clearTimeout(silence);
           if (state !== 'loading') return;
           state = 'open';
-          resolve({ recognise, close });
-          return;
+          return resolve({ recognise, close });
         case 'alive':
-          return listen();
-        case 'delta':
-          listen();
-          if (job?.options.signal.aborted === false) job.options.onDelta?.(message.delta);
-          return;
+          break;
+        case 'delta': {
+          const options = jobs.get(message.id)?.options;
+          if (options?.signal.aborted === false) options.onDelta?.(message.delta);
+          break;
+        }
+        case 'border':
+          waitAtBorder(message.id, message.heardSeconds);
+          break;
         case 'done':
-          return settle()?.resolve(message.recognition);
+          settle(message.id)?.resolve(message.recognition);
+          break;
         case 'aborted':
-          return settle()?.reject(abandoned());
+          settle(message.id)?.reject(abandoned());
+          break;
         case 'refused':
-          return settle()?.reject(new VelloError(message.code, message.detail));
+          settle(message.id)?.reject(new VelloError(message.code, message.detail));
+          break;
       }
+      listen();
+    }
+
+    function waitAtBorder(id: number, heardSeconds: number): void {
+      const job = jobs.get(id);
+      if (job === undefined) return;
+      job.isAtBorder = true;
+      const { signal, onBorder } = job.options;
+      const goOn = () => {
+        if (!job.isAtBorder) return;
+        job.isAtBorder = false;
+        signal.removeEventListener('abort', goOn);
+        listen();
+        send({ kind: 'go', id });
+      };
+      // Whoever leaves need not wait for his turn: it takes none to stop.
+      signal.addEventListener('abort', goOn, { once: true });
+      if (signal.aborted || onBorder === undefined) goOn();
+      else void onBorder(heardSeconds).then(goOn);
     }
 
     async function recognise(file: Uint8Array, options: RecognitionOptions): Promise<Recognition> {
       if (state === 'closed') throw new VelloError('ENGINE_FAILED');
-      if (job !== undefined) throw new Error('A recogniser works on one recording at a time.');
+      if (isWorking()) throw new Error('A recogniser works on one recording at a time.');
       if (options.signal.aborted) throw abandoned();
       const abort = new SharedArrayBuffer(4);
       const raise = () => Atomics.store(new Int32Array(abort), 0, 1);
       options.signal.addEventListener('abort', raise, { once: true });
+      const id = ++lastId;
       try {
         return await new Promise<Recognition>((resolve, reject) => {
-          job = { options, resolve, reject };
+          jobs.set(id, { options, isAtBorder: false, resolve, reject });
           listen();
-          worker.postMessage({ file, abort } satisfies RecogniseMessage);
+          send({ kind: 'recognise', id, file, abort });
         });
       } finally {
         options.signal.removeEventListener('abort', raise);
@@ -131,7 +172,7 @@ function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions
 
     async function close(): Promise<void> {
       state = 'closed';
-      settle()?.reject(new VelloError('ENGINE_FAILED', 'The engine was stopped.'));
+      failAll(new VelloError('ENGINE_FAILED', 'The engine was stopped.'));
       await worker.terminate();
     }
 
@@ -139,7 +180,7 @@ function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions
     worker.once('error', (error) => die(error instanceof Error ? error : new Error(String(error))));
     worker.once('exit', (code) => die(new Error(`The recognition thread ended with code ${code}.`)));
     open.signal.addEventListener('abort', () => state === 'loading' && die(abandoned()), { once: true });
-    listen(patience.loadingMs);
+    startSilence(patience.loadingMs);
     if (open.signal.aborted) die(abandoned());
   });
 }

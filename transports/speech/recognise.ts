@@ -1,89 +1,151 @@
-/** One recording from its bytes to its text: decode, cut at pauses, recognise piece by piece. Runs on a thread of its own. */
+/** One recording from its bytes to its text: decode, find the speech, recognise it piece by piece. Runs on a thread of its own. */
+import { LIMITS } from '../../config/limits.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { Recognition, Segment } from '../../actors/ports/speech-engine.ts';
-import { cutAtPauses } from './cut-at-pauses.ts';
 import { recognitionRate } from './audio-block.ts';
+import { createSpeechCutter, type SpeechPiece } from './cut-speech.ts';
 import { decodeAudio } from './decode-audio.ts';
-import { isIntelligible } from './intelligibility.ts';
+import { isIntelligible, type JudgedText } from './intelligibility.ts';
 import { createIncrementalText } from './incremental-text.ts';
 import type { MoonshineModel } from './moonshine-model.ts';
+import { voiceFrameSamples, type VoiceModel } from './silero-model.ts';
+import { subtitleSegments, type TimelessToken } from './subtitle-segments.ts';
+
+export interface RecognitionModels {
+  readonly voice: VoiceModel;
+  readonly words: MoonshineModel;
+}
 
 export interface RecogniseHooks {
   readonly onDelta: (delta: string) => void;
   /** Called at every step, whether or not it yields text: a sign of life. */
   readonly onStep: () => void;
   readonly isAborted: () => boolean;
+  /** Called between two pieces with how much was heard so far; the work goes on when the promise resolves. */
+  readonly border: (heardSeconds: number) => Promise<void>;
 }
 
-/** An hour at 16 kHz takes 230 MB of memory. */
-export const longestRecordingSeconds = 3600;
 /** Three seconds' worth: mostly enough to tell made-up text by, so that a stream need not wait for the whole piece. */
 const tellingTokens = 10;
-/** Nothing below -60 dB of full scale is speech; the model would make words up. */
-const silencePeak = 0.001;
+/** Where nobody speaks there are no pieces; borders come all the same, after this much. */
+const borderSeconds = 30;
 
 /**
  * The text of what was said. Deltas begin once some of it was understood, so that no made-up word goes out before the refusal.
  * @throws VelloError as `decodeAudio` does; `AUDIO_WITHOUT_SPEECH`; `AUDIO_NOT_UNDERSTOOD` where the text is made up
  * @throws DOMException `AbortError` once `isAborted` says so
  */
-export async function recognise(model: MoonshineModel, file: Uint8Array, hooks: RecogniseHooks): Promise<Recognition> {
-  const stopIfAborted = () => {
-    hooks.onStep();
-    if (hooks.isAborted()) throw new DOMException('The recognition was abandoned.', 'AbortError');
-  };
-  const audio = await decodeAudio(file, { longestSeconds: longestRecordingSeconds, onBlock: stopIfAborted });
+export async function recognise(
+  models: RecognitionModels,
+  file: Uint8Array,
+  hooks: RecogniseHooks,
+): Promise<Recognition> {
+  const heard = { seconds: 0, lostSeconds: 0 };
+  const judged: JudgedText[] = [];
   const segments: Segment[] = [];
-  let whole = '';
-  let held = '';
-  let isUnderstood = false;
-  for (const { start, end } of cutAtPauses(audio.samples, recognitionRate)) {
-    stopIfAborted();
-    const samples = audio.samples.slice(start, end);
-    if (isSilent(samples)) continue;
-    const text = createIncrementalText();
-    const tokens: number[] = [];
-    const before = whole.length;
-    let logProbability = 0;
-    const emit = (delta: string) => {
-      if (delta === '') return;
-      const separated = whole.length === before && before > 0 ? ` ${delta}` : delta;
-      whole += separated;
-      if (isUnderstood) hooks.onDelta(separated);
-      else held += separated;
-    };
-    const judge = () => ({
-      text: whole.slice(before).trimStart(),
-      tokens,
-      averageLogProbability: logProbability / Math.max(1, tokens.length),
-    });
+  const told = { whole: '', held: '', isUnderstood: false };
+  for await (const piece of speechIn(file, models.voice, heard, hooks)) {
+    const tokens: TimelessToken[] = [];
+    const textBefore = told.whole.length;
     const release = () => {
-      if (isUnderstood || !isIntelligible([...segments, judge()])) return;
-      isUnderstood = true;
-      if (held !== '') hooks.onDelta(held);
+      if (told.isUnderstood || !isIntelligible([...judged, judgedOf(tokens)])) return;
+      told.isUnderstood = true;
+      if (told.held !== '') hooks.onDelta(told.held);
     };
-    for await (const token of model.tokens(samples)) {
-      stopIfAborted();
-      tokens.push(token.id);
-      logProbability += token.logProbability;
-      emit(text.push(token.id));
+    for await (const token of tokensOf(models.words, piece, hooks)) {
+      tokens.push(token);
+      if (token.text !== '') {
+        const delta = told.whole.length === textBefore && textBefore > 0 ? ` ${token.text}` : token.text;
+        told.whole += delta;
+        if (told.isUnderstood) hooks.onDelta(delta);
+        else told.held += delta;
+      }
       if (tokens.length === tellingTokens) release();
     }
-    emit(text.end());
-    if (whole.length === before) continue;
+    if (told.whole.length === textBefore) continue;
     release();
-    segments.push({
-      startSeconds: start / recognitionRate,
-      endSeconds: end / recognitionRate,
-      ...judge(),
-    });
+    judged.push(judgedOf(tokens));
+    segments.push(...subtitleSegments(piece.spans, tokens));
   }
   if (segments.length === 0) throw new VelloError('AUDIO_WITHOUT_SPEECH');
-  if (!isIntelligible(segments)) throw new VelloError('AUDIO_NOT_UNDERSTOOD');
-  const lost = audio.lostSeconds > 0 ? { lostSeconds: audio.lostSeconds } : {};
-  return { text: whole, audioSeconds: audio.seconds, ...lost, segments };
+  if (!isIntelligible(judged)) throw new VelloError('AUDIO_NOT_UNDERSTOOD');
+  const lost = heard.lostSeconds > 0 ? { lostSeconds: heard.lostSeconds } : {};
+  return { text: told.whole, audioSeconds: heard.seconds, ...lost, segments };
 }
 
-function isSilent(samples: Float32Array): boolean {
-  return !samples.some((sample) => Math.abs(sample) > silencePeak);
+/** The speech of the recording, as it is decoded. `heard` grows meanwhile. */
+async function* speechIn(
+  file: Uint8Array,
+  voice: VoiceModel,
+  heard: { seconds: number; lostSeconds: number },
+  hooks: RecogniseHooks,
+): AsyncGenerator<SpeechPiece> {
+  const probabilityOf = voice.listen();
+  const cutter = createSpeechCutter();
+  let heardSamples = 0;
+  let borderAtSeconds = 0;
+  let frame = new Float32Array(voiceFrameSamples);
+  let filled = 0;
+  const border = async () => {
+    borderAtSeconds = heard.seconds;
+    await hooks.border(heard.seconds);
+    step(hooks);
+  };
+  for await (const { samples, lostSeconds } of decodeAudio(file, LIMITS.recognition.longestSeconds)) {
+    step(hooks);
+    heardSamples += samples.length;
+    heard.seconds = heardSamples / recognitionRate;
+    heard.lostSeconds += lostSeconds;
+    for (let at = 0; at < samples.length;) {
+      const taken = samples.subarray(at, at + voiceFrameSamples - filled);
+      frame.set(taken, filled);
+      filled += taken.length;
+      at += taken.length;
+      if (filled < voiceFrameSamples) break;
+      const piece = cutter.push(frame, await probabilityOf(frame));
+      frame = new Float32Array(voiceFrameSamples);
+      filled = 0;
+      if (piece === undefined) continue;
+      await border();
+      yield piece;
+    }
+    if (heard.seconds - borderAtSeconds >= borderSeconds) await border();
+  }
+  const last = frame.slice(0, filled);
+  const [whole, rest] = [filled > 0 ? cutter.push(last, await probabilityOf(last)) : undefined, cutter.end()];
+  for (const piece of [whole, rest]) {
+    if (piece === undefined) continue;
+    await border();
+    yield piece;
+  }
+}
+
+/** The piece's tokens with the text that each adds. What they held back comes with the last. */
+async function* tokensOf(
+  words: MoonshineModel,
+  { samples }: SpeechPiece,
+  hooks: RecogniseHooks,
+): AsyncGenerator<TimelessToken> {
+  const text = createIncrementalText();
+  let previous: TimelessToken | undefined;
+  for await (const { id, logProbability } of words.tokens(samples)) {
+    step(hooks);
+    if (previous !== undefined) yield previous;
+    previous = { id, logProbability, text: text.push(id) };
+  }
+  if (previous !== undefined) yield { ...previous, text: previous.text + text.end() };
+}
+
+function step(hooks: RecogniseHooks): void {
+  hooks.onStep();
+  if (hooks.isAborted()) throw new DOMException('The recognition was abandoned.', 'AbortError');
+}
+
+function judgedOf(tokens: readonly TimelessToken[]): JudgedText {
+  const sum = tokens.reduce((total, { logProbability }) => total + logProbability, 0);
+  return {
+    text: tokens.map(({ text }) => text).join(''),
+    tokens: tokens.map(({ id }) => id),
+    averageLogProbability: sum / Math.max(1, tokens.length),
+  };
 }

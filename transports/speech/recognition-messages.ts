@@ -8,7 +8,12 @@ export interface RecognitionThreadData {
   readonly decoderPath: string;
 }
 
+export type MessageToThread = RecogniseMessage | { readonly kind: 'go'; readonly id: number };
+
 export interface RecogniseMessage {
+  readonly kind: 'recognise';
+  /** Of this recording, in all messages about it. */
+  readonly id: number;
   readonly file: Uint8Array;
   /** One Int32, shared: not 0 means stop. A message would wait until the thread is idle again. */
   readonly abort: SharedArrayBuffer;
@@ -17,7 +22,9 @@ export interface RecogniseMessage {
 export type ThreadMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'alive' }
-  | { readonly kind: 'delta'; readonly delta: string }
-  | { readonly kind: 'done'; readonly recognition: Recognition }
-  | { readonly kind: 'aborted' }
-  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly detail: string };
+  | { readonly kind: 'delta'; readonly id: number; readonly delta: string }
+  /** Waits for `go`. */
+  | { readonly kind: 'border'; readonly id: number; readonly heardSeconds: number }
+  | { readonly kind: 'done'; readonly id: number; readonly recognition: Recognition }
+  | { readonly kind: 'aborted'; readonly id: number }
+  | { readonly kind: 'refused'; readonly id: number; readonly code: ErrorCode; readonly detail: string };

@@ -97,6 +97,32 @@ t.test('a suspended user gets 402 with every token, also later ones, until he is
   t.match(await admit('b'), { userId: 'user-1' });
 });
 
+t.test('a small balance bounds the requests of its user below what the gateway allows, and never above', async (t) => {
+  const { table, admission, admit, grantFor } = setUp();
+  const heldAtOnce = async () => {
+    const held: (() => void)[] = [];
+    try {
+      for (;;) held.push(admission.hold(await admit('a'), () => undefined));
+    } catch (error) {
+      t.match(error, { code: 'RATE_LIMITED' });
+    }
+    for (const forget of held) forget();
+    return held.length;
+  };
+  table.apply({ op: 'issue', grant: grantFor('a', { requestsAtOnce: 2 }) });
+  t.equal(await heldAtOnce(), 2);
+  table.apply({ op: 'limit', userId: 'user-1', requestsAtOnce: 1 });
+  t.equal(await heldAtOnce(), 1);
+  table.apply({ op: 'limit', userId: 'user-1', requestsAtOnce: 50 });
+  t.equal(await heldAtOnce(), 3);
+  table.apply({ op: 'limit', userId: 'user-1', requestsAtOnce: undefined });
+  t.equal(await heldAtOnce(), 3);
+  table.apply({ op: 'issue', grant: grantFor('b', { requestsAtOnce: 1 }) });
+  t.equal(await heldAtOnce(), 1, 'a new grant says it for the older tokens too');
+  table.sweep();
+  t.equal(await heldAtOnce(), 1);
+});
+
 t.test('a new grant that is not suspended lifts the suspension of its user, for the older tokens too', async (t) => {
   const { table, admit, grantFor } = setUp();
   table.apply({ op: 'issue', grant: grantFor('a', { suspended: true }) });

@@ -17,6 +17,7 @@ const token = (more: Partial<PresentedToken> = {}): PresentedToken => ({
   mustReauthenticate: false,
   hardwareBlocked: false,
   creditsSuspended: false,
+  balance: 5000,
   ...more,
 });
 const decide = (more: Partial<PresentedToken>) => decideRotation(token(more), NOW, () => Buffer.alloc(32));

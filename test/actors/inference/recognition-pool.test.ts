@@ -1,12 +1,24 @@
 import t from 'tap';
-import { createRecognitionPool, type RecognitionPool } from '../../../actors/inference/recognition-pool.ts';
+import {
+  createRecognitionPool,
+  type RecognitionLimits,
+  type RecognitionPool,
+} from '../../../actors/inference/recognition-pool.ts';
 import { wavFile } from '../../fixtures/audio-bytes.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
-import { memoryRecogniser } from '../../fixtures/memory-speech-engine.ts';
+import { memoryRecogniser, type MemoryRecogniser } from '../../fixtures/memory-speech-engine.ts';
 import { settled } from '../../fixtures/settled.ts';
 import { createMemoryMetrics } from '../../fixtures/silent.ts';
 
-function poolWith(members: number, limits = { waiting: 2, waitingBytes: 100 }) {
+const roomy = {
+  waiting: 10,
+  waitingBytes: 50_000_000,
+  waitingOfOne: 10,
+  waitingBytesOfOne: 50_000_000,
+  begun: 2,
+};
+
+function poolWith(members: number, limits: RecognitionLimits = { ...roomy, waiting: 2, waitingBytes: 100 }) {
   const clock = createManualClock();
   const metrics = createMemoryMetrics();
   const pool = createRecognitionPool({ clock, metrics, engine: 'memory', limits });
@@ -110,7 +122,7 @@ const lasting = (seconds: number): Buffer =>
   wavFile({ sampleRate: 8000, channels: 1, bitsPerSample: 8 }, new Uint8Array(seconds * 8000));
 
 t.test('lets a short recording pass a long one that waits, but not for ever', async (t) => {
-  const { pool, recognisers, clock } = poolWith(1, { waiting: 10, waitingBytes: 10_000_000 });
+  const { pool, recognisers, clock } = poolWith(1, roomy);
   const order: string[] = [];
   const send = (name: string, file: Buffer) =>
     pool.recognise(file, { signal: new AbortController().signal }).then(() => order.push(name));
@@ -124,4 +136,132 @@ t.test('lets a short recording pass a long one that waits, but not for ever', as
   }
   await Promise.all(all);
   t.same(order, ['first', 'short', 'long', 'late']);
+});
+
+/** Names the recording in its samples, so that a recogniser of tests can tell what it works on. */
+function send(pool: RecognitionPool, name: string, seconds: number, caller?: string, signal?: AbortSignal) {
+  const file = lasting(seconds);
+  file.write(name.padEnd(4), 44, 'latin1');
+  return pool.recognise(file, {
+    signal: signal ?? new AbortController().signal,
+    ...(caller === undefined ? {} : { caller }),
+  });
+}
+const working = (recogniser: MemoryRecogniser | undefined): string | undefined =>
+  recogniser?.current()?.slice(44, 48).trim();
+
+t.test('lets a short recording go first at the next border of a long one under way, which then goes on', async (t) => {
+  const { pool, recognisers } = poolWith(1, roomy);
+  const [recogniser] = recognisers;
+  const long = send(pool, 'long', 3000);
+  await settled();
+  const short = send(pool, 'shrt', 5);
+  await settled();
+  t.equal(working(recogniser), 'long');
+  recogniser?.border(28);
+  await settled();
+  t.equal(working(recogniser), 'shrt');
+  recogniser?.finish();
+  await short;
+  await settled();
+  t.equal(working(recogniser), 'long');
+  recogniser?.border(57);
+  await settled();
+  t.equal(working(recogniser), 'long', 'nobody waits');
+  recogniser?.finish();
+  await long;
+});
+
+t.test('serves the caller first who was served least, whoever came before', async (t) => {
+  const { pool, recognisers } = poolWith(1, roomy);
+  const names = ['a1', 'a2', 'a3', 'a4'];
+  const all = names.map((name) => send(pool, name, 20, 'a'));
+  await settled();
+  all.push(send(pool, 'b1', 25, 'b'), send(pool, 'c1', 25, 'c'));
+  const order: (string | undefined)[] = [];
+  for (let turn = 0; turn < 6; turn++) {
+    order.push(working(recognisers[0]));
+    recognisers[0]?.finish();
+    await settled();
+  }
+  await Promise.all(all);
+  t.same(order, ['a1', 'b1', 'c1', 'a2', 'a3', 'a4']);
+});
+
+t.test('keeps room in the queue for others when one caller fills his share', async (t) => {
+  const { pool } = poolWith(0, { ...roomy, waitingOfOne: 2 });
+  for (const name of ['a1', 'a2']) send(pool, name, 1, 'a').catch(() => undefined);
+  await t.rejects(send(pool, 'a3', 1, 'a'), { code: 'ENGINE_BUSY', detail: /this caller/ });
+  send(pool, 'b1', 1, 'b').catch(() => undefined);
+  t.equal(pool.counts().waiting, 3);
+  const bytes = poolWith(0, { ...roomy, waitingBytesOfOne: 20_000 }).pool;
+  send(bytes, 'a1', 1, 'a').catch(() => undefined);
+  send(bytes, 'a2', 1, 'a').catch(() => undefined);
+  await t.rejects(send(bytes, 'a3', 1, 'a'), { code: 'ENGINE_BUSY', detail: /this caller/ });
+  pool.close();
+  bytes.close();
+});
+
+t.test('says when to come back by the seconds of audio that wait, and how fast they are recognised', async (t) => {
+  const { pool, recognisers, clock } = poolWith(1, { ...roomy, waiting: 2 });
+  const first = send(pool, 'a1', 1);
+  await settled();
+  // A second of audio took 2.1 s, instead of the 0.1 s that are guessed at first.
+  clock.advance(2100);
+  recognisers[0]?.finish();
+  await first;
+  for (const name of ['a2', 'a3', 'a4']) send(pool, name, 60).catch(() => undefined);
+  await t.rejects(send(pool, 'a5', 1), { code: 'ENGINE_BUSY', extras: { retryAfterMs: 60 * 500 } });
+  pool.close();
+  recognisers[0]?.finish();
+});
+
+t.test('refuses at the door what lasts longer than may be, and keeps nobody waiting for that', async (t) => {
+  const { pool } = poolWith(0, roomy);
+  const file = wavFile({ sampleRate: 4000, channels: 1, bitsPerSample: 8 }, new Uint8Array(2 * 3600 * 4000));
+  const refused = pool.recognise(file, { signal: new AbortController().signal });
+  await t.rejects(refused, { code: 'AUDIO_TOO_LONG' });
+});
+
+t.test('forgets who leaves at a border, and loses nobody to a recogniser that breaks there', async (t) => {
+  const { pool, recognisers } = poolWith(1, roomy);
+  const leaving = new AbortController();
+  const gone = send(pool, 'long', 300, 'a', leaving.signal);
+  await settled();
+  const other = send(pool, 'othr', 200, 'b');
+  recognisers[0]?.border(20);
+  await settled();
+  t.equal(working(recognisers[0]), 'othr');
+  leaving.abort();
+  await t.rejects(gone, { name: 'AbortError' });
+  const third = send(pool, 'thrd', 5, 'c');
+  recognisers[0]?.border(20);
+  await settled();
+  t.equal(working(recognisers[0]), 'thrd');
+  recognisers[0]?.die(new Error('broken'));
+  await t.rejects(third, { code: 'ENGINE_FAILED' });
+  await t.rejects(other, { code: 'ENGINE_FAILED' });
+  t.same(pool.counts(), { busy: 0, idle: 0, waiting: 0 });
+});
+
+t.test('begins only so many recordings of one caller at once, and still the first of another', async (t) => {
+  const { pool, recognisers } = poolWith(1, roomy);
+  const all = [send(pool, 'a1', 900, 'a')];
+  await settled();
+  for (const [name, seconds] of [
+    ['a2', 500],
+    ['a3', 100],
+  ] as const) {
+    all.push(send(pool, name, seconds, 'a'));
+    recognisers[0]?.border(1);
+    await settled();
+  }
+  t.equal(working(recognisers[0]), 'a2', 'two are begun, and a third has to wait');
+  all.push(send(pool, 'b1', 10, 'b'));
+  recognisers[0]?.border(1);
+  await settled();
+  t.equal(working(recognisers[0]), 'b1');
+  pool.close();
+  recognisers[0]?.die(new Error('over'));
+  await Promise.allSettled(all);
 });

@@ -1,7 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
+import type { Clock } from '../../../actors/ports/clock.ts';
+import type { EventSpool } from '../../../actors/ports/event-outlet.ts';
 import { createEventEmitter } from '../../../actors/relay/event-emitter.ts';
 import type { UsageEvent } from '../../../actors/relay/usage-event.ts';
 import { createFileAdmissionJournal } from '../../../transports/process/file-admission-journal.ts';
@@ -22,14 +24,14 @@ async function setUp(t: Test) {
   const metrics = createMemoryMetrics();
   const redis = await connectRedis({ url: server.url, use: 'command', name: 'test', log });
   t.teardown(() => redis.disconnect());
-  const path = join(temporaryFolder(t), 'events.spool');
-  const start = () => {
+  const path = join(temporaryFolder(t), 'state', 'events.spool');
+  const start = (clock: Clock = systemClock) => {
     const spool = createFileSpool(path, log);
     const emitter = createEventEmitter({
       outlet: createEventOutlet(redis),
       spool,
       journal: createFileAdmissionJournal(`${path}.admissions`, log),
-      clock: systemClock,
+      clock,
       log,
       metrics,
     });
@@ -44,6 +46,22 @@ async function setUp(t: Test) {
   };
   return { server, redis, metrics, log, path, start, ids, untilAll };
 }
+
+const journal = { open: () => [], note: () => undefined, close: () => undefined };
+/** A disk that takes nothing. */
+const spool: EventSpool = {
+  open: () => undefined,
+  waiting: 0,
+  isSpent: false,
+  append: () => {
+    throw new Error('ENOSPC');
+  },
+  peek: () => [],
+  drop: () => undefined,
+  noteProgress: () => undefined,
+  holds: () => new Set(),
+  close: () => undefined,
+};
 
 const many = (count: number): UsageEvent[] => Array.from({ length: count }, () => usageEvent());
 const idsOf = (events: readonly UsageEvent[]) => events.map((event) => event.eventId);
@@ -127,18 +145,7 @@ t.test('events that were sent but not noted as sent before a crash are recognise
 t.test('where neither stream nor disk takes events they wait in memory, and go when one does', async (t) => {
   const { server, redis, ids, untilAll } = await setUp(t);
   const log = createMemoryLog();
-  const spool = {
-    open: () => undefined,
-    waiting: 0,
-    append: () => {
-      throw new Error('ENOSPC');
-    },
-    peek: () => [],
-    drop: () => undefined,
-    close: () => undefined,
-  };
   const outlet = createEventOutlet(redis);
-  const journal = { open: () => [], note: () => undefined, close: () => undefined };
   const emitter = createEventEmitter({
     outlet,
     spool,
@@ -188,18 +195,7 @@ t.test('an event is in the file before its answer may end, whatever Redis does',
 
 t.test('where neither stream nor disk takes events, an end says so with their ids', async (t) => {
   const { server, redis, log } = await setUp(t);
-  const spool = {
-    open: () => undefined,
-    waiting: 0,
-    append: () => {
-      throw new Error('ENOSPC');
-    },
-    peek: () => [],
-    drop: () => undefined,
-    close: () => undefined,
-  };
   const outlet = createEventOutlet(redis);
-  const journal = { open: () => [], note: () => undefined, close: () => undefined };
   const emitter = createEventEmitter({
     outlet,
     spool,
@@ -226,6 +222,70 @@ t.test('what ends after the last flush is durable before its answer ends, and is
   for (const event of events.slice(1)) await new Promise<void>((resolve) => emitter.emit(event, resolve));
   await emitter.stop();
   t.same(await ids(), idsOf(events));
+});
+
+t.test('what had ended when a gateway was killed, and was not yet struck out, is not reported as lost', async (t) => {
+  const { start, redis, untilAll, ids } = await setUp(t);
+  let isAlive = true;
+  const mortal: Clock = {
+    ...systemClock,
+    setTimer: (delayMs, fire) => systemClock.setTimer(delayMs, () => isAlive && fire()),
+  };
+  const killed = start(mortal);
+  const event = usageEvent();
+  killed.admit({ ...event, outcome: 'lost' });
+  await new Promise<void>((resolve) => killed.emit(event, resolve));
+  while ((await redis.xlen(stream)) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  isAlive = false;
+  // As if the collector had been quick: nothing on the stream tells any more that it was sent.
+  await redis.del(stream);
+  const next = start();
+  const after = usageEvent();
+  next.emit(after);
+  await untilAll(next);
+  const outcomes = (await redis.xrange(stream, '-', '+')).map(([, fields]) => fields[fields.indexOf('outcome') + 1]);
+  t.notOk(outcomes.includes('lost'));
+  t.ok((await ids()).includes(after.eventId));
+});
+
+t.test('a gateway starts on a disk that takes nothing, and uses it once it does', async (t) => {
+  const { server, start, untilAll, ids, path, log } = await setUp(t);
+  const folder = dirname(path);
+  writeFileSync(folder, 'no folder');
+  const emitter = start();
+  const events = many(3);
+  emitter.admit({ ...(events[0] ?? usageEvent()), outcome: 'lost' });
+  for (const event of events.slice(0, 2)) emitter.emit(event);
+  await untilAll(emitter);
+  t.same(await ids(), idsOf(events.slice(0, 2)), 'the stream takes them');
+  server.freeze();
+  rmSync(folder);
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  await new Promise<void>((resolve) => emitter.emit(events[2] ?? usageEvent(), resolve));
+  t.ok(readFileSync(path, 'utf8').includes(events[2]?.eventId ?? '-'));
+  server.thaw();
+  await untilAll(emitter);
+  t.same(await ids(), idsOf(events));
+  t.equal(log.lines.filter(({ message }) => message.includes('cannot be spooled')).length, 1);
+});
+
+t.test('tens of thousands of events wait in memory without making each new one slow', async (t) => {
+  const { server, redis, log } = await setUp(t);
+  const emitter = createEventEmitter({
+    ...{ outlet: createEventOutlet(redis), spool, journal, clock: systemClock, log },
+    metrics: createMemoryMetrics(),
+  });
+  emitter.start();
+  await server.kill();
+  for (const event of many(30_000)) emitter.emit(event);
+  const startedMs = performance.now();
+  for (let turn = 0; turn < 1000; turn += 1) {
+    emitter.emit(usageEvent());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.ok(performance.now() - startedMs < 5000);
+  t.equal(emitter.waiting, 31_000);
+  await t.rejects(emitter.stop());
 });
 
 t.test('what a killed gateway had admitted and not ended is reported as lost by the next one, once', async (t) => {

@@ -123,6 +123,26 @@ t.test('exhausted credits close the gateway with 402 until they are back', async
   await serve('user');
 });
 
+t.test('whose balance is small has few requests at once, with all tokens together, until it is not', async (t) => {
+  const { publisher, run, ask, upstream } = await setUp(t);
+  const user = '01939f5e-7f00-7000-8000-000000000001';
+  await publisher.limit(user, 1);
+  await publisher.issue(grant('first'));
+  await publisher.issue(grant('second', 'family-2'));
+  await run();
+  const first = await ask('first');
+  const request = await upstream.next();
+  await request.whole();
+  t.match(await (await ask('second')).until('credits that are left'), /^HTTP\/1\.1 429 [^]*"At most 1 request at once/);
+  await publisher.limit(user, undefined);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const second = await ask('second');
+  (await upstream.next()).reply(200, { 'content-type': 'application/json' }, '{"text":"second"}');
+  await second.until('second');
+  request.reply(200, { 'content-type': 'application/json' }, '{"text":"first"}');
+  await first.until('first');
+});
+
 t.test('it is not ready before the grants are rebuilt and the listener is up', async (t) => {
   const { run } = await setUp(t);
   const system = await run();

@@ -1,6 +1,8 @@
 import { appendFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import t, { type Test } from 'tap';
+import { encodeUsageEvent } from '../../../actors/relay/usage-event.ts';
 import { createFileSpool } from '../../../transports/process/file-spool.ts';
 import { createMemoryLog } from '../../fixtures/silent.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
@@ -22,6 +24,7 @@ t.test('events come out in the order they went in, also for a process that start
   t.equal(spool.waiting, 10);
   t.same(spool.peek(3), events.slice(0, 3));
   spool.drop();
+  spool.noteProgress();
   const later = setUp(t, path);
   t.equal(later.spool.waiting, 7);
   t.same(later.spool.peek(100), events.slice(3));
@@ -76,6 +79,7 @@ t.test('progress that was written only in part means sending again, never leavin
   spool.append(events);
   spool.peek(1);
   spool.drop();
+  spool.noteProgress();
   for (const progress of ['', '12', '0000000000000', '9999999999999999\n']) {
     writeFileSync(`${path}.done`, progress);
     const later = setUp(t, path);
@@ -98,9 +102,9 @@ t.test('a damaged line is set aside whole, never sent and never deleted; its nei
   spool.append(events);
   const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
   const damage: Readonly<Record<number, (line: string) => string>> = {
-    2: (line) => line.replace('"audio_seconds":"1"', '"audio_seconds":"9"'),
-    4: (line) => line.replace('"v":"1"', '"v"x"1"'),
-    6: (line) => line.replace(/("event_id":")(.)/, (_, name: string, digit) => `${name}${digit === '0' ? '1' : '0'}`),
+    2: (line) => line.replace(',1,"header"', ',9,"header"'),
+    4: (line) => line.replace('"transcribe",', '"transcribe"x'),
+    6: (line) => line.replace(/(\[")(.)/, (_, start: string, digit) => `${start}${digit === '0' ? '1' : '0'}`),
   };
   const damaged = lines.map((line, index) => damage[index]?.(line) ?? line);
   // The end of the ninth line is lost, and that of the last was never written.
@@ -116,6 +120,75 @@ t.test('a damaged line is set aside whole, never sent and never deleted; its nei
   t.equal(later.log.lines.filter(({ level }) => level === 'error').length, 5);
   t.equal(later.spool.waiting, 0);
   t.equal(statSync(`${path}.damaged`).mode & 0o777, 0o600);
+  t.end();
+});
+
+t.test('lines of earlier versions, which name their fields, are sent like any other', (t) => {
+  const { path, spool } = setUp(t);
+  const events = [usageEvent({ result: 'Grüße', usage: { a: 1 } }), usageEvent()];
+  const named = events.map((event) => JSON.stringify(encodeUsageEvent(event)));
+  appendFileSync(path, named.map((text) => `${crc32(text).toString(16).padStart(8, '0')} ${text}\n`).join(''));
+  spool.open();
+  t.same(spool.peek(10), events);
+  t.same([...spool.holds(new Set(events.map(({ eventId }) => eventId)))].length, 2);
+  t.end();
+});
+
+t.test(
+  'what was sent is known until its room is made, and what has been sent is forgotten from a certain size on',
+  (t) => {
+    const { path, spool } = setUp(t);
+    const events = Array.from({ length: 10 }, () => usageEvent());
+    const ids = events.map(({ eventId }) => eventId);
+    spool.append(events);
+    spool.peek(10);
+    spool.drop();
+    spool.noteProgress();
+    t.same([...spool.holds(new Set([...ids, usageEvent().eventId]))], ids);
+    t.equal(spool.isSpent, false);
+    const large = usageEvent({ result: 'x'.repeat(300_000) });
+    spool.append([large]);
+    t.equal(spool.isSpent, false);
+    spool.peek(1);
+    spool.drop();
+    t.equal(spool.isSpent, true);
+    spool.noteProgress();
+    t.equal(statSync(path).size, 0);
+    t.equal(spool.holds(new Set([large.eventId])).size, 0);
+    t.end();
+  },
+);
+
+t.test('a spool that is never quite empty stays small, and loses nothing when it moves', (t) => {
+  const { path, spool } = setUp(t);
+  const large = () => usageEvent({ result: 'y'.repeat(900_000) });
+  let last = large();
+  spool.append([last]);
+  for (let round = 0; round < 40; round += 1) {
+    const next = large();
+    spool.append([next]);
+    t.same(spool.peek(1)[0]?.eventId, last.eventId);
+    spool.drop();
+    spool.noteProgress();
+    last = next;
+  }
+  t.ok(statSync(path).size < 18_000_000);
+  const later = setUp(t, path);
+  t.same(
+    later.spool.peek(9).map(({ eventId }) => eventId),
+    [last.eventId],
+  );
+  t.end();
+});
+
+t.test('progress that belongs to a file before this one leaves nothing out', (t) => {
+  const { path, spool } = setUp(t);
+  // As if the process had died between emptying the file and noting it.
+  writeFileSync(`${path}.done`, '0000000000000500\n');
+  spool.open();
+  const events = Array.from({ length: 5 }, () => usageEvent());
+  spool.append(events);
+  t.same(setUp(t, path).spool.peek(9), events);
   t.end();
 });
 

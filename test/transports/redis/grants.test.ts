@@ -112,6 +112,27 @@ t.test('a suspension holds for tokens issued before and after it, until the user
   t.match(follower.applied[4], { op: 'issue', grant: { tokenHash: 'hash-c', suspended: false } });
 });
 
+t.test("what a user's balance allows at once reaches followers and those who ask, once for each change", async (t) => {
+  const { source, publisher, follow } = await setUp(t);
+  await publisher.issue(grant('a'));
+  await publisher.limit('user-1', 4);
+  await publisher.limit('user-1', 4);
+  await publisher.issue(grant('b'));
+  t.match(await source.find('hash-a'), { requestsAtOnce: 4 });
+  await publisher.limit('user-1', undefined);
+  await publisher.issue(grant('c'));
+  t.equal((await source.find('hash-a'))?.requestsAtOnce, undefined);
+  const follower = follow();
+  await follower.until(() => follower.caughtUp() === 1);
+  t.match(follower.applied, [
+    { op: 'issue', grant: { tokenHash: 'hash-a', requestsAtOnce: undefined } },
+    { op: 'limit', userId: 'user-1', requestsAtOnce: 4 },
+    { op: 'issue', grant: { tokenHash: 'hash-b', requestsAtOnce: 4 } },
+    { op: 'limit', userId: 'user-1', requestsAtOnce: undefined },
+    { op: 'issue', grant: { tokenHash: 'hash-c', requestsAtOnce: undefined } },
+  ]);
+});
+
 t.test('a token that has already expired is not published', async (t) => {
   const { redis, publisher } = await setUp(t);
   await publisher.issue(grant('late', { expiresAtMs: Date.now() - 1 }));

@@ -3,13 +3,11 @@ import fc from 'fast-check';
 import t from 'tap';
 import { createAudioLengthReader } from '../../../actors/audio/audio-length.ts';
 import { VelloError } from '../../../config/errors.ts';
-import { decodeAudio, type DecodedAudio } from '../../../transports/speech/decode-audio.ts';
+import { decodeWhole as decode, type DecodedWhole } from '../../fixtures/decode-whole.ts';
 import { packedRecording as read, packedRecordings } from '../../fixtures/recordings.ts';
 
 // libopus reports damaged packets on the console.
 t.capture(console, 'error', () => undefined);
-
-const decode = (file: Uint8Array, longestSeconds = 60): Promise<DecodedAudio> => decodeAudio(file, { longestSeconds });
 
 t.test('hears Opus, Vorbis and FLAC in Ogg, WebM and MP4 whole, as the gateway measures them', async (t) => {
   for (const { file, seconds } of packedRecordings) {
@@ -97,7 +95,7 @@ t.test('answers damaged files of every container with sound or an AUDIO code, in
       const outcome = await decode(file, 600).catch((error: unknown) => error);
       slowestMs = Math.max(slowestMs, performance.now() - startedMs);
       if (outcome instanceof Error) assert.ok(outcome instanceof VelloError && outcome.status === 400, outcome.stack);
-      else assert.ok((outcome as DecodedAudio).samples.every((sample) => Number.isFinite(sample)));
+      else assert.ok((outcome as DecodedWhole).samples.every((sample) => Number.isFinite(sample)));
     }),
     { numRuns: 150 },
   );

@@ -23,7 +23,7 @@ async function settle(owner: Account, told = true) {
       settlement: createSettlement(database.system),
       costs: createModelCosts(database.system),
       notifier: told ? createRedisNotifier(server.redis) : { notify: async () => undefined },
-      grants: { suspend: async () => undefined },
+      grants: { suspend: async () => undefined, limit: async () => undefined },
       log: server.log,
     },
     [usageEventFields({ ...owner, audioSeconds: 9 })],

@@ -1,5 +1,5 @@
 /** `POST /v1/audio/transcriptions` and `GET /v1/models` in OpenAI's shape (its API reference, "Audio" and "Models"), on our own engine. */
-import type { RecognitionPool } from '../../../actors/inference/recognition-pool.ts';
+import type { PoolOptions, RecognitionPool } from '../../../actors/inference/recognition-pool.ts';
 import { LIMITS } from '../../../config/limits.ts';
 import type { Handler, HttpReply, HttpRequest, HttpServer } from '../server.ts';
 import { requireKey } from './inference-key.ts';
@@ -46,11 +46,12 @@ export function addTranscriptionRoutes(server: HttpServer, parts: TranscriptionR
 async function transcribe(request: HttpRequest, parts: TranscriptionRouteParts): Promise<HttpReply> {
   const body = await request.readBody();
   const { file, format, stream } = parseTranscriptionRequest(body, request.header('content-type'));
+  const caller = callerOf(request);
   if (stream) {
     const headers = { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache' };
-    return { status: 200, headers, stream: events(file, request.signal, parts) };
+    return { status: 200, headers, stream: events(file, { signal: request.signal, caller }, parts) };
   }
-  const recognition = await parts.pool.recognise(file, { signal: request.signal });
+  const recognition = await parts.pool.recognise(file, { signal: request.signal, caller });
   switch (format) {
     case 'text':
       return plain('text/plain', textTranscription(recognition));
@@ -65,6 +66,12 @@ async function transcribe(request: HttpRequest, parts: TranscriptionRouteParts):
   }
 }
 
+/** The gateway names its users by something opaque, so that one of them cannot hold up the others. Others' callers are one. */
+function callerOf(request: HttpRequest): string {
+  const name = request.header('x-vello-caller');
+  return /^[\x21-\x7e]{1,64}$/.test(name) ? name : '';
+}
+
 const plain = (type: string, body: string): HttpReply => ({
   status: 200,
   headers: { 'Content-Type': `${type}; charset=utf-8` },
@@ -75,10 +82,10 @@ const plain = (type: string, body: string): HttpReply => ({
  * Server-sent events as OpenAI sends them: no event names and, for transcriptions, no closing `[DONE]`.
  * A failure before the first word is an ordinary error answer; later it is an `error` event, and the stream breaks off.
  */
-async function* events(file: Uint8Array, signal: AbortSignal, parts: TranscriptionRouteParts): AsyncGenerator<string> {
+async function* events(file: Uint8Array, options: PoolOptions, parts: TranscriptionRouteParts): AsyncGenerator<string> {
   const queue = createDeltaQueue();
   let hasSpoken = false;
-  const recognition = parts.pool.recognise(file, { signal, onDelta: queue.push });
+  const recognition = parts.pool.recognise(file, { ...options, onDelta: queue.push });
   recognition.then(queue.end, queue.fail);
   try {
     for await (const delta of queue) {

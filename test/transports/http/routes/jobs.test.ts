@@ -34,11 +34,16 @@ async function setUp(t: Teardown) {
   const subscriber = await connectRedis({ url: redis.url, use: 'subscriber', name: 'test', log });
   t.teardown(() => (commands.disconnect(), subscriber.disconnect()));
   const suspended: string[] = [];
+  const limited: [string, number | undefined][] = [];
   const grants = {
     isDown: false,
     suspend: async (userId: string) => {
       if (grants.isDown) throw new Error('Redis is gone');
       suspended.push(userId);
+    },
+    limit: async (userId: string, atOnce: number | undefined) => {
+      if (grants.isDown) throw new Error('Redis is gone');
+      limited.push([userId, atOnce]);
     },
   };
   const routes = jobRoutes({
@@ -63,10 +68,10 @@ async function setUp(t: Teardown) {
     const response = await fetch(`${base}${path}`, request);
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   };
-  return { admin, post, suspended, grants, subscriber };
+  return { admin, post, suspended, limited, grants, subscriber };
 }
 
-const { admin, post, suspended, grants, subscriber } = await setUp(t);
+const { admin, post, suspended, limited, grants, subscriber } = await setUp(t);
 
 t.test('an event becomes a job, its credits and a notification after the commit; again, nothing', async (t) => {
   const account = await insertAccount(admin, { balance: 1000 });
@@ -150,6 +155,23 @@ t.test(
     t.same(suspended, [spent.userId]);
   },
 );
+
+t.test('gateways hear how many requests at once a small balance allows, from the newest of a batch', async (t) => {
+  const [small, large] = [
+    await insertAccount(admin, { balance: 1_500 }),
+    await insertAccount(admin, { balance: 50_000 }),
+  ];
+  limited.length = 0;
+  const events = [small, large, small].map((owner) => usageEventFields({ ...owner, audioSeconds: 60 }));
+  await post('/api/jobs/add', { events });
+  t.same(limited, [[small.userId, 2]]);
+  await post('/api/jobs/add', { events: events.slice(0, 1) });
+  t.equal(limited.length, 1, 'what a repeated event says is old');
+  grants.isDown = true;
+  const more = [usageEventFields({ ...small, audioSeconds: 60 })];
+  t.match((await post('/api/jobs/add', { events: more })).body['results'], [{ balance: 501 }], 'settled all the same');
+  grants.isDown = false;
+});
 
 t.test('an abandoned event is recorded once, whatever its fields hold', async (t) => {
   const letter = {

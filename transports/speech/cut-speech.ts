@@ -1,0 +1,149 @@
+/** Cuts a recording, as it comes, into pieces of speech that the model can take, and leaves out what is no speech. */
+import { recognitionRate } from './audio-block.ts';
+import { quietestMoment } from './quietest-moment.ts';
+import { voiceFrameSamples } from './silero-model.ts';
+
+/** Seconds since the start of the recording. */
+export interface Span {
+  readonly startSeconds: number;
+  readonly endSeconds: number;
+}
+
+export interface SpeechPiece {
+  /** One channel at the recognition's rate, at most half a minute, with a little of what lies around the speech. */
+  readonly samples: Float32Array;
+  /** When somebody speaks; at least one. Pauses lie between them. */
+  readonly spans: readonly Span[];
+}
+
+export interface SpeechCutter {
+  /** Takes the next frame and how probably it is speech. Returns the piece that this completes, if it does. */
+  push(frame: Float32Array, probability: number): SpeechPiece | undefined;
+  /** What is left. Call once. */
+  end(): SpeechPiece | undefined;
+}
+
+/** The model was trained on up to half a minute. */
+const longestPieceSeconds = 30;
+/** Silero's own thresholds: speech begins at the one, and lasts until the other is not reached for a while. */
+const beginsAt = 0.5;
+const endsBelow = 0.35;
+const frameSeconds = voiceFrameSamples / recognitionRate;
+const frames = (seconds: number): number => Math.round(seconds / frameSeconds);
+/** Shorter dips lie between the syllables of one word. */
+const endFrames = frames(0.1);
+/** Shorter sounds are no word. */
+const shortestFrames = frames(0.12);
+/** Kept on both sides: words begin and end more quietly than what is told from noise. */
+const marginFrames = frames(0.3);
+/** What is said behind a longer silence stands for itself. */
+const silenceFrames = frames(2);
+const longestFrames = Math.floor(longestPieceSeconds / frameSeconds);
+/** Even where the only pause comes early, a piece keeps enough context to be understood. */
+const shortestPieceFrames = frames(2);
+
+/** Frame indices; `end` is exclusive. */
+interface Run {
+  readonly start: number;
+  readonly end: number;
+}
+
+export function createSpeechCutter(): SpeechCutter {
+  let held: Float32Array[] = [];
+  /** Whether somebody speaks, for each held frame. */
+  let speech: boolean[] = [];
+  /** Index of the first held frame in the recording. */
+  let firstFrame = 0;
+  let heardSamples = 0;
+  let isSpeaking = false;
+  let quietFrames = 0;
+
+  function judge(probability: number): void {
+    quietFrames = probability < endsBelow ? quietFrames + 1 : 0;
+    if (probability >= beginsAt) isSpeaking = true;
+    else if (isSpeaking && quietFrames >= endFrames) {
+      isSpeaking = false;
+      for (let back = 1; back < quietFrames; back++) speech[speech.length - back] = false;
+    }
+    speech.push(isSpeaking);
+  }
+
+  function forget(count: number): void {
+    held = held.slice(count);
+    speech = speech.slice(count);
+    firstFrame += count;
+  }
+
+  /** The speech in the first `count` frames, which are forgotten. */
+  function take(count: number): SpeechPiece | undefined {
+    const runs = runsOf(speech.slice(0, count), true).filter(({ start, end }) => end - start >= shortestFrames);
+    const [first, last] = [runs[0], runs.at(-1)];
+    let piece: SpeechPiece | undefined;
+    if (first !== undefined && last !== undefined) {
+      const kept = held.slice(Math.max(0, first.start - marginFrames), Math.min(count, last.end + marginFrames));
+      // The last frame may be shorter.
+      const heardSeconds = heardSamples / recognitionRate;
+      const secondsAt = (frame: number): number => Math.min(heardSeconds, (firstFrame + frame) * frameSeconds);
+      piece = {
+        samples: joined(kept),
+        spans: runs.map(({ start, end }) => ({ startSeconds: secondsAt(start), endSeconds: secondsAt(end) })),
+      };
+    }
+    forget(count);
+    return piece;
+  }
+
+  return {
+    push(frame, probability) {
+      held.push(frame);
+      heardSamples += frame.length;
+      judge(probability);
+      const silent = speech.length - 1 - speech.lastIndexOf(true);
+      if (silent === speech.length) {
+        if (silent > marginFrames) forget(silent - marginFrames);
+      } else if (silent >= silenceFrames) return take(speech.length - marginFrames);
+      else if (speech.length >= longestFrames) return take(cutOf(held, speech));
+      return undefined;
+    },
+    end: () => take(speech.length),
+  };
+}
+
+/** Where to end a piece: the middle of the longest pause of its later two thirds, or where it is quietest. */
+function cutOf(held: readonly Float32Array[], speech: readonly boolean[]): number {
+  const pauses = runsOf(speech, false).filter(
+    ({ start, end }) => start > 0 && middleOf({ start, end }) >= shortestPieceFrames,
+  );
+  const late = pauses.filter((pause) => middleOf(pause) >= speech.length / 3);
+  let best: Run | undefined;
+  // Sentences end in longer pauses than phrases do; of equal ones the later gives the longer piece.
+  for (const pause of late.length > 0 ? late : pauses) {
+    if (best === undefined || pause.end - pause.start >= best.end - best.start) best = pause;
+  }
+  return best === undefined ? quietestMoment(held) : middleOf(best);
+}
+
+const middleOf = ({ start, end }: Run): number => Math.ceil((start + end) / 2);
+
+function runsOf(flags: readonly boolean[], wanted: boolean): Run[] {
+  const runs: Run[] = [];
+  let start: number | undefined;
+  for (let index = 0; index <= flags.length; index++) {
+    if (index < flags.length && flags[index] === wanted) start ??= index;
+    else if (start !== undefined) {
+      runs.push({ start, end: index });
+      start = undefined;
+    }
+  }
+  return runs;
+}
+
+function joined(pieces: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
