@@ -1,6 +1,6 @@
 /** The log of a start, as a file: JSON lines for machines, while the terminal keeps the words for people. */
-import { createWriteStream, existsSync, mkdirSync, renameSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, renameSync } from 'node:fs';
+import { AppendFile } from '../transports/process/append-file.ts';
 
 export interface LogFile {
   readonly path: string;
@@ -10,24 +10,37 @@ export interface LogFile {
   close(): void;
 }
 
-/** The previous run's log is kept beside it as `<file>.1`. */
-export function openLogFile(path: string): LogFile {
-  mkdirSync(dirname(path), { recursive: true });
-  if (existsSync(path)) renameSync(path, `${path}.1`);
-  const stream = createWriteStream(path, { mode: 0o600 });
-  // A full disk must not end what runs; the lines are lost, and the disk's own alarm is louder.
-  stream.on('error', () => undefined);
+/** The previous run's log is kept beside it as `<file>.1`. `elsewhere` gets the warnings and errors that the disk does not take. */
+export function openLogFile(
+  path: string,
+  elsewhere: (line: string) => void = (line) => void process.stderr.write(line),
+): LogFile {
+  let file: AppendFile | undefined;
   const errors: string[] = [];
+  /** A full disk must not end what runs. It is tried again with every line. */
+  const append = (line: string): boolean => {
+    try {
+      file ??= new AppendFile(path);
+      file.append(line);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  if (existsSync(path)) renameSync(path, `${path}.1`);
+  append('');
   return {
     path,
     write(line) {
-      stream.write(line);
+      const isKept = append(line);
       if (!/"level":"(?:warn|error)"/.test(line)) return;
+      // What was lost, and for whom, must stand somewhere.
+      if (!isKept) elsewhere(line);
       errors.push(line);
       if (errors.length > 5) errors.shift();
     },
     lastErrors: () => errors.map(summarise),
-    close: () => void stream.end(),
+    close: () => file?.close(),
   };
 }
 
