@@ -27,6 +27,7 @@ function setUp(more: Partial<PresentedToken> = {}) {
     mustReauthenticate: false,
     hardwareBlocked: false,
     creditsSuspended: false,
+    balance: 5000,
     ...more,
   };
   const stored: { successor: Buffer | undefined } = { successor: undefined };
@@ -58,7 +59,7 @@ t.test(
     t.match(JSON.parse(answer.access_token), { userId: 'user', deviceId: 'device', familyId: 'family' });
     t.strictSame(sha256(Buffer.from(answer.refresh_token, 'base64url')), stored.successor);
     t.equal(answer.refresh_expires_in, 7 * day);
-    t.strictSame(grants.operations, []);
+    t.strictSame(grants.operations, [{ op: 'limit', userId: 'user', requestsAtOnce: 8 }]);
     const last = setUp();
     t.equal((await setUp({ familyExpiresAtMs: last.clock.now() + day }).refresh()).refresh_expires_in, day);
   },
