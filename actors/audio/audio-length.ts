@@ -11,7 +11,7 @@ import { wavLength } from './wav-length.ts';
 
 export interface AudioLength {
   readonly audioSeconds: number;
-  /** `header`: by the recording's own frames; `estimate`: by its size, because none were found; `none`: it is no recording. */
+  /** `header`: by the recording's own frames; `estimate`: by its size, because none were found; `none`: nothing has come of it. */
   readonly source: 'header' | 'estimate' | 'none';
 }
 
@@ -45,8 +45,8 @@ export function createAudioLengthReader(): AudioLengthReader {
       const mostSeconds = fileBytes / LEAST_BYTES_PER_SECOND;
       const read = state.reader?.seconds(fileBytes) ?? 0;
       if (read > 0) return { audioSeconds: rounded(Math.min(read, mostSeconds)), source: 'header' };
+      if (fileBytes === 0) return { audioSeconds: 0, source: 'none' };
       const estimated = estimateAudioSeconds(first, fileBytes);
-      if (estimated === undefined) return { audioSeconds: 0, source: 'none' };
       return { audioSeconds: rounded(Math.min(estimated, mostSeconds)), source: 'estimate' };
     },
   };

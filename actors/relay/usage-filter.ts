@@ -46,30 +46,36 @@ export function createUsageFilter(): UsageFilter {
     push: (chunk) => {
       const passed: Buffer[] = [];
       let from = 0;
-      for (let at = 0; at < chunk.length; at += 1) {
-        const byte = chunk[at];
-        if (byte === LF && afterCr) {
-          afterCr = false;
+      let lineFrom = 0;
+      for (let at = lineBreak(chunk, 0); at !== -1; at = lineBreak(chunk, lineFrom)) {
+        const isEmpty = lineIsEmpty && at === lineFrom;
+        const isSecondHalf = afterCr && isEmpty && chunk[at] === LF;
+        lineFrom = at + 1;
+        lineIsEmpty = true;
+        afterCr = chunk[at] === CR;
+        if (isSecondHalf) {
           if (at > from || held.length > 0) continue;
           // It belongs to what was decided before it came.
           if (!dropsLf) passed.push(chunk.subarray(at, at + 1));
           from = at + 1;
-          continue;
-        }
-        dropsLf = false;
-        afterCr = byte === CR;
-        if (byte !== LF && byte !== CR) lineIsEmpty = false;
-        else if (!lineIsEmpty) lineIsEmpty = true;
-        else {
+        } else if (isEmpty) {
           passed.push(endEvent(chunk.subarray(from, at + 1)));
           from = at + 1;
-        }
+        } else dropsLf = false;
       }
+      if (lineFrom < chunk.length) lineIsEmpty = afterCr = dropsLf = false;
       if (from < chunk.length) passed.push(continueEvent(chunk.subarray(from)));
       return passed.length === 1 ? (passed[0] ?? nothing) : Buffer.concat(passed);
     },
     flush: () => endEvent(nothing),
   };
+}
+
+/** Where the next line ends, by a line feed or a carriage return; -1 where it does not yet. */
+function lineBreak(chunk: Buffer, from: number): number {
+  const lf = chunk.indexOf(LF, from);
+  const cr = chunk.subarray(from, lf === -1 ? chunk.length : lf).indexOf(CR);
+  return cr === -1 ? lf : from + cr;
 }
 
 /** The chunk's memory is the caller's: what is held beyond the call is a copy. */

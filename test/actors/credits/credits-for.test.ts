@@ -54,4 +54,6 @@ t.test('a request without an answer is free', async (t) => {
 t.test('an answer that was cut short or left behind is paid for', async (t) => {
   t.equal(price({ outcome: 'truncated', audioSeconds: 9 }), 50);
   t.equal(price({ outcome: 'client_abort', audioSeconds: 9, result: 'words' }), 50);
+  const usage = { prompt_tokens: 1500, completion_tokens: 250, estimated: true };
+  for (const outcome of ['truncated', 'client_abort'] as const) t.equal(price({ type: 'process', outcome, usage }), 3);
 });

@@ -38,10 +38,10 @@ t.test('model and audio length are read in any order of fields and any size of p
   }
 });
 
-t.test('a form without a file, or whose file is no FLAC or WAV, has no audio length', async (t) => {
+t.test('a form without a file has no audio length, one whose file nobody here can read an estimate', async (t) => {
   const meter = createMultipartMeter('b');
   pushed(meter, Buffer.concat([file(Buffer.from('not audio at all')), closing]));
-  t.same(meter.facts().audio, { audioSeconds: 0, source: 'none' });
+  t.same(meter.facts().audio, { audioSeconds: 0.001, source: 'estimate' });
   t.same(createMultipartMeter('b').facts().audio, { audioSeconds: 0, source: 'none' });
 });
 

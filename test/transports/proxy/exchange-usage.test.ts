@@ -163,6 +163,17 @@ t.test('who leaves before the account pays for the words that passed', async (t)
   ]);
 });
 
+t.test('a chat that the provider cuts costs the words that passed', async (t) => {
+  const { client, request, gateway } = await ask(t, '{"model":"m","stream":true}');
+  request.send(sse);
+  request.send(chunk(word + word));
+  await client.until('hi');
+  request.reset();
+  t.match(await gateway.reported(1), [
+    { outcome: 'truncated', usage: { prompt_tokens: 7, completion_tokens: 2, estimated: true } },
+  ]);
+});
+
 t.test('who leaves in the middle of a chat that is not streamed pays for the bytes that passed', async (t) => {
   const { client, request, gateway } = await ask(t, '{"model":"m"}');
   request.send('HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n');
