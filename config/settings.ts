@@ -123,6 +123,11 @@ export const SETTINGS = {
     '1',
     'Recognitions that run at once, each on a thread of its own.',
   ),
+  speechModels: optional(
+    'VELLO_SPEECH_MODELS',
+    text,
+    'A JSON file that lists speech models of further languages, with the SHA-256 of their files (docs/operations.md). Absent: English only.',
+  ),
 
   devicesPerHardware: required(
     'VELLO_DEVICES_PER_HARDWARE',

@@ -18,6 +18,7 @@ import { onStopSignals, type StopSignalHandlers } from '../transports/process/si
 import { guardClock } from '../transports/process/guard-clock.ts';
 import { systemClock } from '../transports/process/system-clock.ts';
 import { moonshineModelId } from '../transports/speech/moonshine-engine.ts';
+import { loadLanguageModels, type LanguageModel } from '../transports/speech/language-models.ts';
 import { fetchModel, type ModelFiles } from '../transports/speech/fetch-model.ts';
 import { createJsonLog } from '../transports/telemetry/json-log.ts';
 import { createPrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
@@ -56,6 +57,7 @@ export async function runSystem(run: SystemRun): Promise<number> {
   const { settings, home, services, progress, signal } = run;
   const { databaseUrl, redisUrl } = services;
   const model = run.roles.includes('inference') ? await prepareModel(run) : undefined;
+  const otherModels = run.roles.includes('inference') ? await prepareOtherModels(run) : [];
   signal.throwIfAborted();
 
   const output = openLogFile(home.file('logs', 'vello.log'));
@@ -77,6 +79,7 @@ export async function runSystem(run: SystemRun): Promise<number> {
       ...{ databaseUrl, redisUrl },
       inferenceKey: settings.inferenceKey ?? home.secret('inference.key'),
       model: async () => model ?? fetchModel(run.cache),
+      otherModels,
     },
     run.roles,
   );
@@ -159,6 +162,12 @@ function demoModel({ providerKey, providerUrl }: Settings): string {
 
 async function prepareModel({ progress, cache, signal }: SystemRun): Promise<ModelFiles> {
   return progress.step('Speech model', (report) => obtainModel({ cache, signal, report }));
+}
+
+async function prepareOtherModels({ settings, progress, cache, signal }: SystemRun): Promise<readonly LanguageModel[]> {
+  const list = settings.speechModels;
+  if (list === undefined) return [];
+  return progress.step('Speech models of other languages', () => loadLanguageModels(list, cache, signal));
 }
 
 interface Stopper {

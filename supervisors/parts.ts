@@ -8,6 +8,7 @@ import type { Settings } from '../config/settings.ts';
 import type { ServiceKey } from '../transports/process/service-key.ts';
 import type { PrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
 import type { ModelFiles } from '../transports/speech/fetch-model.ts';
+import type { LanguageModel } from '../transports/speech/language-models.ts';
 import { apiLogins, openApiStores } from './api-stores.ts';
 
 import { createMoonshineEngine } from '../transports/speech/moonshine-engine.ts';
@@ -43,6 +44,8 @@ export interface Foundation {
   readonly collectorKey: ServiceKey;
   /** The verified files of the speech model, fetched before the tree starts. */
   readonly model: () => Promise<ModelFiles>;
+  /** And of those that the operator added. */
+  readonly otherModels: readonly LanguageModel[];
 }
 
 /** The chosen roles, and `ops`, which belongs to every process. */
@@ -80,5 +83,5 @@ const composeCollector = ({ settings, redisUrl, collectorKey, clock, log, metric
     }),
   );
 
-const composeInference = ({ model, ...foundation }: Foundation): SupervisorSpec =>
-  inferenceRole({ ...foundation, engine: createMoonshineEngine({ model }) }, foundation.settings);
+const composeInference = ({ model, otherModels, ...foundation }: Foundation): SupervisorSpec =>
+  inferenceRole({ ...foundation, engine: createMoonshineEngine({ model, others: otherModels }) }, foundation.settings);

@@ -25,6 +25,8 @@ export interface RecognitionOptions {
   readonly signal: AbortSignal;
   /** Called with each new stretch of text as it is recognised. */
   readonly onDelta?: (delta: string) => void;
+  /** One of the engine's languages. */
+  readonly language?: string;
   /**
    * Called between two pieces, half a minute of sound apart at most, with how much was heard so far. The work goes on when the
    * promise resolves; meanwhile another recording may be handed over.
@@ -53,6 +55,8 @@ export interface OpenOptions {
 export interface SpeechEngine {
   /** Metric label and model id. */
   readonly name: string;
+  /** ISO 639 codes of the languages it knows; the first is meant where none is named. */
+  readonly languages: readonly string[];
   /**
    * A recogniser whose model is loaded and has recognised something already, so that the first caller waits for neither.
    * @throws VelloError `MODEL_UNAVAILABLE`, `ENGINE_FAILED`

@@ -27,7 +27,13 @@ export function inferenceRole(parts: InferenceParts, settings: InferenceSettings
   const recognisers = Array.from({ length: settings.inferenceWorkers }, (_, index) =>
     worker(`recogniser-${index + 1}`, () => recogniserActor(engine, pool)),
   );
-  const listener = inferenceListener({ ...parts, pool, address: settings.inferenceListen, drainMs: settings.drainMs });
+  const listener = inferenceListener({
+    ...parts,
+    pool,
+    languages: engine.languages,
+    address: settings.inferenceListen,
+    drainMs: settings.drainMs,
+  });
   return {
     strategy: 'oneForOne',
     intensity: 5,

@@ -13,6 +13,7 @@ export interface InferenceListenerParts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly pool: RecognitionPool;
+  readonly languages: readonly string[];
   readonly inferenceKey: string | undefined;
   readonly address: ListenAddress;
   /** Longest wait for requests under way. */
@@ -26,7 +27,12 @@ export function inferenceListener(parts: InferenceListenerParts): ActorDefinitio
     type: 'listener',
     start: async () => {
       const server = createHttpServer({ listener: 'inference', address, clock, log, metrics });
-      addTranscriptionRoutes(server, { pool, key: parts.inferenceKey, startedMs: clock.now() });
+      addTranscriptionRoutes(server, {
+        pool,
+        languages: parts.languages,
+        key: parts.inferenceKey,
+        startedMs: clock.now(),
+      });
       const port = await server.listen();
       return {
         receive: () => undefined,

@@ -9,11 +9,14 @@ import type {
 } from '../../actors/ports/speech-engine.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { ModelFiles } from './fetch-model.ts';
+import type { LanguageModel } from './language-models.ts';
 import type { MessageToThread, RecognitionThreadData, ThreadMessage } from './recognition-messages.ts';
 
 export interface MoonshineEngineOptions {
   /** Called when a recogniser opens: the verified model files. */
   readonly model: (signal: AbortSignal) => Promise<ModelFiles>;
+  /** Models of other languages, or another one of English. */
+  readonly others?: readonly LanguageModel[];
   /** Longest wait for a thread to load its model. */
   readonly loadingMs?: number;
   /** A thread that says nothing for this long while it works is taken for stuck and ended. */
@@ -21,6 +24,9 @@ export interface MoonshineEngineOptions {
 }
 
 export const moonshineModelId = 'moonshine-tiny';
+const english = 'en';
+/** Faster than anybody speaks. */
+const englishTokensPerSecond = 6.5;
 /** About 2 s on an idle machine; a crowded start takes ten times as long. */
 const defaultLoadingMs = 120_000;
 /** The longest single step is the encoding of half a minute: about 1 s on one slow core. */
@@ -29,10 +35,16 @@ const defaultSilenceMs = 30_000;
 const heapMb = 512;
 
 export function createMoonshineEngine(options: MoonshineEngineOptions): SpeechEngine {
-  const { loadingMs = defaultLoadingMs, silenceMs = defaultSilenceMs } = options;
+  const { loadingMs = defaultLoadingMs, silenceMs = defaultSilenceMs, others = [] } = options;
   return {
     name: moonshineModelId,
-    open: async (open) => openRecogniser(await options.model(open.signal), { loadingMs, silenceMs }, open),
+    languages: [...new Set([english, ...others.map(({ language }) => language)])],
+    open: async (open) => {
+      const own = others.some(({ language }) => language === english)
+        ? []
+        : [{ language: english, tokensPerSecond: englishTokensPerSecond, ...(await options.model(open.signal)) }];
+      return openRecogniser([...own, ...others], { loadingMs, silenceMs }, open);
+    },
   };
 }
 
@@ -49,8 +61,8 @@ interface Patience {
   readonly silenceMs: number;
 }
 
-function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions): Promise<Recogniser> {
-  const workerData: RecognitionThreadData = { ...files };
+function openRecogniser(models: readonly LanguageModel[], patience: Patience, open: OpenOptions): Promise<Recogniser> {
+  const workerData: RecognitionThreadData = { models };
   // libopus reports damaged packets on the console; the caller gets an answer instead.
   const worker = new Worker(new URL('./recognition-thread.js', import.meta.url), {
     workerData,
@@ -163,7 +175,7 @@ function openRecogniser(files: ModelFiles, patience: Patience, open: OpenOptions
         return await new Promise<Recognition>((resolve, reject) => {
           jobs.set(id, { options, isAtBorder: false, resolve, reject });
           listen();
-          send({ kind: 'recognise', id, file, abort });
+          send({ kind: 'recognise', id, file, language: options.language ?? english, abort });
         });
       } finally {
         options.signal.removeEventListener('abort', raise);

@@ -15,28 +15,28 @@ export interface MoonshineModel {
   tokens(samples: Float32Array): AsyncGenerator<ChosenToken>;
 }
 
-const layers = 6;
-const heads = 8;
-const headWidth = 36;
 export const startToken = 1;
 const endToken = 2;
-/** Faster than anybody speaks. A model that repeats itself for ever is stopped here. */
-const mostTokensPerSecond = 6.5;
 /** The encoder's convolutions need a few thousand samples; shorter sounds are followed by silence. */
 const shortestSamples = recognitionRate / 2;
 
-/** Loads encoder and decoder. Takes about 1.5 s and 400 MB of memory. */
-export async function loadMoonshine(files: ModelFiles): Promise<MoonshineModel> {
+/**
+ * Loads encoder and decoder, of any size and language. Takes about 1.5 s and 400 MB of memory for the tiny ones. A model that repeats
+ * itself for ever is stopped at so many tokens a second.
+ * @throws Error where the files are no Moonshine model
+ */
+export async function loadMoonshine(files: ModelFiles, mostTokensPerSecond: number): Promise<MoonshineModel> {
   // One thread a recogniser: throughput comes from several recognisers, and threads of threads gain nothing on few cores.
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = 'error';
   const encoder = await ort.InferenceSession.create(await readFile(files.encoderPath));
   const decoder = await ort.InferenceSession.create(await readFile(files.decoderPath));
+  const pasts = pastShapes(decoder);
 
   async function* tokens(samples: Float32Array): AsyncGenerator<ChosenToken> {
     const input = padded(samples);
     const encoded = await encoder.run({ input_values: new ort.Tensor('float32', input, [1, input.length]) });
-    const state = emptyState();
+    const state = emptyState(pasts);
     const most = Math.ceil((input.length / recognitionRate) * mostTokensPerSecond);
     let previous = startToken;
     for (let step = 0; step < most; step++) {
@@ -68,19 +68,30 @@ function padded(samples: Float32Array): Float32Array {
   return longer;
 }
 
-function emptyState(): Record<string, ort.Tensor> {
-  const state: Record<string, ort.Tensor> = {};
-  for (let layer = 0; layer < layers; layer++) {
-    for (const name of ['decoder.key', 'decoder.value', 'encoder.key', 'encoder.value']) {
-      state[`past_key_values.${layer}.${name}`] = new ort.Tensor('float32', new Float32Array(0), [
-        0,
-        heads,
-        1,
-        headWidth,
-      ]);
-    }
+interface PastShape {
+  readonly name: string;
+  readonly heads: number;
+  readonly headWidth: number;
+}
+
+/** What the decoder is given of its own past: as many keys and values as it has layers, in its own shape. */
+function pastShapes(decoder: ort.InferenceSession): PastShape[] {
+  const pasts: PastShape[] = [];
+  for (const input of decoder.inputMetadata) {
+    if (!input.isTensor || !input.name.startsWith('past_key_values.')) continue;
+    const [, heads, , headWidth] = input.shape;
+    if (typeof heads === 'number' && typeof headWidth === 'number') pasts.push({ name: input.name, heads, headWidth });
   }
-  return state;
+  if (pasts.length === 0) throw new Error('The decoder is not one of a Moonshine model.');
+  return pasts;
+}
+
+function emptyState(pasts: readonly PastShape[]): Record<string, ort.Tensor> {
+  const empty = ({ name, heads, headWidth }: PastShape): [string, ort.Tensor] => [
+    name,
+    new ort.Tensor('float32', new Float32Array(0), [0, heads, 1, headWidth]),
+  ];
+  return Object.fromEntries(pasts.map(empty));
 }
 
 function output(outputs: ort.InferenceSession.OnnxValueMapType, name: string): ort.Tensor {

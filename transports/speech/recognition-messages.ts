@@ -1,11 +1,11 @@
 /** What a recogniser and its thread say to each other. */
 import type { Recognition } from '../../actors/ports/speech-engine.ts';
 import type { ErrorCode } from '../../config/errors.ts';
+import type { LanguageModel } from './language-models.ts';
 
 /** Handed to the thread when it starts. */
 export interface RecognitionThreadData {
-  readonly encoderPath: string;
-  readonly decoderPath: string;
+  readonly models: readonly LanguageModel[];
 }
 
 export type MessageToThread = RecogniseMessage | { readonly kind: 'go'; readonly id: number };
@@ -15,6 +15,8 @@ export interface RecogniseMessage {
   /** Of this recording, in all messages about it. */
   readonly id: number;
   readonly file: Uint8Array;
+  /** Of one of the models. */
+  readonly language: string;
   /** One Int32, shared: not 0 means stop. A message would wait until the thread is idle again. */
   readonly abort: SharedArrayBuffer;
 }

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { VelloError } from '../../config/errors.ts';
 import { recognitionRate } from './audio-block.ts';
-import { loadMoonshine } from './moonshine-model.ts';
+import { loadMoonshine, type MoonshineModel } from './moonshine-model.ts';
 import { loadSilero } from './silero-model.ts';
 import { recognise } from './recognise.ts';
 import type {
@@ -18,9 +18,14 @@ const port = parentPort;
 if (port === null) throw new Error('This file is the entry of a thread.');
 const tell = (message: ThreadMessage) => port.postMessage(message);
 
-const models = { voice: await loadSilero(), words: await loadMoonshine(workerData as RecognitionThreadData) };
-// The first run compiles and allocates; a second of near-silence takes that from the first caller.
-for await (const _token of models.words.tokens(new Float32Array(recognitionRate).fill(0.01))) break;
+const voice = await loadSilero();
+const wordsByLanguage = new Map<string, MoonshineModel>();
+for (const model of (workerData as RecognitionThreadData).models) {
+  const words = await loadMoonshine(model, model.tokensPerSecond);
+  // The first run compiles and allocates; a second of near-silence takes that from the first caller.
+  for await (const _token of words.tokens(new Float32Array(recognitionRate).fill(0.01))) break;
+  wordsByLanguage.set(model.language, words);
+}
 
 /** What goes on at the next `go`, by the recording's id. */
 const atBorder = new Map<number, () => void>();
@@ -31,7 +36,9 @@ port.on('message', (message: MessageToThread) => {
   atBorder.delete(message.id);
 });
 
-function start({ id, file, abort }: RecogniseMessage): void {
+function start({ id, file, language, abort }: RecogniseMessage): void {
+  const words = wordsByLanguage.get(language);
+  if (words === undefined) throw new Error(`There is no model for ${language}.`);
   const flag = new Int32Array(abort);
   let aliveAtMs = performance.now();
   const hooks = {
@@ -48,7 +55,7 @@ function start({ id, file, abort }: RecogniseMessage): void {
         tell({ kind: 'border', id, heardSeconds });
       }),
   };
-  recognise(models, file, hooks).then(
+  recognise({ voice, words }, file, hooks).then(
     (recognition) => tell({ kind: 'done', id, recognition }),
     (error: unknown) => {
       if (error instanceof VelloError) tell({ kind: 'refused', id, code: error.code, detail: error.detail });

@@ -1,5 +1,6 @@
 /** A recognition in the response formats of OpenAI's transcription API. */
 import type { Recognition, Segment } from '../../../actors/ports/speech-engine.ts';
+import { languageName } from '../../speech/language-names.ts';
 import { compressionRatio } from '../../speech/compression-ratio.ts';
 
 export interface DurationUsage {
@@ -52,9 +53,9 @@ function cueTime(seconds: number, mark: string): string {
 }
 
 /** `verbose_json`: with times of segments. */
-export const verboseTranscription = (recognition: Recognition): object => ({
+export const verboseTranscription = (recognition: Recognition, language: string): object => ({
   task: 'transcribe',
-  language: 'english',
+  language: languageName(language),
   duration: milliseconds(recognition.audioSeconds),
   ...jsonTranscription(recognition),
   segments: recognition.segments.map(verboseSegment),

@@ -1,6 +1,7 @@
 /** Reads a transcription request: the multipart body and its fields, checked as OpenAI checks them. */
 import { VelloError } from '../../../config/errors.ts';
 import { parseMultipart } from '../multipart-form.ts';
+import { languageMeant, languageName } from '../../speech/language-names.ts';
 import { moonshineModelId } from '../../speech/moonshine-engine.ts';
 
 export const transcriptionFormats = ['json', 'text', 'verbose_json', 'srt', 'vtt'] as const;
@@ -10,6 +11,8 @@ export interface TranscriptionRequest {
   readonly file: Uint8Array;
   readonly format: TranscriptionFormat;
   readonly stream: boolean;
+  /** One of the engine's. */
+  readonly language: string;
 }
 
 /** OpenAI's names are served too, by our one model, so that clients written for OpenAI run unchanged. */
@@ -19,16 +22,17 @@ export const servedModels = [moonshineModelId, 'whisper-1', 'gpt-4o-transcribe',
  * The request in a complete multipart body. `prompt` and `temperature` are checked and have no effect on this model.
  * @throws VelloError `UNSUPPORTED_MEDIA_TYPE`, `BAD_REQUEST` naming the field, `MODEL_NOT_FOUND`
  */
-export function parseTranscriptionRequest(body: Buffer, contentType: string): TranscriptionRequest {
+export function parseTranscriptionRequest(
+  body: Buffer,
+  contentType: string,
+  languages: readonly string[],
+): TranscriptionRequest {
   const parts = parseMultipart(body, contentType);
   const file = parts.find((part) => part.name === 'file');
   if (file === undefined) throw wrong('file', 'A file is required.');
   const text = (name: string): string | undefined => parts.find((part) => part.name === name)?.content.toString('utf8');
   checkModel(text('model'));
-  const language = text('language');
-  if (language !== undefined && !/^(en(-[a-z]{2})?|english)?$/i.test(language)) {
-    throw wrong('language', 'This model knows English only.');
-  }
+  const language = languageOf(text('language') ?? '', languages);
   const temperature = Number(text('temperature') ?? 0);
   if (!(temperature >= 0 && temperature <= 1)) throw wrong('temperature', 'The temperature lies between 0 and 1.');
   const granularities = parts.filter((part) => part.name === 'timestamp_granularities[]');
@@ -38,7 +42,14 @@ export function parseTranscriptionRequest(body: Buffer, contentType: string): Tr
   const format = formatOf(text('response_format') ?? 'json');
   const stream = flagOf(text('stream') ?? 'false');
   if (stream && format !== 'json' && format !== 'text') throw wrong('response_format', `${format} cannot be streamed.`);
-  return { file: file.content, format, stream };
+  return { file: file.content, format, stream, language };
+}
+
+function languageOf(given: string, languages: readonly string[]): string {
+  const language = given === '' ? languages[0] : languageMeant(given, languages);
+  if (language !== undefined) return language;
+  const names = languages.map(languageName).map((name) => name.charAt(0).toUpperCase() + name.slice(1));
+  throw wrong('language', `There is a model of ${names.join(', ')} only.`);
 }
 
 function checkModel(model: string | undefined): void {

@@ -15,6 +15,8 @@ import { parseTranscriptionRequest, servedModels } from './transcription-request
 
 export interface TranscriptionRouteParts {
   readonly pool: Pick<RecognitionPool, 'recognise'>;
+  /** ISO 639 codes; the first is meant where none is named. */
+  readonly languages: readonly string[];
   /** Absent: every caller is served. */
   readonly key: string | undefined;
   /** Unix milliseconds since when the models are served: their `created`. */
@@ -45,13 +47,14 @@ export function addTranscriptionRoutes(server: HttpServer, parts: TranscriptionR
 
 async function transcribe(request: HttpRequest, parts: TranscriptionRouteParts): Promise<HttpReply> {
   const body = await request.readBody();
-  const { file, format, stream } = parseTranscriptionRequest(body, request.header('content-type'));
-  const caller = callerOf(request);
+  const type = request.header('content-type');
+  const { file, format, stream, language } = parseTranscriptionRequest(body, type, parts.languages);
+  const options = { signal: request.signal, caller: callerOf(request), language };
   if (stream) {
     const headers = { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache' };
-    return { status: 200, headers, stream: events(file, { signal: request.signal, caller }, parts) };
+    return { status: 200, headers, stream: events(file, options, parts) };
   }
-  const recognition = await parts.pool.recognise(file, { signal: request.signal, caller });
+  const recognition = await parts.pool.recognise(file, options);
   switch (format) {
     case 'text':
       return plain('text/plain', textTranscription(recognition));
@@ -60,7 +63,7 @@ async function transcribe(request: HttpRequest, parts: TranscriptionRouteParts):
     case 'vtt':
       return plain('text/vtt', vttTranscription(recognition));
     case 'verbose_json':
-      return { status: 200, body: verboseTranscription(recognition) };
+      return { status: 200, body: verboseTranscription(recognition, language) };
     case 'json':
       return { status: 200, body: jsonTranscription(recognition) };
   }
