@@ -61,8 +61,8 @@ const CONSUMED = ['transcribe', 'process', 'dlq'] as const;
  */
 const RESTARTS = { intensity: 120, periodMs: 60_000 };
 
-/** A paused line resumes within five seconds of the repair of what paused it. */
-const LINE_BACKOFF = { ...DEFAULT_BACKOFF, maxMs: 4000 };
+/** A paused line resumes within five seconds of the repair of what paused it: a second or two more pass until the repair is seen. */
+const LINE_BACKOFF = { ...DEFAULT_BACKOFF, maxMs: 3000 };
 
 /** A line holds what it has read in memory: when one of its actors falls, all begin anew with what the consumer owns. */
 function lineSpec(line: ConsumerLine, parts: CollectorParts, judge: JudgeEvent): SupervisorSpec {
