@@ -1,5 +1,6 @@
 /** Draws a snapshot of the actors as text: a line each, below its supervisor. Pure. */
 import type { ActorGroupSnapshot, ActorSnapshot, SystemSnapshot } from '../actors/kernel/snapshot.ts';
+import { count } from './count.ts';
 
 const MARKS: Readonly<Record<ActorSnapshot['status'], string>> = {
   running: '●',
@@ -24,7 +25,7 @@ function header({ uptimeMs, liveActors, deadLetters }: SystemSnapshot, before: S
   const since = before === undefined ? 0 : total - sum(before.deadLetters.counts);
   const reasons = Object.entries(deadLetters.counts).filter(([, count]) => count > 0);
   const detail = reasons.length === 0 ? '' : ` (${reasons.map(([reason, count]) => `${reason} ${count}`).join(', ')})`;
-  return `up ${duration(uptimeMs)}, ${liveActors} actors, ${total} dead letters${detail}${since > 0 ? ` +${since}` : ''}`;
+  return `up ${duration(uptimeMs)}, ${count(liveActors, 'actor')}, ${count(total, 'dead letter')}${detail}${since > 0 ? ` +${since}` : ''}`;
 }
 
 function drawActor(actor: ActorSnapshot, ownPrefix: string, childPrefix: string): string[] {
@@ -64,7 +65,7 @@ function notesOf(actor: ActorSnapshot): string[] {
       : []),
     ...(status === 'running' ? [] : [status]),
     ...(status === 'backoff' && backoffMs !== undefined ? [`again in ${duration(backoffMs)}`] : []),
-    ...(restarts > 0 ? [`${restarts} restarts`] : []),
+    ...(restarts > 0 ? [count(restarts, 'restart')] : []),
     ...(mailboxDepth > 0 ? [`mailbox ${mailboxDepth}`] : []),
     ...(handling && handling.elapsedMs >= 1 ? [`${handling.message} for ${duration(handling.elapsedMs)}`] : []),
     ...Object.entries(facts).map(([name, value]) => `${name}=${value}`),

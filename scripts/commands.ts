@@ -17,7 +17,7 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   'signing-key': { summary: 'Rotate and list the keys of access tokens.', load: () => import('./signing-key.ts') },
   device: { summary: 'Block hardware and lift blocks.', load: () => import('./device.ts') },
-  deeds: { summary: 'Show what operators did.', load: () => import('./deeds.ts') },
+  deeds: { summary: 'Show what operators did, or what was done to a device.', load: () => import('./deeds.ts') },
   dlq: { summary: 'Show, retry or discard events that were given up.', load: () => import('./dlq.ts') },
   test: { summary: 'Check types, style and format, and run the tests.', load: () => import('./test.ts') },
   check: { summary: 'Check types, style and format only.', load: () => import('./check.ts') },

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { announceBalance } from '../actors/credits/requests-at-once.ts';
 import { auditLedger, giveCredits, readCreditAccount } from '../transports/postgres/credit-accounts.ts';
 import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
+import { count } from './count.ts';
 import { asOperator, type Operator } from './operator.ts';
 import { textTable } from './text-table.ts';
 
@@ -46,7 +47,7 @@ async function grant(operator: Operator, userId: string, amount: number, invocat
       await notifier.notify(deviceId, { type: 'credits_updated', seq, balance });
     }
   });
-  console.log(`${userId} has ${given.balance} credits.`);
+  console.log(`${userId} has ${count(given.balance, 'credit')}.`);
   return 0;
 }
 
@@ -54,7 +55,7 @@ async function show({ sql }: Operator, userId: string): Promise<number> {
   const account = await readCreditAccount(sql, userId, 20);
   if (account === undefined) throw new CommandError(`There is no user ${userId}.`);
   const since = account.suspendedAt === null ? '' : `, refused since ${account.suspendedAt.toISOString()}`;
-  console.log(`Balance ${account.balance} after ${account.entries} entries${since}\n`);
+  console.log(`Balance ${account.balance} after ${count(account.entries, 'entry', 'entries')}${since}\n`);
   const rows = account.newest.map((entry) => [entry.at.toISOString(), entry.kind, entry.delta, entry.balance]);
   console.log(textTable(['at', 'kind', 'credits', 'balance'], rows));
   return 0;
@@ -63,7 +64,9 @@ async function show({ sql }: Operator, userId: string): Promise<number> {
 async function audit({ sql }: Operator): Promise<number> {
   const { users, entries, broken } = await auditLedger(sql);
   if (broken.length === 0) {
-    console.log(`Every balance is the sum of its ledger: ${users} users, ${entries} entries.`);
+    console.log(
+      `Every balance is the sum of its ledger: ${count(users, 'user')}, ${count(entries, 'entry', 'entries')}.`,
+    );
     return 0;
   }
   console.log(
@@ -72,7 +75,9 @@ async function audit({ sql }: Operator): Promise<number> {
       broken.map(({ userId, problem }) => [userId, problem]),
     ),
   );
-  console.log(`\n${broken.length} problems among ${users} users and ${entries} entries.`);
+  console.log(
+    `\n${count(broken.length, 'problem')} among ${count(users, 'user')} and ${count(entries, 'entry', 'entries')}.`,
+  );
   return 1;
 }
 

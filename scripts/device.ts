@@ -1,6 +1,7 @@
 /** `vello device`: blocks hardware, lifts blocks, lists them. */
 import { blockHardware, listBlocks, unblockHardware } from '../transports/postgres/hardware-blocks.ts';
 import { CommandError, UsageError, type Command } from './command.ts';
+import { count } from './count.ts';
 import { uuid } from './credits.ts';
 import { asOperator, type Operator } from './operator.ts';
 import { textTable } from './text-table.ts';
@@ -31,7 +32,7 @@ async function block(operator: Operator, deviceId: string, reason: string): Prom
   await operator.announce(async ({ grants }) => {
     for (const familyId of blocked.familyIds) await grants.revoke({ familyId });
   });
-  console.log(`Hardware ${blocked.hardwareId} is blocked; ${blocked.familyIds.length} sessions ended.`);
+  console.log(`Hardware ${blocked.hardwareId} is blocked; ${count(blocked.familyIds.length, 'session')} ended.`);
   return 0;
 }
 

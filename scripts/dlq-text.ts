@@ -1,6 +1,7 @@
 /** Dead events as text for a terminal. What the gateway kept of the user's words is never shown. */
 import { entryTimeMs } from '../config/streams.ts';
 import type { DeadEntry } from '../transports/redis/dead-stream.ts';
+import { count } from './count.ts';
 import { textTable } from './text-table.ts';
 
 const when = (unixMs: number): string => new Date(unixMs).toISOString().slice(0, 19).replace('T', ' ');
@@ -33,7 +34,7 @@ export function describeEntry({ id, fields }: DeadEntry): string {
     ...Object.entries(shown).map(([name, value]) => `  ${printable(name).padEnd(width)}  ${printable(value)}`),
     ...(result === undefined || result === ''
       ? []
-      : [`  ${'result'.padEnd(width)}  ${result.length} characters, not shown`]),
+      : [`  ${'result'.padEnd(width)}  ${count(result.length, 'character')}, not shown`]),
     'Attempts:',
     ...attempts(failures),
   ].join('\n');

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { UsageError, type Command, type Invocation } from './command.ts';
+import { count } from './count.ts';
 import { readEquivalents, setApart } from './mutants/equivalents.ts';
 import { applyMutant, findMutants, type Mutant } from './mutants/find-mutants.ts';
 import { hunt, removeFolder } from './mutants/hunt.ts';
@@ -62,7 +63,9 @@ async function findSurvivors(invocation: Invocation, signal: AbortSignal): Promi
   const { faults, alike, stale } = setApart(all, readEquivalents(projectRoot));
   const mutants = drawSample(faults, sampleSize, seed);
   const { tests, left } = selectTests(projectRoot, listTests(), paths, withAll);
-  progress.say(`${mutants.length} mutants in ${paths.length} sources; ${tests.length} test files may reach them.`);
+  progress.say(
+    `${count(mutants.length, 'mutant')} in ${count(paths.length, 'source')}; ${count(tests.length, 'test file')} may reach them.`,
+  );
   if (left > 0) progress.say(`${left} more with --all.`);
 
   const fates = new Map<Mutant, Fate>(alike.map((mutant) => [mutant, 'equivalent']));

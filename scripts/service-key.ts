@@ -12,6 +12,7 @@ import {
   type ListedServiceKey,
 } from '../transports/postgres/service-keys.ts';
 import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
+import { count } from './count.ts';
 import { uuid } from './credits.ts';
 import { asOperator, type Operator } from './operator.ts';
 import { textTable } from './text-table.ts';
@@ -82,7 +83,7 @@ async function add(
   console.log(`Key ${id} may sign for ${serviceId}.`);
   if (pair !== undefined) console.log(`Its private half is in ${file}.`);
   if (action === 'rotate')
-    console.log(`The keys before it work for another ${hours} hours; restart the service until then.`);
+    console.log(`The keys before it work for another ${count(hours, 'hour')}; restart the service until then.`);
   return 0;
 }
 
@@ -110,7 +111,7 @@ async function revoke(operator: Operator, serviceId: string, invocation: Invocat
   const key = invocation.text('key');
   const keyId = key === undefined ? undefined : uuid(key);
   const revoked = await revokeServiceKeys(operator.sql, { serviceId, keyId, operator: operator.name });
-  console.log(revoked === 0 ? `${serviceId} has no such key that works.` : `${revoked} revoked.`);
+  console.log(revoked === 0 ? `${serviceId} has no such key that works.` : `${count(revoked, 'key')} revoked.`);
   return revoked === 0 ? 1 : 0;
 }
 

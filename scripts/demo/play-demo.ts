@@ -7,6 +7,7 @@ import type { JobCreated } from '../../actors/sessions/desktop-protocol.ts';
 import { ClientError } from '../../transports/client/client-error.ts';
 import { createDesktopClient, type DesktopClient } from '../../transports/client/desktop-client.ts';
 import { openDeviceIdentity } from '../../transports/client/device-identity.ts';
+import { count } from '../count.ts';
 
 export interface DemoOptions {
   readonly apiUrl: string;
@@ -64,7 +65,7 @@ async function openDesktop({ apiUrl, gatewayUrl, folder }: DemoOptions): Promise
 
 async function run(client: DesktopClient, { model, write, signal }: DemoOptions): Promise<boolean> {
   const { deviceId, created, credits } = await client.register();
-  write(`    ${created ? 'registered' : 'signed in'} as device ${deviceId} with ${credits.balance} credits\n`);
+  write(`    ${created ? 'registered' : 'signed in'} as device ${deviceId} with ${count(credits.balance, 'credit')}\n`);
 
   const jobs = createJobWatch();
   const connection = await client.connect({ job_created: jobs.take });
@@ -100,7 +101,7 @@ function judge(text: string, job: JobCreated, audioSeconds: number, write: (text
   const price = transcriptionCredits(audioSeconds);
   const problems = [
     ...(share >= WORDS_NEEDED ? [] : [`Only ${Math.round(share * 100)} % of the words were recognised.`]),
-    ...(job.credits_deducted === price ? [] : [`${audioSeconds.toFixed(3)} s should cost ${price} credits.`]),
+    ...(job.credits_deducted === price ? [] : [`${audioSeconds.toFixed(3)} s should cost ${count(price, 'credit')}.`]),
   ];
   for (const problem of problems) write(`\n  ✗ ${problem}\n`);
   if (problems.length === 0) write('\n  ✓ It works: real speech, recognised, streamed, metered and paid for.\n');

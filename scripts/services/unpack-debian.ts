@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
+import { count } from '../count.ts';
 
 export interface DebianProgram {
   /** Those that are downloaded whatever the system has; libraries that they need and it lacks come along. */
@@ -38,7 +39,7 @@ export async function unpackDebian(wanted: DebianProgram): Promise<string> {
   // Libraries that the system already has are not in the plan.
   const planned = [...plan.matchAll(/^Inst (\S+)/gm)].map((match) => match[1] ?? '');
   const packages = new Set([...wanted.packages, ...planned.filter((name) => /^(lib|lua)/.test(name))]);
-  report(`downloading ${packages.size} packages`);
+  report(`downloading ${count(packages.size, 'package')}`);
   await apt('download', ...packages);
   report('unpacking');
   for (const archive of readdirSync(join(work, 'packages'))) {

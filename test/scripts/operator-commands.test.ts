@@ -91,7 +91,7 @@ t.test('credits are given, shown and audited, and a suspended user is let in aga
   stop.abort();
   await following;
   t.match(again, { code: 0, output: /nothing more was given/ });
-  t.match(shown, { code: 0, output: /Balance 250 after 1 entries[^]*grant +250 +250/ });
+  t.match(shown, { code: 0, output: /Balance 250 after 1 entry[^]*grant +250 +250/ });
   t.match(audited, { code: 0, output: /Every balance is the sum of its ledger/ });
   t.match(deeds, { code: 0, output: /credits grant/ });
   await admin`update users_credits set balance = 1 where user_id = ${userId}`;
@@ -118,32 +118,44 @@ t.test(
     );
     t.match(ended, [
       { code: 1, output: /holds a key already/ },
-      { code: 0, output: /another 1 hours/ },
+      { code: 0, output: /another 1 hour;/ },
       { code: 1, output: /SERVICE_UNKNOWN/ },
       { code: 1, output: /AUTH_KEY_INVALID/ },
       { code: 0, output: /works until[^]*works\n/ },
-      { code: 0, output: /2 revoked/ },
+      { code: 0, output: /2 keys revoked/ },
       { code: 0, output: /revoked[^]*revoked/ },
     ]);
     t.not(readFileSync(file, 'utf8'), first);
   },
 );
 
-t.test('hardware is blocked and unblocked by one of its devices', async (t) => {
-  const { deviceId } = await insertAccount(admin);
-  const ended = await vello(
-    ['device', 'block', deviceId, '--reason', 'abuse'],
-    ['device', 'blocks'],
-    ['device', 'unblock', deviceId, '--reason', 'settled'],
-    ['device', 'blocks'],
-  );
-  t.match(ended, [
-    { code: 0, output: /is blocked/ },
-    { output: /operator[^]*abuse/ },
-    { code: 0, output: /lifted/ },
-    { output: /Nothing is blocked/ },
-  ]);
-});
+t.test(
+  'hardware is blocked and unblocked by one of its devices, and its deeds are found by each of them',
+  async (t) => {
+    const { userId, deviceId } = await insertAccount(admin);
+    const { deviceId: sibling } = await insertAccount(admin);
+    await admin`update devices set hardware_id = (select hardware_id from devices where id = ${deviceId}) where id = ${sibling}`;
+    await admin`insert into auth_events (id, user_id, device_id, kind) values (gen_random_uuid(), ${userId}, ${deviceId}, 'device_revoked')`;
+    const ended = await vello(
+      ['device', 'block', deviceId, '--reason', 'abuse'],
+      ['device', 'blocks'],
+      ['device', 'unblock', deviceId, '--reason', 'settled'],
+      ['device', 'blocks'],
+      ['deeds', deviceId],
+      ['deeds', sibling],
+      ['deeds', 'nobody'],
+    );
+    t.match(ended, [
+      { code: 0, output: /is blocked/ },
+      { output: /operator[^]*abuse/ },
+      { code: 0, output: /lifted/ },
+      { output: /Nothing is blocked/ },
+      { code: 0, output: /device unblock[^]*settled[^]*device block [^]*abuse[^]*the owner +device revoked/ },
+      { code: 0, output: /device unblock[^]*device block / },
+      { code: 0, output: /Nothing is known of nobody/ },
+    ]);
+  },
+);
 
 t.test('the only copy of an event is discarded where that is said, and the deed says which it was', async (t) => {
   const command = await connectRedis({ url: redis.url, use: 'command', name: 'test', log: createMemoryLog() });
