@@ -113,3 +113,69 @@ t.test(
     }
   },
 );
+
+t.test('without a content type the first byte tells what it is, if anything', async (t) => {
+  const summaryOf = (body: string, type: 'transcribe' | 'process' = 'transcribe', size = body.length) =>
+    read('', body, size, type).summary();
+  t.match(summaryOf('  {"text":"a"}'), { text: 'a' });
+  for (const size of [1, 4]) t.match(summaryOf('\n\n {"text":"a"}', 'transcribe', size), { text: 'a' });
+  t.strictSame(summaryOf(' words\n'), { text: 'words', finished: true });
+  t.strictSame(summaryOf(' words\n', 'process'), { finished: true }, 'the words of a chat are no recognised text');
+  for (const start of [': hello', 'event: x', 'id: 1', 'retry: 5', 'data: {}']) {
+    t.strictSame(summaryOf(`${start}\n\n`), { finished: false }, start);
+    t.equal(read('', `${start}\n\n`).betweenEvents(), true, start);
+  }
+  t.strictSame(summaryOf('database: x'), { text: 'database: x', finished: true });
+  t.strictSame(summaryOf(''), { finished: true });
+  const empty = read('', '  ');
+  t.strictSame([empty.summary(), empty.betweenEvents()], [{ finished: true }, false]);
+});
+
+t.test('the name of a medium is read in any case, without its parameters', async (t) => {
+  t.match(read('Application/JSON ; charset=utf-8', '{"text":"a"}').summary(), { text: 'a' });
+  t.match(read('TEXT/VTT', 'WEBVTT').summary(), { text: 'WEBVTT' });
+  t.strictSame(read('text/plain', 'words', 5, 'process').summary(), { finished: true });
+  t.strictSame(read('audio/mpeg', 'xx').betweenEvents(), false);
+  t.strictSame(read('application/json', '{}').betweenEvents(), false);
+});
+
+t.test('an answer of the bound is read, and of one byte more nothing', async (t) => {
+  const bound = 4 * 1024 * 1024;
+  const body = (bytes: number) => `{"text":"${'a'.repeat(bytes - 11)}"}`;
+  t.equal(read('application/json', body(bound), 65_536).summary().text?.length, bound - 11);
+  t.strictSame(read('application/json', body(bound + 1), 65_536).summary(), { finished: true });
+  t.strictSame(read('application/json', '', 1, 'process').summary(), { finished: true }, 'of nothing no token');
+});
+
+t.test('an account counts only where it is one', async (t) => {
+  const answer = (value: object) => read('application/json', JSON.stringify(value)).summary();
+  const usage = { type: 'duration', seconds: 2 };
+  t.strictSame(answer({ usage }), { usage, audioSeconds: 2, finished: true });
+  t.strictSame(
+    answer({ duration: 9, usage }),
+    { usage, audioSeconds: 2, finished: true },
+    'before the duration beside it',
+  );
+  for (const other of [
+    { type: 'duration', seconds: -1 },
+    { type: 'duration', seconds: '2' },
+    { type: 'tokens', seconds: 2 },
+  ]) {
+    t.strictSame(answer({ usage: other }), { usage: other, finished: true });
+  }
+  for (const none of [null, 7, 'x', [1]])
+    t.strictSame(answer({ usage: none }), { finished: true }, JSON.stringify(none));
+  t.strictSame(answer({ duration: 0 }), { audioSeconds: 0, finished: true });
+  t.strictSame(answer({ duration: -1, text: 5 }), { finished: true });
+  for (const body of ['[1]', 'null', '7', '"x"'])
+    t.strictSame(read('application/json', body).summary(), { finished: true });
+});
+
+t.test('a stream keeps the last account that it was given, and the text of its closing event only', async (t) => {
+  const events = (...data: object[]) => data.map((each) => `data: ${JSON.stringify(each)}\n\n`).join('');
+  const body = events({ usage: { a: 1 } }, { type: 'other', text: 'no "transcript.text.done"' }, { usage: null });
+  t.strictSame(read('text/event-stream', body).summary(), { usage: { a: 1 }, finished: false });
+  const odd = events({ type: 'transcript.text.done', text: 5 }, { x: '"transcript.text.done"', text: 'no' });
+  t.strictSame(read('text/event-stream', odd).summary(), { finished: true });
+  t.strictSame(read('text/event-stream', 'data: "usage" no json\n\ndata: [DONE]\n\n').summary(), { finished: true });
+});

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { describeExchange, type ExchangeFacts } from '../../../actors/relay/describe-exchange.ts';
+import { MOST_AUDIO_SECONDS } from '../../../actors/relay/usage-event.ts';
 
 const facts: ExchangeFacts = {
   eventId: 'event',
@@ -59,4 +60,39 @@ t.test('a chat without an account of the provider is counted by what passed, and
   t.notOk(describeExchange({ ...chat, status: 400 }).usage);
   const usage = { prompt_tokens: 1 };
   t.same(describeExchange({ ...chat, answer: { ...chat.answer, usage } }).usage, usage, 'the provider knows better');
+});
+
+t.test('every fact stands in the event as it was observed, times in whole milliseconds', async (t) => {
+  const { caller, audio, answer, textBytes, clientLeft, uploadComplete, traceparent, ...same } = facts;
+  t.strictSame(describeExchange({ ...facts, traceparent: 'trace' }), {
+    ...same,
+    ...{ userId: 'user', deviceId: 'device', traceparent: 'trace' },
+    ...{ ttfbMs: 120, durationMs: 901, audioSeconds: 7.2, audioSource: 'header' },
+  });
+  const closed = describeExchange({ ...facts, caller: {}, ttfbMs: undefined });
+  for (const name of ['userId', 'deviceId', 'ttfbMs', 'traceparent', 'usage', 'result']) t.notOk(name in closed, name);
+});
+
+t.test('nothing is estimated for what was not answered, or is no chat', async (t) => {
+  const chat = { ...facts, type: 'process', answer: { finished: false, passedTokens: 30 } } as const;
+  const without: Readonly<Record<string, Partial<ExchangeFacts>>> = {
+    'a recording': { type: 'transcribe' },
+    'no answer began': { ttfbMs: undefined },
+    'a refusal': { status: 400 },
+    'nothing passed that could be counted': { answer: { finished: true } },
+    'no answer': { answer: undefined },
+  };
+  for (const [name, changes] of Object.entries(without)) {
+    t.notOk('usage' in describeExchange({ ...chat, ...changes }), name);
+  }
+  t.match(describeExchange({ ...chat, status: 399, textBytes: 5 }).usage, { completion_tokens: 30, estimated: true });
+});
+
+t.test('a provider may count a recording as four months of sound, and not a second more', async (t) => {
+  const counted = (audioSeconds: number) =>
+    describeExchange({ ...facts, answer: { finished: true, audioSeconds } }).audioSource;
+  t.equal(counted(MOST_AUDIO_SECONDS), 'usage');
+  t.equal(counted(MOST_AUDIO_SECONDS + 1), 'header');
+  t.equal(counted(0.5), 'usage');
+  t.equal(counted(0), 'header');
 });
