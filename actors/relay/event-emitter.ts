@@ -233,7 +233,6 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
       if (isSet(stopping)) return;
       await sleep(retryMs);
       spoolMemory();
-      noteAdmissions();
     }
   };
 

@@ -63,9 +63,10 @@ t.test('a chat without an account of the provider is counted by what passed, and
 });
 
 t.test('every fact stands in the event as it was observed, times in whole milliseconds', async (t) => {
-  const { caller, audio, answer, textBytes, clientLeft, uploadComplete, traceparent, ...same } = facts;
   t.strictSame(describeExchange({ ...facts, traceparent: 'trace' }), {
-    ...same,
+    ...{ eventId: 'event', type: 'transcribe', requestId: 'request', sessionId: 'session', provider: 'openai' },
+    ...{ model: 'whisper-1', keyId: 'k1', outcome: 'ok', status: 200, startedAtMs: 1 },
+    ...{ bytesIn: 64_000, bytesOut: 180, attempts: 1 },
     ...{ userId: 'user', deviceId: 'device', traceparent: 'trace' },
     ...{ ttfbMs: 120, durationMs: 901, audioSeconds: 7.2, audioSource: 'header' },
   });
