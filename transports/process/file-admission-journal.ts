@@ -33,6 +33,7 @@ export function createFileAdmissionJournal(path: string, log: Log): AdmissionJou
       renameSync(`${path}.new`, path);
     } catch (error) {
       rewritten.close();
+      rmSync(`${path}.new`, { force: true });
       throw error;
     }
     file?.close();

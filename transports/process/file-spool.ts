@@ -68,6 +68,7 @@ export function createFileSpool(path: string, log: Log): EventSpool {
       renameSync(`${path}.new`, path);
     } catch (error) {
       moved.close();
+      rmSync(`${path}.new`, { force: true });
       throw error;
     }
     spool.close();
@@ -111,10 +112,9 @@ export function createFileSpool(path: string, log: Log): EventSpool {
   return {
     open: () => {
       close();
-      const spool = new AppendFile(path);
-      const progress = new AppendFile(`${path}.done`);
-      files = { spool, progress };
-      done = readDone(progress, spool.size);
+      files = openBoth(path);
+      const { spool } = files;
+      done = readDone(files.progress, spool.size);
       lines = 0;
       let whole = 0;
       for (const { end } of spool.lines(0)) {
@@ -177,6 +177,17 @@ export function createFileSpool(path: string, log: Log): EventSpool {
     },
     close,
   };
+}
+
+function openBoth(path: string): { spool: AppendFile; readonly progress: AppendFile } {
+  const spool = new AppendFile(path);
+  try {
+    return { spool, progress: new AppendFile(`${path}.done`) };
+  } catch (error) {
+    // It is tried again and again: no descriptor may stay behind.
+    spool.close();
+    throw error;
+  }
 }
 
 function encodeLine(event: UsageEvent): string {

@@ -1,4 +1,13 @@
-import { appendFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import t, { type Test } from 'tap';
@@ -178,6 +187,18 @@ t.test('a spool that is never quite empty stays small, and loses nothing when it
     later.spool.peek(9).map(({ eventId }) => eventId),
     [last.eventId],
   );
+  t.end();
+});
+
+t.test('opening in vain, however often, leaves no descriptor behind', (t) => {
+  const path = join(temporaryFolder(t), 'events.spool');
+  // A folder where the progress should be.
+  mkdirSync(`${path}.done`);
+  const spool = createFileSpool(path, createMemoryLog());
+  t.throws(() => spool.open());
+  const before = readdirSync('/proc/self/fd').length;
+  for (let again = 0; again < 20; again += 1) t.throws(() => spool.open());
+  t.equal(readdirSync('/proc/self/fd').length, before);
   t.end();
 });
 
