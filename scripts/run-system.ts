@@ -198,7 +198,10 @@ function createStopper(): Stopper {
 
 function describeAddresses({ settings, roles, services, home, demo }: SystemRun): string {
   const rows: [string, string][] = [];
-  if (roles.includes('api')) rows.push(['api', localUrlOf(settings.apiListen)]);
+  if (roles.includes('api')) {
+    rows.push(['api', localUrlOf(settings.apiListen)]);
+    rows.push(['docs', `${localUrlOf(settings.apiListen)}/docs  (the routes of every role)`]);
+  }
   if (roles.includes('gateway')) rows.push(['gateway', localUrlOf(settings.gatewayListen)]);
   if (roles.includes('inference')) rows.push(['inference', localUrlOf(settings.inferenceListen)]);
   rows.push(['admin', `${localUrlOf(settings.adminListen)}  (/metrics /health/ready /actors)`]);

@@ -8,6 +8,7 @@ import { createProgress } from './progress.mjs';
 import { projectRoot } from './project-root.ts';
 import { checkAddresses, type WantedAddress } from './services/check-addresses.ts';
 import { chooseServices } from './services/choose-services.ts';
+import { settlePorts } from './services/settle-ports.ts';
 import { openHome } from './services/home.ts';
 import { ROLES, runSystem, type Demo, type RoleName } from './run-system.ts';
 
@@ -42,7 +43,7 @@ export const command: Command = {
 async function start(invocation: Invocation, signal: AbortSignal): Promise<number> {
   const roles = readRoles(invocation.text('roles'));
   const demo = readDemo(invocation, roles);
-  const settings = loadSettings(process.env);
+  const settings = await settlePorts(loadSettings(process.env));
   checkShared(roles, settings);
   const progress = createProgress(process.stdout);
   const home = openHome(resolve(projectRoot, settings.home));

@@ -15,6 +15,7 @@ import { createSessionDirectory } from '../../actors/sessions/session-directory.
 import type { Settings } from '../../config/settings.ts';
 import { apiListener, type ApiSurface } from '../../transports/http/api-listener.ts';
 import { apiDocumentationRoutes } from '../../transports/http/routes/api-documentation.ts';
+import { PROVIDER_ROUTES } from '../../transports/proxy/described-routes.ts';
 import { DESKTOP_ROUTE } from '../../transports/websocket/desktop-route.ts';
 import { createDesktopEndpoint, type DesktopEndpoint } from '../../transports/websocket/desktop-endpoint.ts';
 import type { ApiStores } from '../api-stores.ts';
@@ -49,7 +50,11 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
     const { auth, messages, bus, routes, guards } = stores.use();
     const directory = createSessionDirectory(sessions.shards, { auth, messages, bus, followers, metrics, random });
     sockets = createDesktopEndpoint({ auth, directory, clock, log, metrics });
-    return { routes: [...routes, ...apiDocumentationRoutes([...routes, DESKTOP_ROUTE], version)], guards, sockets };
+    return {
+      routes: [...routes, ...apiDocumentationRoutes([...routes, DESKTOP_ROUTE, ...PROVIDER_ROUTES], version)],
+      guards,
+      sockets,
+    };
   };
   const listener = apiListener({
     address: settings.apiListen,

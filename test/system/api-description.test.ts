@@ -2,6 +2,7 @@
 import t from 'tap';
 import { WebSocket } from 'ws';
 import type { OpenApiDocument } from '../../transports/http/openapi-document.ts';
+import { RELAY_ROUTES } from '../../transports/proxy/relay.ts';
 import { compileCheck } from '../../transports/http/validate-body.ts';
 import { startApiRole, type RunningApi } from '../fixtures/api-role.ts';
 import { tourApi } from '../fixtures/api-tour.ts';
@@ -11,15 +12,26 @@ t.test('the description is sound and names exactly what the listener serves', as
   const api = await startApiRole(t);
   const document = (await api.call('GET', '/openapi.json')).body as unknown as OpenApiDocument;
   t.same(problemsOfOpenApi(document), []);
-  const described = Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { servers }]) => ({ name: `${method.toUpperCase()} ${path}`, servers })),
   );
+  const described = operations.filter(({ servers }) => servers === undefined).map(({ name }) => name);
+  const ofGateway = operations.filter(({ servers }) => servers?.[0]?.description.startsWith('The gateway') === true);
+  t.same(
+    ofGateway.map(({ name }) => name).sort(),
+    RELAY_ROUTES.map(({ method, pattern }) => `${method} ${pattern}`).sort(),
+    'and what the gateway serves',
+  );
+  const ofInference = operations.filter(({ servers }) => servers?.some(({ url }) => url.endsWith(':8082')) === true);
+  t.same(ofInference.map(({ name }) => name).sort(), ['GET /v1/models', 'POST /v1/audio/transcriptions']);
   const declared = api.routes().map((route) => `${route.method} ${route.path}`);
   const own = ['GET /openapi.json', 'GET /docs', 'GET /ws/desktop'];
   t.same([...described].sort(), [...declared, ...own].sort());
 
   // The listener tells which methods an address takes when it is asked with another one.
-  for (const [path, methods] of Object.entries(document.paths).filter(([path]) => path !== '/ws/desktop')) {
+  for (const [path, methods] of Object.entries(document.paths).filter(([path]) =>
+    /^\/(api|\.well-known)\//.test(path),
+  )) {
     const address = path.replaceAll(/\{\w+\}/g, '01890000-0000-7000-8000-000000000000');
     const { status, headers } = await api.call('OPTIONS', address);
     t.equal(status, 405, path);

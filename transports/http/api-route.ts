@@ -75,6 +75,10 @@ export interface RouteDescription extends RouteFacts {
   /** Request headers that the route reads itself. */
   readonly headers?: TObject;
   readonly body?: TSchema;
+  /** Of `body`. Absent: application/json. */
+  readonly bodyType?: string;
+  /** The roles at whose addresses it is found, where that is not the api's. Its `errors` are then all there are. */
+  readonly servedBy?: readonly ('gateway' | 'inference')[];
 }
 
 /** A route whose types are checked and forgotten, so that routes of all kinds stand in one list. */

@@ -63,23 +63,31 @@ const contentsLine = ({ method, path, operation }: Listed): string =>
   `<li><a href="#${escape(operation.operationId)}"><span class="method ${method.toLowerCase()}">${method}</span> ${breakable(path)}</a></li>`;
 
 function section({ method, path, operation }: Listed, schemas: Readonly<Record<string, JsonSchema>>): string {
-  const body = operation.requestBody?.content['application/json']?.schema;
+  const [[bodyType, media] = ['', undefined]] = Object.entries(operation.requestBody?.content ?? {});
+  const body = media?.schema;
   const keys = operation.security.flatMap((scheme) => Object.keys(scheme));
   const caller =
     keys.length === 0
       ? 'Open to everybody.'
-      : `Asks for <a href="#authentication">${keys.map((key) => `<code>${escape(key)}</code>`).join(' and ')}</a>.`;
+      : `Asks for <a href="#authentication">${keys.map((key) => `<code>${escape(key)}</code>`).join(operation.security.length > 1 ? ' or ' : ' and ')}</a>.`;
   return `<section id="${escape(operation.operationId)}">
 <h3><span class="method ${method.toLowerCase()}">${method}</span> <code>${breakable(path)}</code></h3>
 <p class="summary">${prose(operation.summary)}</p>
 ${operation.description === undefined ? '' : `<p>${prose(operation.description)}</p>`}
-<p class="caller">${caller}</p>
+<p class="caller">${caller}${(operation.servers ?? []).map(servedAt).join('')}</p>
 ${operation.parameters === undefined ? '' : parameterTable(operation.parameters)}
-${body === undefined ? '' : `<h4>Body</h4>${fields(body)}<pre>${escape(JSON.stringify(exampleOf(body, schemas), null, 2))}</pre>`}
+${body === undefined ? '' : `<h4>Body</h4>${bodyType === 'application/json' ? '' : `<p><code>${escape(bodyType)}</code></p>`}${fields(body)}${bodyType === 'application/json' ? example(body, schemas) : ''}`}
 <h4>Answers</h4>
 <dl>${Object.entries(operation.responses).map(answer).join('')}</dl>
 </section>`;
 }
+
+const example = (body: JsonSchema, schemas: Readonly<Record<string, JsonSchema>>): string =>
+  `<pre>${escape(JSON.stringify(exampleOf(body, schemas), null, 2))}</pre>`;
+
+/** Without the scheme: nothing on this page leads elsewhere. */
+const servedAt = ({ url, description }: { readonly url: string; readonly description: string }): string =>
+  `<br>At <code>${escape(url.replace(/^http:\/\//, ''))}</code>: ${prose(description)}`;
 
 function parameterTable(parameters: readonly Parameter[]): string {
   const rows = parameters.map(
@@ -96,7 +104,8 @@ function parameterTable(parameters: readonly Parameter[]): string {
 
 function answer([status, { description, content }]: readonly [string, Response]): string {
   const [[kind, media] = ['', undefined]] = Object.entries(content ?? {});
-  const shape = media === undefined || kind === 'application/problem+json' ? '' : fields(media.schema);
+  const shape =
+    media === undefined || kind === 'application/problem+json' || !status.startsWith('2') ? '' : fields(media.schema);
   return `<dt class="status s${status.charAt(0)}">${escape(status)}</dt><dd>${prose(description)}${shape}</dd>`;
 }
 

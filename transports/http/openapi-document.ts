@@ -1,6 +1,7 @@
 /** Writes the OpenAPI 3.1 document of a listener from the declarations of its routes. Adds what every route of a kind has in common, and nothing else. */
 import type { TObject, TSchema } from '@sinclair/typebox';
 import { ERRORS, type ErrorCode } from '../../config/errors.ts';
+import { SETTINGS } from '../../config/settings.ts';
 import type { Answer, AuthKind, RouteDescription } from './api-route.ts';
 import { createSchemaCollector, type JsonSchema } from './openapi-schema.ts';
 
@@ -22,6 +23,8 @@ export interface Operation {
   readonly summary: string;
   readonly description?: string;
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];
+  /** Where it is found, if not where the document is. */
+  readonly servers?: readonly { readonly url: string; readonly description: string }[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly required: true; readonly content: Content };
   readonly responses: Readonly<Record<string, Response>>;
@@ -59,12 +62,17 @@ export function openApiDocument(routes: readonly RouteDescription[], version: st
     info: { title: 'Vello', version, description: DESCRIPTION },
     tags: [...new Set(routes.map((route) => route.tag))].map((name) => ({ name })),
     paths,
-    components: { schemas: { ...schemas.collected, Problem: PROBLEM }, headers: HEADERS, securitySchemes: SECURITY },
+    components: {
+      schemas: { ...schemas.collected, Problem: PROBLEM, OpenAiError: OPENAI_ERROR },
+      headers: HEADERS,
+      securitySchemes: SECURITY,
+    },
   };
 }
 
 /** Every code that a route may answer with: its own, and those of its kind. */
 export function errorCodesOf(route: RouteDescription): readonly ErrorCode[] {
+  if (route.servedBy !== undefined) return route.errors ?? [];
   const ofBody: readonly ErrorCode[] = route.body === undefined ? [] : ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'];
   return [...new Set([...ALWAYS, ...CODES_OF_AUTH[route.auth], ...ofBody, ...(route.errors ?? [])])];
 }
@@ -90,11 +98,20 @@ function describe(route: RouteDescription, toSchema: (schema: TSchema) => JsonSc
     tags: [route.tag],
     summary: route.summary,
     ...(route.description === undefined ? {} : { description: route.description }),
-    security: SECURITY_OF_AUTH[route.auth],
+    security: [
+      ...SECURITY_OF_AUTH[route.auth],
+      ...(route.servedBy?.includes('inference') === true ? [{ inferenceKey: [] }] : []),
+    ],
+    ...(route.servedBy === undefined ? {} : { servers: route.servedBy.map((role) => SERVERS[role]) }),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(route.body === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: toSchema(route.body) } } } }),
+      : {
+          requestBody: {
+            required: true,
+            content: { [route.bodyType ?? 'application/json']: { schema: toSchema(route.body) } },
+          },
+        }),
     responses: { ...(Object.fromEntries(answers) as Record<string, Response>), ...describeErrors(route) },
   };
 }
@@ -142,11 +159,13 @@ function describeErrors(route: RouteDescription): Readonly<Record<string, Respon
       description: codes.map((code) => `\`${code}\`: ${ERRORS[code].title}`).join(' '),
       headers:
         status === 429 ? { ...REQUEST_ID, 'Retry-After': { $ref: '#/components/headers/RetryAfter' } } : REQUEST_ID,
-      content: {
-        'application/problem+json': {
-          schema: { $ref: '#/components/schemas/Problem', properties: { code: { enum: codes } } },
-        },
-      },
+      content: route.path.startsWith('/v1/')
+        ? { 'application/json': { schema: { $ref: '#/components/schemas/OpenAiError' } } }
+        : {
+            'application/problem+json': {
+              schema: { $ref: '#/components/schemas/Problem', properties: { code: { enum: codes } } },
+            },
+          },
     },
   ]);
   return Object.fromEntries(responses);
@@ -167,6 +186,11 @@ const SECURITY: Readonly<Record<string, SecurityScheme>> = {
     bearerFormat: 'JWT',
     description: 'The bootstrap token that `verify` returns. Opens the registration of a device and nothing else.',
   },
+  inferenceKey: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'The key of the inference role (`VELLO_INFERENCE_KEY`), at the inference role only.',
+  },
   serviceSignature: {
     type: 'apiKey',
     in: 'header',
@@ -183,6 +207,30 @@ const SECURITY_OF_AUTH: Readonly<Record<AuthKind, readonly Readonly<Record<strin
   bootstrap: [{ bootstrap: [] }],
   access: [{ access: [] }],
   service: [{ serviceSignature: [], serviceId: [] }],
+};
+
+const SERVERS = {
+  gateway: {
+    url: `http://${SETTINGS.gatewayListen.fallback}`,
+    description: 'The gateway, by default (`VELLO_GATEWAY_LISTEN`).',
+  },
+  inference: {
+    url: `http://${SETTINGS.inferenceListen.fallback}`,
+    description: 'The inference role, by default (`VELLO_INFERENCE_LISTEN`).',
+  },
+} as const;
+
+const OPENAI_ERROR: JsonSchema = {
+  type: 'object',
+  description: 'What went wrong, as clients of OpenAI read it. Match on `code`.',
+  required: ['error'],
+  properties: {
+    error: {
+      type: 'object',
+      required: ['message', 'type', 'code'],
+      properties: { message: { type: 'string' }, type: { type: 'string' }, code: { type: 'string' } },
+    },
+  },
 };
 
 const PROBLEM: JsonSchema = {

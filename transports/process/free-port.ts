@@ -1,12 +1,12 @@
 /** Finds TCP ports on the loopback address. */
 import { createServer } from 'node:net';
 
-/** A port that was free a moment ago. */
-export function findFreePort(): Promise<number> {
+/** A port of `host` that was free a moment ago. */
+export function findFreePort(host = '127.0.0.1'): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);
-    probe.listen({ host: '127.0.0.1', port: 0, exclusive: true }, () => {
+    probe.listen({ host, port: 0, exclusive: true }, () => {
       const address = probe.address();
       probe.close(() => {
         if (address !== null && typeof address === 'object') resolve(address.port);

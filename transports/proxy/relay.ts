@@ -18,7 +18,8 @@ export interface RelayOptions extends Omit<ExchangeWorld, 'active' | 'onActive' 
   readonly trustProxy: boolean;
 }
 
-const ROUTES: readonly RelayRoute[] = [
+/** What the gateway serves; `described-routes.ts` says the same to people. */
+export const RELAY_ROUTES: readonly RelayRoute[] = [
   {
     method: 'POST',
     pattern: '/vello/transcribe',
@@ -83,7 +84,7 @@ export function createRelay({ trustProxy, ...world }: RelayOptions): Relay {
 
   return {
     attach: (server) => {
-      for (const route of ROUTES) {
+      for (const route of RELAY_ROUTES) {
         server.raw(route.method, route.pattern, (response, head, requestId) => {
           new Exchange(complete, response, readRelayRequest(route, response, head, requestId, trustProxy)).start();
         });

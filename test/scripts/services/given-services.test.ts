@@ -1,6 +1,8 @@
 import { createServer } from 'node:net';
 import postgres from 'postgres';
 import t from 'tap';
+import { loadSettings } from '../../../config/load-settings.ts';
+import { settlePorts } from '../../../scripts/services/settle-ports.ts';
 import { checkAddresses } from '../../../scripts/services/check-addresses.ts';
 import { checkDatabase } from '../../../scripts/services/check-database.ts';
 import { checkRedis } from '../../../scripts/services/check-redis.ts';
@@ -76,4 +78,13 @@ t.test('an address that is taken, or asked for twice, is named with its setting'
   await new Promise((resolve) => squatter.once('listening', resolve));
   t.teardown(() => squatter.close());
   await t.rejects(checkAddresses([wanted('VELLO_API_LISTEN')]), /\(VELLO_API_LISTEN\) is in use/);
+});
+
+t.test('a port of 0 becomes the one that is printed and listened on', async (t) => {
+  const given = loadSettings({ VELLO_API_LISTEN: '127.0.0.1:0', VELLO_ADMIN_LISTEN: '127.0.0.1:0' });
+  const { apiListen, adminListen, gatewayListen } = await settlePorts(given);
+  t.ok(apiListen.port > 0 && adminListen.port > 0);
+  t.not(apiListen.port, adminListen.port);
+  t.equal(apiListen.host, '127.0.0.1');
+  t.strictSame(gatewayListen, given.gatewayListen, 'others stay as they are');
 });
