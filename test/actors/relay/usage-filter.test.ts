@@ -37,6 +37,24 @@ t.test('the account is taken out of a stream, and every other byte passes, howev
   }
 });
 
+t.test('what only looks like the account passes', async (t) => {
+  for (const stream of [
+    '\n\ndata: {"choices":[],"usage":7}\n\n',
+    'data: {"choices":[],"usage":null}\n\n',
+    'data: {"usage":{"total_tokens":1}}\n\n',
+    'data: {"choices":{},"usage":{}}\n\n',
+    'data: {"choices":[],"usage":{}\n\n',
+    'data:null\n\n',
+    'id: "usage"\n\n',
+    'data: {"choices":[\n\n',
+  ]) {
+    for (const size of [1, 9, 100]) t.equal(filtered(stream, size), stream);
+  }
+  t.equal(filtered(`\n${account}\n\n`, 100), '\n', 'behind an empty line as well');
+  t.equal(filtered(`id: 1\nretry: 5\n${account}\n\n`, 100), '', 'with other fields');
+  t.equal(filtered('data:{"choices":[],"usage":{}}\n\n', 3), '', 'without a blank');
+});
+
 t.test('an account on several lines, or in another order, is one as well', async (t) => {
   t.equal(filtered('data: {"usage":{"total_tokens":1},\ndata: "choices":[ ]}\n\n', 5), '');
 });
