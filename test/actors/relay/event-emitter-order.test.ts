@@ -219,6 +219,7 @@ t.test('what the disk does not take is durable once the stream has it', async (t
   stream.refuses.clear();
   await pass(clock, retryMs);
   t.equal(emitter.waiting, 0);
+  await pass(clock, checkpointMs);
   t.ok(notes.some((note) => /[-,]b$/.test(note)));
   t.equal(log.lines.filter(({ message }) => message.includes('cannot be spooled')).length, 1);
   disk.isFull = true;
