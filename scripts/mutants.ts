@@ -16,7 +16,7 @@ import { projectRoot } from './project-root.ts';
 import { shareServices } from './testing/share-services.ts';
 
 export const command: Command = {
-  usage: 'mutants <file or folder ...>',
+  usage: 'mutants <file or folder or file:line ...>',
   doc:
     'Puts small faults into the named sources, one at a time, in a copy: a condition that always holds, a bound off by one, a call left out.\n' +
     'Each is killed when a test that reaches it fails. Shows those that survive, as file:line  before → after; docs/tests.md tells more.\n' +
@@ -54,14 +54,16 @@ async function findSurvivors(invocation: Invocation, signal: AbortSignal): Promi
   const seed = numberOf(invocation, 'seed', 1);
   const jobs = numberOf(invocation, 'jobs', availableParallelism());
   const withAll = invocation.has('all');
-  const paths = sourcesOf(invocation.operands);
+  const places = invocation.operands.map(readPlace);
+  const paths = sourcesOf(places.map(({ name }) => name));
   const progress = createProgress(process.stderr);
   const startedAt = performance.now();
 
   const texts = new Map(paths.map((path) => [path, readFileSync(join(projectRoot, path), 'utf8')]));
   const all = [...texts].flatMap(([path, text]) => findMutants(path, text));
   const { faults, alike, stale } = setApart(all, readEquivalents(projectRoot));
-  const mutants = drawSample(faults, sampleSize, seed);
+  const asked = faults.filter((mutant) => isAsked(mutant, places));
+  const mutants = drawSample(asked, sampleSize, seed);
   const { tests, left } = selectTests(projectRoot, listTests(), paths, withAll);
   progress.say(
     `${count(mutants.length, 'mutant')} in ${count(paths.length, 'source')}; ${count(tests.length, 'test file')} may reach them.`,
@@ -102,6 +104,22 @@ async function findSurvivors(invocation: Invocation, signal: AbortSignal): Promi
   console.log(`\n${percent} % killed in ${Math.round((performance.now() - startedAt) / 1000)} s`);
   return percent >= minimum && stale.length === 0 ? 0 : 1;
 }
+
+interface Place {
+  readonly name: string;
+  /** Undefined for all lines. */
+  readonly line: number | undefined;
+}
+
+function readPlace(operand: string): Place {
+  const [, name = operand, line] = /^(.*):(\d+)$/.exec(operand) ?? [];
+  return { name, line: line === undefined ? undefined : Number(line) };
+}
+
+const isAsked = ({ path, line }: Mutant, places: readonly Place[]): boolean => {
+  const named = places.filter(({ name }) => relative(projectRoot, resolve(projectRoot, name)) === path);
+  return named.length === 0 || named.some((place) => place.line === undefined || place.line === line);
+};
 
 /** Sources of the named files and folders, sorted. @throws UsageError for a name that holds none */
 function sourcesOf(operands: readonly string[]): string[] {
