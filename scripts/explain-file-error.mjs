@@ -11,6 +11,8 @@ const advice = {
   EPERM: (path) =>
     `may not be changed by this user${whose(path)}. Start Vello as the owner, or give this user the right`,
   EROFS: () => 'is on a read-only file system. Use a folder that can be written',
+  // Node.js calls a folder that cannot be made on a read-only file system one that is not there.
+  ENOENT: () => 'cannot be made: it is on a read-only file system. Use a folder that can be written',
   ENOSPC: () => 'cannot be written: the disk is full. Free some space (1 GB is enough)',
   EDQUOT: () => 'cannot be written: the quota of this user is used up. Free some space (1 GB is enough)',
   EMFILE: () => 'cannot be opened: this process may open no more files. Raise the limit (ulimit -n)',
@@ -29,6 +31,7 @@ export function explainFileError(error) {
   const { code, path, dest, syscall } = error instanceof Error ? error : {};
   const known = advice[code];
   const isOfFiles = typeof path === 'string' || code === 'ENOSPC' || code === 'EDQUOT';
+  if (code === 'ENOENT' && syscall !== 'mkdir') return undefined;
   if (known === undefined || !isOfFiles || syscall === 'connect' || syscall === 'listen') return undefined;
   const what = typeof path === 'string' ? (dest ?? path) : 'A file';
   return (

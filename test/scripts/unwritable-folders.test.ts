@@ -70,6 +70,18 @@ t.test('a full disk is named', { skip: existsSync(full) ? false : `there is no $
   t.match(explainFileError(refusal), /the disk is full.*\(ENOSPC\)/);
 });
 
+const canMount = spawnSync('unshare', ['-m', 'true']).status === 0;
+
+t.test('a read-only file system is named', { skip: canMount ? false : 'mounts cannot be made here' }, async (t) => {
+  const root = freshClone(t);
+  const vello = `exec ${process.execPath} ${join(root, 'scripts', 'vello.mjs')} start`;
+  const mounts = `mount --bind ${root} ${root} && mount -o remount,ro,bind ${root}`;
+  const { status, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', `${mounts} && ${vello}`], { encoding: 'utf8' });
+  t.equal(status, 1);
+  t.match(stderr, /clone\/build .*read-only file system/);
+  t.notMatch(stderr, /\n\s+at /);
+});
+
 t.test('what is no trouble with a file is explained by nobody', async (t) => {
   for (const error of [
     new Error('x'),
