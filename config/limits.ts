@@ -46,8 +46,10 @@ export const LIMITS = {
     lookAheadBytes: 64 * 1024,
     /** Upload bytes held per request before the client is made to wait. */
     uploadBufferBytes: 256 * 1024,
-    /** A client that waits is still read now and then, or its departure would go unnoticed; up to this much. */
-    uploadPollBytes: 2 * 1024 * 1024,
+    /** A client that waits is still read now and then, or its departure would go unnoticed; up to this much: more than a whole recording. */
+    uploadPollBytes: 32 * 1024 * 1024,
+    /** Upload bytes that wait in all requests together. */
+    uploadBytesAtOnce: 512 * 1024 * 1024,
     uploadPollMs: 500,
     /** Longest silence of a client in the middle of its upload. */
     uploadIdleMs: 30_000,
@@ -119,5 +121,7 @@ export const LIMITS = {
     begun: 8,
     /** Longer recordings are refused before they are decoded, or once more than this was heard. */
     longestSeconds: 3_600,
+    /** Bodies that are held at once, whoever sends them: what may wait, and half of it again on its way. */
+    bodyBytesAtOnce: 384 * 1024 * 1024,
   },
 } as const;

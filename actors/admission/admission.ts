@@ -10,7 +10,7 @@ import type { Grant, GrantSource } from '../ports/grants.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { GrantTable } from './grant-table.ts';
 import { createRecentMap } from './recent-map.ts';
-import { sourceAddress } from './source-address.ts';
+import type { SourceAddress } from './source-address.ts';
 import { createTokenBuckets } from './token-bucket.ts';
 
 /** Whom a request is for. All are absent where admission is open. */
@@ -24,11 +24,11 @@ export interface Caller {
 
 export interface Admission {
   /**
-   * The caller behind an `Authorization` header, at once wherever memory knows the answer.
-   * @throws VelloError (or rejects with) `BAD_REQUEST` where a proxy gave no address, `AUTH_TOKEN_MISSING`, `AUTH_TOKEN_UNKNOWN`, `CREDITS_EXHAUSTED`, `RATE_LIMITED`,
+   * The caller behind an `Authorization` header, at once wherever memory knows the answer; `from` is asked, at once, where it does not.
+   * @throws VelloError (or rejects with) `AUTH_TOKEN_MISSING`, `AUTH_TOKEN_UNKNOWN`, `CREDITS_EXHAUSTED`, `RATE_LIMITED`,
    * and `UNAVAILABLE` where the store would have to be asked and is away.
    */
-  admit(authorization: string, remoteAddress: string): Caller | Promise<Caller>;
+  admit(authorization: string, from: () => SourceAddress): Caller | Promise<Caller>;
   /**
    * One more request of the caller's is under way, until the returned function is called (more than once does no harm). Calls `onRevoked`,
    * once, when what admitted him is revoked. @throws VelloError `RATE_LIMITED` where he has as many at once as he may
@@ -126,7 +126,7 @@ export function createAdmission({ table, source, requestsPerUser, clock, metrics
         else underWay.delete(userId);
       };
     },
-    admit: (authorization, remoteAddress) => {
+    admit: (authorization, from) => {
       const token = bearerToken(authorization);
       if (token === undefined) throw refuse('AUTH_TOKEN_MISSING', 'missing');
       if (token.length > limits.tokenBytes) throw refuse('AUTH_TOKEN_UNKNOWN', 'unknown');
@@ -134,7 +134,7 @@ export function createAdmission({ table, source, requestsPerUser, clock, metrics
       const grant = table.lookup(tokenHash);
       if (grant !== undefined) return accept(grant, 'hit');
       if ((unknownUntilMs.get(tokenHash) ?? 0) > clock.monotonicMs()) throw refuse('AUTH_TOKEN_UNKNOWN', 'unknown');
-      const waitMs = asking.has(tokenHash) ? 0 : misses.take(sourceAddress(remoteAddress));
+      const waitMs = asking.has(tokenHash) ? 0 : misses.take(from());
       if (waitMs > 0) {
         counted('limited');
         throw new VelloError('RATE_LIMITED', 'Too many unknown access tokens from this address.', {

@@ -2,13 +2,20 @@
 import { isIP } from 'node:net';
 import { VelloError } from '../../config/errors.ts';
 
+/** What `sourceAddress` returned: limits take nothing else, so that no text is counted unread. */
+export type SourceAddress = string & { readonly [isRead]: true };
+declare const isRead: unique symbol;
+
 /**
  * Returns an IPv4 address in dotted form (mapped into IPv6 too), or the first half of an IPv6 address, `2001:db8:0:1::/64`: whoever holds
  * one address there holds them all. A port, brackets and a zone, as proxies write them, are left out.
  * @throws VelloError `BAD_REQUEST` for a text that is no address
  */
-export function sourceAddress(text: string): string {
-  const address = withoutPort(text.trim());
+export function sourceAddress(text: string): SourceAddress {
+  return nameOf(withoutPort(text.trim())) as SourceAddress;
+}
+
+function nameOf(address: string): string {
   if (isIP(address) === 4) return address;
   if (isIP(address) !== 6) throw new VelloError('BAD_REQUEST', 'The address of the caller cannot be read.');
   const groups = expand(address);

@@ -1,7 +1,7 @@
 /** Says whom a presented access token speaks for, verifying each token once and asking about revocation every time. */
 import { VelloError } from '../../config/errors.ts';
 import { createRecentMap } from '../admission/recent-map.ts';
-import { sourceAddress } from '../admission/source-address.ts';
+import type { SourceAddress } from '../admission/source-address.ts';
 import { createTokenBuckets } from '../admission/token-bucket.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Revocations } from './revocations.ts';
@@ -9,13 +9,13 @@ import { hashToken, type Principal, type Tokens } from './tokens.ts';
 
 export interface Authenticator {
   /**
-   * `address` pays for the look at a token that was not seen before; without one nobody does.
-   * @throws VelloError `AUTH_TOKEN_MISSING` for the empty string, `AUTH_TOKEN_EXPIRED`, `AUTH_TOKEN_INVALID`, `RATE_LIMITED`,
-   *   `BAD_REQUEST` for an address that is none; `UNAVAILABLE` until the revocations are known
+   * `address` pays for the look at a token that was not seen before.
+   * @throws VelloError `AUTH_TOKEN_MISSING` for the empty string, `AUTH_TOKEN_EXPIRED`, `AUTH_TOKEN_INVALID`, `RATE_LIMITED`;
+   *   `UNAVAILABLE` until the revocations are known
    */
-  authenticate(token: string, address?: string): Promise<Principal>;
+  authenticate(token: string, address: SourceAddress): Promise<Principal>;
   /** Returns the public key of a bootstrap token. @throws VelloError as above, but `UNAVAILABLE` */
-  authenticateBootstrap(token: string, address: string): Promise<string>;
+  authenticateBootstrap(token: string, address: SourceAddress): Promise<string>;
 }
 
 export function createAuthenticator(options: {
@@ -36,8 +36,8 @@ export function createAuthenticator(options: {
     return undefined;
   };
 
-  const pay = (address: string) => {
-    const waitMs = unseen.take(sourceAddress(address));
+  const pay = (address: SourceAddress) => {
+    const waitMs = unseen.take(address);
     if (waitMs === 0) return;
     throw new VelloError('RATE_LIMITED', 'Too many new tokens from this address.', { retryAfterMs: waitMs });
   };
@@ -50,7 +50,7 @@ export function createAuthenticator(options: {
       const hash = hashToken(token);
       let principal = remembered(hash);
       if (principal === undefined) {
-        if (address !== undefined) pay(address);
+        pay(address);
         principal = await tokens.verifyAccess(token);
         verified.set(hash, principal);
       }

@@ -1,6 +1,7 @@
 /** Challenge and answer: how a desktop proves that it holds its key (contract §3.1, §3.2). Freshness comes from our nonce, not from its clock. */
 import { randomBytes } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
+import type { SourceAddress } from '../admission/source-address.ts';
 import type { Challenges } from '../ports/challenges.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DeviceRegistry } from '../ports/device-registry.ts';
@@ -39,7 +40,7 @@ export interface ChallengeAnswer {
  * @throws VelloError `AUTH_KEY_INVALID`, `RATE_LIMITED`
  */
 export async function issueChallenge(
-  request: { readonly publicKey: string; readonly address: string },
+  request: { readonly publicKey: string; readonly address: SourceAddress },
   deps: DeviceAuthDependencies,
 ): Promise<ChallengeAnswer> {
   deps.screen.pass(request.publicKey);
@@ -73,7 +74,7 @@ export interface VerifyAnswer {
  * @throws VelloError `AUTH_CHALLENGE_EXPIRED`, `AUTH_SIGNATURE_INVALID`, `AUTH_DEVICE_REVOKED`, `RATE_LIMITED`
  */
 export async function answerChallenge(
-  answer: { readonly challengeId: string; readonly signature: string; readonly address: string },
+  answer: { readonly challengeId: string; readonly signature: string; readonly address: SourceAddress },
   deps: DeviceAuthDependencies,
 ): Promise<VerifyAnswer> {
   await takeFromAddress(deps.limiter, 'verify', answer.address, IDENTITY_LIMITS.verifyPerAddress);

@@ -28,7 +28,7 @@ export interface DesktopRequestDependencies {
 /** Token and signature must both hold, and name one device. */
 export function createDeviceAuth(deps: DesktopRequestDependencies): DeviceAuth {
   return {
-    verifyAccess: (token) => deps.authenticator.authenticate(token),
+    verifyAccess: (token, address) => deps.authenticator.authenticate(token, address),
     verifyHandshake: (principal, handshake) => judge(principal, handshake, deps),
   };
 }

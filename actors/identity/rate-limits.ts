@@ -1,6 +1,6 @@
 /** How often identity may be asked, by whom. Generous for people behind one address, narrow for one key. */
 import { VelloError } from '../../config/errors.ts';
-import { sourceAddress } from '../admission/source-address.ts';
+import type { SourceAddress } from '../admission/source-address.ts';
 import type { RateLimit, RateLimiter } from '../ports/rate-limiter.ts';
 
 export const IDENTITY_LIMITS = {
@@ -17,12 +17,14 @@ export const IDENTITY_LIMITS = {
   exportPerUser: { burst: 5, perMinute: 1 },
 } as const satisfies Record<string, RateLimit>;
 
-/**
- * Counts an attempt of the holder of a network address.
- * @throws VelloError `RATE_LIMITED`; `BAD_REQUEST` for a text that is no address
- */
-export function takeFromAddress(limiter: RateLimiter, what: string, address: string, limit: RateLimit): Promise<void> {
-  return takeOrRefuse(limiter, `${what}:address:${sourceAddress(address)}`, limit);
+/** Counts an attempt of the holder of a network address. @throws VelloError `RATE_LIMITED` */
+export function takeFromAddress(
+  limiter: RateLimiter,
+  what: string,
+  address: SourceAddress,
+  limit: RateLimit,
+): Promise<void> {
+  return takeOrRefuse(limiter, `${what}:address:${address}`, limit);
 }
 
 /** @throws VelloError `RATE_LIMITED` with the time until the next token. */

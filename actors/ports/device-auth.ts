@@ -1,5 +1,7 @@
 /** How a desktop's two credentials are checked: its access token, and the signature of its device key (contract §3.6, §3.7, §7). */
 
+import type { SourceAddress } from '../admission/source-address.ts';
+
 /** Whom an access token speaks for, as far as a session needs to know. */
 export interface DesktopPrincipal {
   readonly userId: string;
@@ -21,8 +23,11 @@ export interface DesktopHandshake {
 }
 
 export interface DeviceAuth {
-  /** Whom a token speaks for. @throws VelloError `AUTH_TOKEN_INVALID`, `AUTH_TOKEN_EXPIRED` */
-  verifyAccess(token: string): Promise<DesktopPrincipal>;
+  /**
+   * Whom a token speaks for; `address` pays for one that was not seen before.
+   * @throws VelloError `AUTH_TOKEN_INVALID`, `AUTH_TOKEN_EXPIRED`, `RATE_LIMITED`, `UNAVAILABLE`
+   */
+  verifyAccess(token: string, address: SourceAddress): Promise<DesktopPrincipal>;
   /**
    * Resolves to the device's clock minus ours, in milliseconds, once the signature holds and its sequence was never used before.
    * @throws VelloError `AUTH_SIGNATURE_INVALID`, `AUTH_CLOCK_SKEW`, `AUTH_SEQUENCE_REPLAYED`, `AUTH_REAUTHENTICATE`, `AUTH_DEVICE_REVOKED`

@@ -8,6 +8,7 @@ import { VelloError } from '../../config/errors.ts';
 import type { ActorContext, ActorDefinition, Behaviour } from '../kernel/actor.ts';
 import { isAbnormal } from '../kernel/exit-reason.ts';
 import type { Reply } from '../kernel/ref.ts';
+import type { SourceAddress } from '../admission/source-address.ts';
 import type { DesktopPrincipal, DeviceAuth } from '../ports/device-auth.ts';
 import type { DeviceBus, DeviceNotice } from '../ports/device-channels.ts';
 import type { DeviceMessages } from '../ports/device-messages.ts';
@@ -22,6 +23,8 @@ export interface Arrival {
   readonly principal: DesktopPrincipal;
   /** Device clock minus ours. */
   readonly clockOffsetMs: number;
+  /** Pays for the tokens that are sent over it. */
+  readonly address: SourceAddress;
 }
 
 export type SessionMessage =
@@ -149,7 +152,7 @@ function startSession(
 
   const takeToken = async (to: Live, token: string) => {
     try {
-      const renewed = await auth.verifyAccess(token);
+      const renewed = await auth.verifyAccess(token, to.address);
       const { userId, deviceId: renewedDevice } = to.principal;
       if (renewed.userId !== userId || renewed.deviceId !== renewedDevice) throw new VelloError('AUTH_TOKEN_INVALID');
       to.socket.renew(renewed);
@@ -202,6 +205,8 @@ function startSession(
   const ours = (socket: SessionSocket): Live | undefined => (live?.socket === socket ? live : undefined);
 
   const receive = async (message: SessionMessage): Promise<void> => {
+    // A full mailbox takes no `closed` either.
+    if (live?.socket.isClosed === true) end(CLOSE.normal, '');
     switch (message.type) {
       case 'arrived':
         await welcome(message.arrival);

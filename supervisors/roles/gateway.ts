@@ -44,9 +44,9 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
     log,
     metrics,
     newId,
-    trustProxy: settings.trustProxy,
   });
-  const listener = { relay, address: settings.gatewayListen, drainMs: settings.drainMs, drain, clock, log, metrics };
+  const { gatewayListen: address, trustProxy, drainMs } = settings;
+  const listener = { relay, address, trustProxy, drainMs, drain, clock, log, metrics };
   const perProvider = parts.config.providers.map((provider) =>
     worker(provider.name, providerActor({ provider, directory: providers, metrics })),
   );

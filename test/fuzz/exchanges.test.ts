@@ -9,23 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { v7 } from 'uuid';
+import { chanceFrom, fuzzDeadline, fuzzMs, fuzzSeed, type Chance } from '../fixtures/fuzz-run.ts';
 import type { Teardown } from '../fixtures/temporary-folder.ts';
 import { startGateway } from '../fixtures/test-gateway.ts';
 
-const minutes = Number(process.env['VELLO_FUZZ_MINUTES'] ?? 0);
-const seed = Number(process.env['VELLO_FUZZ_SEED'] ?? Date.now() % 1_000_000);
 const AT_ONCE = 8;
-
-/** Mulberry32. Returns numbers in [0, 1). */
-function randomFrom(start: number): () => number {
-  let state = start >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const bomb = gzipSync(Buffer.alloc(8_000_000));
 
@@ -132,11 +120,10 @@ function isBodyWhole(held: string): boolean {
   return length === undefined ? held.endsWith('0\r\n\r\n') : held.length - end - 4 >= Number(length);
 }
 
-/** One client from one seed. Resolves when its connection is gone; true when its request was sent whole and read on. */
-async function playClient(port: number, session: string, random: () => number): Promise<void> {
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
-  const isAudio = random() < 0.5;
-  const size = pick([0, 10, 3_000, 70_000, 300_000, 1_500_000]);
+/** One client from one seed. Resolves when its connection is gone. */
+async function playClient(port: number, session: string, chance: Chance): Promise<void> {
+  const isAudio = chance.next() < 0.5;
+  const size = chance.pick([0, 10, 3_000, 70_000, 300_000, 1_500_000]);
   const body = isAudio
     ? Buffer.concat([
         Buffer.from(
@@ -146,11 +133,11 @@ async function playClient(port: number, session: string, random: () => number): 
         Buffer.from('\r\n--b--\r\n'),
       ])
     : Buffer.from(
-        `{"model":"m"${random() < 0.5 ? ',"stream":true' : ''},"messages":[{"role":"user","content":"${'y'.repeat(size)}"}]}`,
+        `{"model":"m"${chance.next() < 0.5 ? ',"stream":true' : ''},"messages":[{"role":"user","content":"${'y'.repeat(size)}"}]}`,
       );
-  const isChunked = random() < 0.5;
-  const token = random() < 0.9 ? 'good' : 'unknown';
-  const key = `${pick(ANSWER_NAMES)}.${random() < 0.3 ? 'early' : 'late'}.${session}`;
+  const isChunked = chance.next() < 0.5;
+  const token = chance.next() < 0.9 ? 'good' : 'unknown';
+  const key = `${chance.pick(ANSWER_NAMES)}.${chance.next() < 0.3 ? 'early' : 'late'}.${session}`;
   const head = [
     `POST ${isAudio ? '/v1/audio/transcriptions' : '/v1/chat/completions'} HTTP/1.1`,
     'Host: g',
@@ -162,7 +149,7 @@ async function playClient(port: number, session: string, random: () => number): 
     '',
     '',
   ].join('\r\n');
-  const fault = pick([
+  const fault = chance.pick([
     'none',
     'none',
     'none',
@@ -175,7 +162,7 @@ async function playClient(port: number, session: string, random: () => number): 
     'noReading',
     'leavesOnAnswer',
   ]);
-  const breakAt = Math.floor(random() * body.length);
+  const breakAt = chance.below(body.length);
 
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   const gone = new Promise<void>((resolve) => socket.once('close', () => resolve()));
@@ -186,7 +173,7 @@ async function playClient(port: number, session: string, random: () => number): 
   socket.write(head);
   let sent = 0;
   while (sent < body.length && !socket.destroyed) {
-    const piece = body.subarray(sent, sent + 1 + Math.floor(random() * 100_000));
+    const piece = body.subarray(sent, sent + 1 + chance.below(100_000));
     if (
       fault !== 'none' &&
       sent + piece.length > breakAt &&
@@ -197,7 +184,7 @@ async function playClient(port: number, session: string, random: () => number): 
     socket.write(piece);
     if (isChunked) socket.write('\r\n');
     sent += piece.length;
-    if (random() < 0.3) await sleep(1);
+    if (chance.next() < 0.3) await sleep(1);
   }
   if (sent === body.length && isChunked) socket.write('0\r\n\r\n');
   if (fault === 'resets') socket.resetAndDestroy();
@@ -210,18 +197,18 @@ async function playClient(port: number, session: string, random: () => number): 
   clearTimeout(patience);
 }
 
-t.test(`exchanges with faults on both sides (seed ${seed})`, { timeout: (minutes * 60 + 60) * 1000 }, async (t) => {
+t.test(`exchanges with faults on both sides (seed ${fuzzSeed})`, fuzzDeadline, async (t) => {
   const provider = await startFaultyProvider(t);
   const gateway = await startGateway(t, { providers: { main: provider } });
-  const random = randomFrom(seed);
-  const until = Date.now() + (minutes > 0 ? minutes * 60_000 : 4_000);
+  const seeds = chanceFrom(fuzzSeed);
+  const until = Date.now() + fuzzMs;
   const sessions = new Set<string>();
   await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {
       while (Date.now() < until) {
         const session = v7();
         sessions.add(session);
-        await playClient(gateway.port, session, randomFrom(Math.floor(random() * 2 ** 32)));
+        await playClient(gateway.port, session, chanceFrom(seeds.below(2 ** 32)));
       }
     }),
   );

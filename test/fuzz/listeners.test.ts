@@ -177,9 +177,7 @@ async function play(port: number, chance: Chance): Promise<string | undefined> {
   if (kind === 'raw') return statuses.some((status) => status < 400) ? said : undefined;
   if (statuses.filter((status) => status < 300).length > requests.length) return said;
   if (kind === 'mutated') return undefined;
-  // Not read on behind an answer that is still to come, nor, by this build, where a request line is in two packets (505).
-  const last = statuses.at(-1) === 505 ? statuses.pop() : undefined;
-  if (last !== undefined && kind === 'valid') return said;
+  // Not read on behind an answer that is still to come: then there are fewer.
   return statuses.every((status, index) => status === requests[index]?.status) ? undefined : said;
 }
 

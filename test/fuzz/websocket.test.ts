@@ -13,37 +13,10 @@ import { chanceFrom, fragments, fuzzDeadline, fuzzMs, fuzzSeed, mutate, type Cha
 import { createMigratedDatabase } from '../fixtures/migrated-database.ts';
 import { startRedis } from '../fixtures/redis.ts';
 import { desktopHeaders, openTestDesktop } from '../fixtures/test-desktop.ts';
+import { frame } from '../fixtures/websocket-frame.ts';
 
 const AT_ONCE = 4;
 const packr = new Packr({ useRecords: false });
-
-interface FrameShape {
-  readonly opcode: number;
-  readonly isFinal?: boolean;
-  readonly isMasked?: boolean;
-  readonly reservedBits?: number;
-  /** What the frame says of its length; the truth if not given. */
-  readonly claimedBytes?: bigint;
-}
-
-function frame(payload: Buffer, shape: FrameShape): Buffer {
-  const length = shape.claimedBytes ?? BigInt(payload.length);
-  const isMasked = shape.isMasked ?? true;
-  const first = ((shape.isFinal ?? true) ? 0x80 : 0) | ((shape.reservedBits ?? 0) << 4) | shape.opcode;
-  const maskBit = isMasked ? 0x80 : 0;
-  const size = Buffer.alloc(length < 126n ? 1 : length < 65_536n ? 3 : 9);
-  if (size.length === 1) size[0] = maskBit | Number(length);
-  else if (size.length === 3) {
-    size[0] = maskBit | 126;
-    size.writeUInt16BE(Number(length), 1);
-  } else {
-    size[0] = maskBit | 127;
-    size.writeBigUInt64BE(length, 1);
-  }
-  const mask = isMasked ? Buffer.from([1, 2, 3, 4]) : Buffer.alloc(0);
-  const body = isMasked ? Buffer.from(payload.map((byte, index) => byte ^ (mask[index & 3] ?? 0))) : payload;
-  return Buffer.concat([Buffer.from([first]), size, mask, body]);
-}
 
 const MESSAGES = [
   ...[{ type: 'ping' }, { type: 'time_sync', t0: 5 }, { type: 'ack', seq: 0 }, { type: 'ack', seq: 2 ** 53 }],

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { createHash } from 'node:crypto';
+import { sourceAddress } from '../../actors/admission/source-address.ts';
 import { webSocketText } from '../../actors/identity/signed-texts.ts';
 import {
   makeDesktop,
@@ -38,7 +39,7 @@ function sign({ desktop, token, deviceId, sequence, offSeconds = 0 }: Signed) {
 }
 
 const present = async (handshake: ReturnType<typeof sign>) =>
-  deviceAuth.verifyHandshake(await deviceAuth.verifyAccess(handshake.token), handshake);
+  deviceAuth.verifyHandshake(await deviceAuth.verifyAccess(handshake.token, sourceAddress('192.0.2.1')), handshake);
 
 t.test('a desktop two hours off, either way, registers and connects, and its skew is remembered', async (t) => {
   for (const offSeconds of [7190, -7190]) {
@@ -89,7 +90,7 @@ t.test('a cloned machine is noticed at its first request, recorded, and both mus
   const until = Date.now() + 1000;
   let refused: unknown;
   while (refused === undefined && Date.now() < until) {
-    refused = await deviceAuth.verifyAccess(device.token).then(
+    refused = await deviceAuth.verifyAccess(device.token, sourceAddress('192.0.2.1')).then(
       () => undefined,
       (error: unknown) => error,
     );

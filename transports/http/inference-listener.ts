@@ -4,7 +4,9 @@ import type { RecognitionPool } from '../../actors/inference/recognition-pool.ts
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
+import { LIMITS } from '../../config/limits.ts';
 import type { ListenAddress } from '../../config/parse-setting.ts';
+import { createByteBudget } from './byte-budget.ts';
 import { addTranscriptionRoutes } from './routes/transcriptions.ts';
 import { createHttpServer } from './server.ts';
 
@@ -32,6 +34,7 @@ export function inferenceListener(parts: InferenceListenerParts): ActorDefinitio
         languages: parts.languages,
         key: parts.inferenceKey,
         startedMs: clock.now(),
+        bodies: createByteBudget(LIMITS.recognition.bodyBytesAtOnce),
       });
       const port = await server.listen();
       return {

@@ -17,6 +17,7 @@ export class NativeResponse {
   readonly #raw: Raw;
   readonly #onFault: (error: unknown) => void;
   #isOver = false;
+  #isChunked = false;
   #onAborted: (() => void) | undefined;
   #onFree: (() => void) | undefined;
 
@@ -111,7 +112,9 @@ export class NativeResponse {
 
   /** A chunk of an answer without announced length. False means to wait for `onWritable`. */
   write(chunk: string | Uint8Array): boolean {
-    return this.#isOver || this.#raw.write(chunk);
+    if (this.#isOver) return true;
+    this.#isChunked = true;
+    return this.#raw.write(chunk);
   }
 
   /** A part of an answer of `totalBytes`: whether the socket took all of it, and whether the answer is complete. */
@@ -126,19 +129,34 @@ export class NativeResponse {
     return this.#isOver ? 0 : this.#raw.getWriteOffset();
   }
 
-  /** `close` closes the connection behind the answer; only for an answer whose head this call writes as well. */
+  /**
+   * `close` closes the connection behind the answer; only for an answer whose head this call writes as well. What the client does not take
+   * is kept back, and one that asks for more before it has taken it loses its connection: native code would keep every answer for it.
+   */
   end(body?: string | Uint8Array, close = false): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#raw.end(body, close);
+    if (body === undefined || close || this.#isChunked) this.#raw.end(body, close);
+    else this.#endInParts(typeof body === 'string' ? Buffer.from(body) : body);
   }
 
+  #endInParts(body: Uint8Array): void {
+    const [, isDone] = this.#raw.tryEnd(body, body.length);
+    if (isDone) return;
+    this.#raw.onWritable((offset) => {
+      let isOut = true;
+      this.guard(() => this.#raw.cork(() => ([, isOut] = this.#raw.tryEnd(body.subarray(offset), body.length))));
+      return isOut;
+    });
+  }
+
+  /** To HEAD the connection ends as well: of its answers none could be kept back. */
   endWithoutBody(reportedBytes?: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
     // An `undefined` that is handed on is announced as a length of 2^63.
     if (reportedBytes === undefined) this.#raw.endWithoutBody();
-    else this.#raw.endWithoutBody(reportedBytes);
+    else this.#raw.endWithoutBody(reportedBytes, reportedBytes > 0);
   }
 
   /** Cuts the connection, which tells the client that the answer is incomplete. */

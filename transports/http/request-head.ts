@@ -3,6 +3,7 @@
  * it: framing that two readers could read differently (RFC 9112 §6.1, §6.3), a host that is absent or ambiguous (§3.2), too many headers.
  */
 import type { HttpRequest as Raw } from 'uWebSockets.js';
+import { sourceAddress, type SourceAddress } from '../../actors/admission/source-address.ts';
 import { VelloError } from '../../config/errors.ts';
 
 export interface Framing {
@@ -23,6 +24,18 @@ export interface RequestHead {
   readonly header: (name: string) => string;
   /** The n-th parameter of the route's pattern, as it stands in the path. */
   parameter(index: number): string;
+  /** Who sent it. To be asked before the answer is over, and seldom: it costs a call into native code. */
+  readonly remoteAddress: () => SourceAddress;
+}
+
+/** What a head does not say about its request. */
+export interface RequestOrigin {
+  /** How many parameters the route's pattern has. */
+  readonly parameters: number;
+  /** Whether the last entry of `X-Forwarded-For` is the caller: only behind a proxy that sets it. */
+  readonly trustProxy: boolean;
+  /** Address of the connection. */
+  readonly peerAddress: () => string;
 }
 
 /** What uWebSockets.js enforces itself only where a head comes in more than one packet. */
@@ -32,11 +45,8 @@ const mostHeaders = 100;
 /** Given more than once, these make one request mean two things. */
 const onlyOnce = new Set(['authorization', 'content-length', 'content-type', 'host', 'transfer-encoding']);
 
-/**
- * @param parameters how many the route's pattern has
- * @throws VelloError `BAD_REQUEST` for an ambiguous or malformed head, `HEADERS_TOO_LARGE`
- */
-export function readRequestHead(request: Raw, parameters = 0): RequestHead {
+/** @throws VelloError `BAD_REQUEST` for an ambiguous or malformed head, or a caller whom the proxy does not name; `HEADERS_TOO_LARGE` */
+export function readRequestHead(request: Raw, { parameters, trustProxy, peerAddress }: RequestOrigin): RequestHead {
   const headers = new Map<string, string>();
   const repeated = new Set<string>();
   let headerBytes = 0;
@@ -53,6 +63,8 @@ export function readRequestHead(request: Raw, parameters = 0): RequestHead {
   const path = request.getUrl();
   // The native function gives undefined for no query at all, whatever its declaration says.
   const query = (request.getQuery() as string | undefined) ?? '';
+  const forwardedFor = trustProxy ? headers.get('x-forwarded-for') : undefined;
+  const caller = forwardedFor === undefined ? undefined : sourceAddress(forwardedFor.split(',').at(-1) ?? '');
   const captured = Array.from({ length: parameters }, (_, index) => request.getParameter(index));
   return {
     method: request.getMethod().toUpperCase(),
@@ -62,6 +74,7 @@ export function readRequestHead(request: Raw, parameters = 0): RequestHead {
     framing: readFraming(headers.get('content-length'), headers.get('transfer-encoding')),
     header: (name) => headers.get(name.toLowerCase()) ?? '',
     parameter: (index) => captured[index] ?? '',
+    remoteAddress: () => caller ?? sourceAddress(peerAddress()),
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import uWS from 'uWebSockets.js';
 import type { HttpRequest as RawRequest, HttpResponse as RawResponse } from 'uWebSockets.js';
+import type { SourceAddress } from '../../actors/admission/source-address.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
@@ -29,7 +30,7 @@ export interface HttpRequest {
   readonly params: Readonly<Record<string, string>>;
   /** The header's value; the empty string when it is absent. */
   header(name: string): string;
-  readonly remoteAddress: string;
+  readonly remoteAddress: SourceAddress;
   readonly requestId: string;
   /** Aborts when the client goes away. */
   readonly signal: AbortSignal;
@@ -81,6 +82,7 @@ export interface HttpServerOptions {
   /** Name in metrics and logs: api, gateway, inference, admin. */
   readonly listener: string;
   readonly address: ListenAddress;
+  /** Take the caller from the last `X-Forwarded-For` entry; one that is no address is a 400, everywhere. */
   readonly trustProxy?: boolean;
   readonly clock: Clock;
   readonly log: Log;
@@ -140,7 +142,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const collector = exchange.body;
       const readBody = async () => (collector === undefined ? Buffer.alloc(0) : collector.read());
       const answer = async () => {
-        const request = toHttpRequest(route, response, head, requestId, abort.signal, options.trustProxy === true);
+        const request = toHttpRequest(route, head, requestId, abort.signal);
         const reply = await handler({ ...request, readBody });
         if (response.isOver) return;
         if ('stream' in reply) await writeStream(response, requestId, reply, isHead);
@@ -154,6 +156,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   /** What stands between native code and every handler: wraps, judges the head, answers what the handler throws. */
   const enter = (pattern: string, act: RawHandler) => {
     const parameters = [...pattern.matchAll(PARAMETER)].length;
+    const trustProxy = options.trustProxy === true;
     return (raw: RawResponse, request: RawRequest) => {
       const requestId = newRequestId();
       const response = new NativeResponse(raw, (error) =>
@@ -163,7 +166,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         const replyTo = (error: unknown) => problemReply(toVelloError(error), requestId, isOpenAi(request.getUrl()));
         let head: RequestHead;
         try {
-          head = readRequestHead(request, parameters);
+          head = readRequestHead(request, { parameters, trustProxy, peerAddress: () => response.remoteAddress() });
         } catch (error) {
           writeLast(response, requestId, replyTo(error));
           return;
@@ -212,6 +215,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       sendPingsAutomatically: true,
       upgrade: (raw, request, context) => {
         enter(pattern, (response, head, requestId) => {
+          if (head.framing.chunked || (head.framing.contentLength ?? 0) > 0) {
+            // A proxy would take for the body of a request what is read here as frames.
+            const error = new VelloError('BAD_REQUEST', 'An upgrade has no body.');
+            writeLast(response, requestId, problemReply(error, requestId, false));
+            return;
+          }
           if (head.header('sec-websocket-version') !== '13') {
             const reply = problemReply(new VelloError('UPGRADE_REQUIRED'), requestId, false);
             writeWhole(response, requestId, {
@@ -316,18 +325,14 @@ const isOpenAi = (path: string) => path.startsWith('/v1/');
 /** All that a handler may need of the request. @throws VelloError `BAD_REQUEST` */
 function toHttpRequest(
   pattern: string,
-  response: NativeResponse,
   head: RequestHead,
   requestId: string,
   signal: AbortSignal,
-  trustProxy: boolean,
 ): Omit<HttpRequest, 'readBody'> {
   const params: Record<string, string> = {};
   for (const [index, name] of [...pattern.matchAll(PARAMETER)].entries()) {
     params[name[1] ?? ''] = decodePathPart(head.parameter(index));
   }
-  const direct = response.remoteAddress();
-  const forwarded = trustProxy ? head.header('x-forwarded-for').split(',').at(-1)?.trim() : undefined;
   return {
     method: head.method as HttpRequest['method'],
     path: head.path,
@@ -335,7 +340,7 @@ function toHttpRequest(
     query: head.query,
     params,
     header: head.header,
-    remoteAddress: forwarded === undefined || forwarded === '' ? direct : forwarded,
+    remoteAddress: head.remoteAddress(),
     requestId,
     signal,
   };

@@ -6,6 +6,7 @@ import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { GatewayConfig, ProviderDirectory } from '../../actors/relay/gateway-config.ts';
 import type { Outcome } from '../../actors/relay/usage-event.ts';
+import type { ByteBudget } from '../http/byte-budget.ts';
 
 export interface ActiveExchange {
   /** Judges what has waited too long. To be called a few times a second. */
@@ -29,6 +30,8 @@ export interface ExchangeWorld {
   readonly onActive: () => void;
   /** Answers that are read to their end for clients that left. */
   readonly orphans: { count: number };
+  /** Upload bytes that wait in all exchanges together. */
+  readonly uploads: ByteBudget;
 }
 
 export interface CountedExchange {

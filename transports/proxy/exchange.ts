@@ -59,12 +59,12 @@ export class Exchange implements LegListener {
     this.#startedMs = world.clock.monotonicMs();
     this.#answer = createClientAnswer(response, request.method === 'HEAD', () => this.#leg?.resume());
     const { chunked, contentLength } = request.framing;
-    this.#upload = createUpload(
-      response,
-      chunked || (contentLength ?? 0) > 0,
-      () => world.clock.monotonicMs(),
-      (chunk) => this.#onUpload(chunk),
-    );
+    this.#upload = createUpload(response, {
+      hasBody: chunked || (contentLength ?? 0) > 0,
+      ...{ budget: world.uploads, now: () => world.clock.monotonicMs() },
+      onArrival: (chunk) => this.#onUpload(chunk),
+      onOverflow: () => this.#onOverflow(),
+    });
     response.onAborted(() => this.#onClientLeft());
   }
 
@@ -148,6 +148,12 @@ export class Exchange implements LegListener {
     if (!this.#meters([chunk])) return;
     if (this.#phase === 'routing') this.#route();
     else this.#leg?.onUpload();
+  }
+
+  #onOverflow(): void {
+    const error = new VelloError('UNAVAILABLE', 'Too much is being sent at once.', { retryAfterMs: 1000 });
+    if (this.#phase === 'admitting') this.#refuseUnadmitted(error);
+    else if (this.#phase !== 'over') this.#fail(error, 'upstream_error');
   }
 
   /** Sends the request on as soon as it is known where to. */
@@ -270,20 +276,17 @@ export class Exchange implements LegListener {
   #onClientLeft(): void {
     this.#clientLeft = true;
     this.#answer.release();
-    if (this.#phase === 'over') return;
-    if (this.#phase === 'admitting') {
-      this.#phase = 'over';
-      return;
-    }
-    if (this.#isWorthReading()) {
+    if (this.#phase === 'admitting') this.#phase = 'over';
+    if (this.#phase === 'over') this.#upload.discard();
+    else if (this.#isWorthReading()) {
       this.#phase = 'orphaned';
       this.#world.orphans.count += 1;
       this.#leg?.pump();
       this.#leg?.resume();
-      return;
+    } else {
+      this.#leg?.abort();
+      this.#finish('client_abort');
     }
-    this.#leg?.abort();
-    this.#finish('client_abort');
   }
 
   /** A transcription whose audio was sent whole has its price already; its text is kept for the desktop's return (contract §4). */

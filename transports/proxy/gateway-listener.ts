@@ -11,6 +11,7 @@ import type { Relay } from './relay.ts';
 export interface GatewayListenerParts {
   readonly relay: Relay;
   readonly address: ListenAddress;
+  readonly trustProxy: boolean;
   /** Longest wait for requests under way; the rest is ended and reported. */
   readonly drainMs: number;
   /** Requests end here before the roles they need do: the provider may be our own inference role. */

@@ -1,5 +1,6 @@
 /** Copies what the relay needs of a request, because uWebSockets.js takes it back when the route callback returns. Checks its form. */
 import { validate } from 'uuid';
+import type { SourceAddress } from '../../actors/admission/source-address.ts';
 import { multipartBoundary } from '../../actors/relay/multipart-scanner.ts';
 import {
   createJsonMeter,
@@ -9,7 +10,6 @@ import {
 } from '../../actors/relay/upload-meter.ts';
 import type { UsageEventType } from '../../actors/relay/usage-event.ts';
 import { VelloError } from '../../config/errors.ts';
-import type { NativeResponse } from '../http/native-response.ts';
 import type { Framing, RequestHead } from '../http/request-head.ts';
 
 export interface RelayRoute {
@@ -31,7 +31,7 @@ export interface RelayRequest {
   readonly requestId: string;
   readonly framing: Framing;
   readonly authorization: string;
-  readonly remoteAddress: string;
+  readonly remoteAddress: () => SourceAddress;
   /** As the client named it beside the body. */
   readonly model: string | undefined;
   readonly traceparent: string;
@@ -43,16 +43,8 @@ export function speaksOpenAi(route: RelayRoute): boolean {
   return route.pattern.startsWith('/v1/');
 }
 
-export function readRelayRequest(
-  route: RelayRoute,
-  response: NativeResponse,
-  head: RequestHead,
-  requestId: string,
-  trustProxy: boolean,
-): RelayRequest {
+export function readRelayRequest(route: RelayRoute, head: RequestHead, requestId: string): RelayRequest {
   const { framing, header } = head;
-  const direct = response.remoteAddress();
-  const forwarded = trustProxy ? header('x-forwarded-for').split(',').at(-1)?.trim() : undefined;
   const named = header('x-vello-model') || (head.query.get('model') ?? '');
   return {
     route,
@@ -60,7 +52,7 @@ export function readRelayRequest(
     requestId,
     framing,
     authorization: header('authorization'),
-    remoteAddress: forwarded === undefined || forwarded === '' ? direct : forwarded,
+    remoteAddress: head.remoteAddress,
     model: named === '' ? undefined : named.slice(0, 256),
     traceparent: /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(header('traceparent'))
       ? header('traceparent')

@@ -1,4 +1,5 @@
 /** The gateway's routes on a listener, and the life of all exchanges together: their watch over time, their end at a stop. */
+import { createByteBudget } from '../http/byte-budget.ts';
 import type { HttpServer } from '../http/server.ts';
 import type { Timer } from '../../actors/ports/clock.ts';
 import { LIMITS } from '../../config/limits.ts';
@@ -14,9 +15,7 @@ export interface Relay {
   drain(withinMs: number): Promise<void>;
 }
 
-export interface RelayOptions extends Omit<ExchangeWorld, 'active' | 'onActive' | 'orphans'> {
-  readonly trustProxy: boolean;
-}
+export type RelayOptions = Omit<ExchangeWorld, 'active' | 'onActive' | 'orphans' | 'uploads'>;
 
 /** What the gateway serves; `described-routes.ts` says the same to people. */
 export const RELAY_ROUTES: readonly RelayRoute[] = [
@@ -58,7 +57,7 @@ export const RELAY_ROUTES: readonly RelayRoute[] = [
   },
 ];
 
-export function createRelay({ trustProxy, ...world }: RelayOptions): Relay {
+export function createRelay(world: RelayOptions): Relay {
   const { clock, metrics } = world;
   const active = new Set<ActiveExchange>();
   const orphans = { count: 0 };
@@ -80,13 +79,14 @@ export function createRelay({ trustProxy, ...world }: RelayOptions): Relay {
   const keepTicking = () => {
     ticker ??= clock.setTimer(LIMITS.relay.tickMs, tick);
   };
-  const complete: ExchangeWorld = { ...world, active, onActive: keepTicking, orphans };
+  const uploads = createByteBudget(LIMITS.relay.uploadBytesAtOnce);
+  const complete: ExchangeWorld = { ...world, active, onActive: keepTicking, orphans, uploads };
 
   return {
     attach: (server) => {
       for (const route of RELAY_ROUTES) {
         server.raw(route.method, route.pattern, (response, head, requestId) => {
-          new Exchange(complete, response, readRelayRequest(route, response, head, requestId, trustProxy)).start();
+          new Exchange(complete, response, readRelayRequest(route, head, requestId)).start();
         });
       }
     },

@@ -4,6 +4,7 @@
  * its departure is not reported while it is paused. What is too slow is judged in `exchange.ts`.
  */
 import { LIMITS } from '../../config/limits.ts';
+import type { ByteBudget } from '../http/byte-budget.ts';
 import type { NativeResponse } from '../http/native-response.ts';
 
 /** A client that is silent for this long needs its connection's timer restarted by us; one that sends restarts it itself. */
@@ -28,12 +29,22 @@ export interface Upload {
   poll(nowMs: number): void;
 }
 
-/** Must be called before the route callback returns. `onArrival` hears of every chunk that was queued, and of the end. */
+export interface UploadParts {
+  readonly hasBody: boolean;
+  /** Shared by all uploads: a client that must wait is still read to the end of what its connection holds, some 10 MB. */
+  readonly budget: ByteBudget;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Hears of every chunk that was queued, and of the end. */
+  readonly onArrival: (chunk: Buffer) => void;
+  /** The budget is spent and a chunk was lost: the upload can only be discarded. */
+  readonly onOverflow: () => void;
+}
+
+/** Must be called before the route callback returns. */
 export function createUpload(
   response: NativeResponse,
-  hasBody: boolean,
-  now: () => number,
-  onArrival: (chunk: Buffer) => void,
+  { hasBody, budget, now, onArrival, onOverflow }: UploadParts,
 ): Upload {
   const { uploadBufferBytes, uploadPollBytes, uploadPollMs } = LIMITS.relay;
   let queue: Buffer[] = [];
@@ -56,6 +67,8 @@ export function createUpload(
     state.complete = isLast;
     if (discarding !== undefined) {
       discarding(isLast);
+    } else if (!budget.take(memory.byteLength)) {
+      onOverflow();
     } else {
       // The memory is taken back when this callback returns.
       const chunk = Buffer.from(new Uint8Array(memory));
@@ -93,6 +106,7 @@ export function createUpload(
       const chunk = queue.shift();
       if (chunk === undefined) return undefined;
       state.queuedBytes -= chunk.length;
+      budget.giveBack(chunk.length);
       takenBytes += chunk.length;
       if (state.queuedBytes <= uploadBufferBytes / 2) unpause();
       return chunk;
@@ -102,11 +116,15 @@ export function createUpload(
       const body = Buffer.concat(queue);
       const parts = [body.subarray(0, start - takenBytes), bytes, body.subarray(end - takenBytes)];
       queue = parts.filter((part) => part.length > 0);
-      state.queuedBytes += bytes.length - (end - start);
+      const addedBytes = bytes.length - (end - start);
+      state.queuedBytes += addedBytes;
+      // A few bytes of our own, which nothing is refused for.
+      budget.giveBack(-addedBytes);
     },
     discard: (onBytes) => {
       discarding = onBytes ?? discarding ?? (() => undefined);
       queue = [];
+      budget.giveBack(state.queuedBytes);
       state.queuedBytes = 0;
       unpause();
     },

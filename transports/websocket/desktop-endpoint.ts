@@ -2,6 +2,7 @@
  * `GET /ws/desktop`: checks both credentials before the upgrade, turns frames into messages for the device's session, and keeps
  * uWebSockets.js' rules: nothing of a request after an await, nothing on a closed socket, no exception into native code.
  */
+import type { SourceAddress } from '../../actors/admission/source-address.ts';
 import type { Ref } from '../../actors/kernel/ref.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { DesktopPrincipal, DeviceAuth } from '../../actors/ports/device-auth.ts';
@@ -42,6 +43,7 @@ export interface DesktopEndpoint {
 interface Connection {
   principal: DesktopPrincipal;
   readonly clockOffsetMs: number;
+  readonly address: SourceAddress;
   readonly subprotocol: Subprotocol;
   socket: SessionSocket | undefined;
   session: Ref<SessionMessage> | undefined;
@@ -66,11 +68,13 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
       writeWhole(response, requestId, problemReply(failure, requestId, false));
     };
     const accept = async ({ handshake, subprotocol, protocol }: UpgradeRequest) => {
-      const principal = await auth.verifyAccess(handshake.token);
+      const address = head.remoteAddress();
+      const principal = await auth.verifyAccess(handshake.token, address);
       const clockOffsetMs = await auth.verifyHandshake(principal, handshake);
       if (response.isOver) throw new VelloError('BAD_REQUEST');
       metrics.count('vello_session_upgrades_total', { result: 'accepted' });
-      acceptUpgrade({ principal, clockOffsetMs, subprotocol, socket: undefined, session: undefined }, protocol);
+      const session = { socket: undefined, session: undefined };
+      acceptUpgrade({ principal, clockOffsetMs, address, subprotocol, ...session }, protocol);
     };
     try {
       if (draining) throw new VelloError('SHUTTING_DOWN');
@@ -86,7 +90,7 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
 
   const open = (ws: Native) => {
     const connection = ws.data;
-    const { principal, clockOffsetMs, subprotocol } = connection;
+    const { principal, clockOffsetMs, address, subprotocol } = connection;
     const socket = wrapSocket(ws, connection, FRAME_CODECS[subprotocol]);
     connection.socket = socket;
     connections.add(connection);
@@ -95,7 +99,7 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
       socket.close(CLOSE.tryAgain, 'The session cannot be opened right now.');
     };
     try {
-      const { session, welcomed } = directory.arrive({ socket, principal, clockOffsetMs });
+      const { session, welcomed } = directory.arrive({ socket, principal, clockOffsetMs, address });
       connection.session = session;
       welcomed.catch(turnAway);
     } catch (error) {
@@ -171,6 +175,9 @@ const IDLE_SECONDS = LIMITS.sessions.heartbeatMs / 1000 + 10;
 
 function wrapSocket(ws: Native, connection: Connection, codec: FrameCodec): SessionSocket {
   return {
+    get isClosed() {
+      return ws.isClosed;
+    },
     send: (outgoing) => {
       ws.send(codec.encode(outgoing), codec.isBinary);
       return ws.bufferedBytes < LIMITS.sessions.congestedBytes;

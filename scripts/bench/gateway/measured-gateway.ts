@@ -55,7 +55,6 @@ const relay = createRelay({
   log,
   metrics,
   newId,
-  trustProxy: false,
 });
 const address = { host: '127.0.0.1', port: 0 };
 const server = createHttpServer({ listener: 'gateway', address, clock, log, metrics });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import t from 'tap';
+import { sourceAddress } from '../../../actors/admission/source-address.ts';
 import { createAdmission, openAdmission } from '../../../actors/admission/admission.ts';
 import { createGrantTable } from '../../../actors/admission/grant-table.ts';
 import { grantsFollower } from '../../../actors/admission/grants-follower.ts';
@@ -30,7 +31,7 @@ t.test('each answer to a token is counted by what it was', async (t) => {
     return hash === hashOf('stored') ? grantOf('stored') : undefined;
   };
   const admission = createAdmission({ table, source: { find }, requestsPerUser: 3, clock, metrics });
-  const admit = async (header: string) => admission.admit(header, '192.0.2.1');
+  const admit = async (header: string) => admission.admit(header, () => sourceAddress('192.0.2.1'));
   const counted = () =>
     Object.fromEntries(
       ['hit', 'found', 'suspended', 'unavailable', 'unknown', 'missing', 'limited'].map((result) => [
@@ -54,7 +55,10 @@ t.test('each answer to a token is counted by what it was', async (t) => {
 });
 
 t.test('an open admission lets everybody in, and names nobody', async (t) => {
-  t.strictSame(openAdmission.admit('', ''), {});
+  t.strictSame(
+    openAdmission.admit('', () => sourceAddress('192.0.2.1')),
+    {},
+  );
   t.equal(openAdmission.hold({}, () => undefined)(), undefined);
 });
 

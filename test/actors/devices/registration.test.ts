@@ -1,4 +1,5 @@
 import t from 'tap';
+import { sourceAddress } from '../../../actors/admission/source-address.ts';
 import { registerDevice, validateDevice, type RegisterRequest } from '../../../actors/devices/registration.ts';
 import type { HardwareEvidence } from '../../../actors/devices/hardware-verdict.ts';
 import type {
@@ -34,7 +35,7 @@ function setUp(outcome: RegistrationOutcome = existing) {
   };
   const deps = { ...world, registry, pairs, peppers: new Map([[1, Buffer.alloc(32, 1)]]), devicesPerHardware: 5 };
   const request: RegisterRequest = {
-    ...{ publicKey: world.publicKey, fingerprints, address: '192.0.2.1' },
+    ...{ publicKey: world.publicKey, fingerprints, address: sourceAddress('192.0.2.1') },
     device: { name: 'laptop', os: 'linux', appVersion: '1' },
   };
   return {
@@ -95,7 +96,7 @@ t.test('registrations are counted by address, validations by key', async (t) => 
   const { register, request, deps } = setUp();
   for (let n = 0; n < 120; n += 1) await register();
   await t.rejects(register(), { code: 'RATE_LIMITED' });
-  await t.resolves(register({ address: '192.0.2.2' }));
+  await t.resolves(register({ address: sourceAddress('192.0.2.2') }));
   const validate = (publicKey = request.publicKey) => validateDevice({ publicKey, fingerprints }, deps);
   for (let n = 0; n < 20; n += 1) t.strictSame(await validate(), { verdict: 'new', matches: [], credits_offer: 5000 });
   await t.rejects(validate(), { code: 'RATE_LIMITED' });

@@ -1,10 +1,13 @@
 import t from 'tap';
+import { sourceAddress } from '../../../actors/admission/source-address.ts';
 import { createAuthenticator } from '../../../actors/identity/authenticator.ts';
 import { openKeyRing } from '../../../actors/identity/key-ring.ts';
 import { createRevocations } from '../../../actors/identity/revocations.ts';
 import { createTokens } from '../../../actors/identity/tokens.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { createMemorySigningKeys } from '../../fixtures/memory-signing-keys.ts';
+
+const HOME = sourceAddress('192.0.2.1');
 
 async function setUp(capacity = 10) {
   const clock = createManualClock();
@@ -18,10 +21,10 @@ async function setUp(capacity = 10) {
 
 t.test('nothing is believed before the revocations are known', async (t) => {
   const { authenticator, revocations, issue } = await setUp();
-  await t.rejects(authenticator.authenticate(issue()), { code: 'UNAVAILABLE' });
-  await t.rejects(authenticator.authenticate(''), { code: 'AUTH_TOKEN_MISSING' });
+  await t.rejects(authenticator.authenticate(issue(), HOME), { code: 'UNAVAILABLE' });
+  await t.rejects(authenticator.authenticate('', HOME), { code: 'AUTH_TOKEN_MISSING' });
   revocations.caughtUp();
-  t.match(await authenticator.authenticate(issue()), { userId: 'user', familyId: 'family' });
+  t.match(await authenticator.authenticate(issue(), HOME), { userId: 'user', familyId: 'family' });
 });
 
 t.test('a token that is remembered still ends in time, and at once when it is revoked', async (t) => {
@@ -29,15 +32,15 @@ t.test('a token that is remembered still ends in time, and at once when it is re
     const { authenticator, revocations, issue, clock } = await setUp();
     revocations.caughtUp();
     const token = issue();
-    await authenticator.authenticate(token);
+    await authenticator.authenticate(token, HOME);
     clock.advance(899_999);
-    await t.resolves(authenticator.authenticate(token));
+    await t.resolves(authenticator.authenticate(token, HOME));
     clock.advance(1000);
-    await t.rejects(authenticator.authenticate(token), { code: 'AUTH_TOKEN_EXPIRED' });
+    await t.rejects(authenticator.authenticate(token, HOME), { code: 'AUTH_TOKEN_EXPIRED' });
     const fresh = issue();
-    await authenticator.authenticate(fresh);
+    await authenticator.authenticate(fresh, HOME);
     revocations.apply({ op: 'revoke', scope });
-    await t.rejects(authenticator.authenticate(fresh), { code: 'AUTH_TOKEN_INVALID' }, JSON.stringify(scope));
+    await t.rejects(authenticator.authenticate(fresh, HOME), { code: 'AUTH_TOKEN_INVALID' }, JSON.stringify(scope));
   }
 });
 
@@ -45,27 +48,26 @@ t.test('an address pays for tokens that were not seen before, good or bad; a kno
   const { authenticator, revocations, issue, clock, tokens } = await setUp();
   revocations.caughtUp();
   const good = issue();
-  await authenticator.authenticate(good, '192.0.2.1');
+  await authenticator.authenticate(good, HOME);
   for (let n = 1; n < 300; n += 1) {
-    await t.rejects(authenticator.authenticate(`bad-${n}`, '192.0.2.1'), { code: 'AUTH_TOKEN_INVALID' });
+    await t.rejects(authenticator.authenticate(`bad-${n}`, HOME), { code: 'AUTH_TOKEN_INVALID' });
   }
   const limited = { code: 'RATE_LIMITED', extras: { retryAfterMs: 50 } };
-  await t.rejects(authenticator.authenticate('bad-300', '192.0.2.1'), limited);
+  await t.rejects(authenticator.authenticate('bad-300', HOME), limited);
   await t.rejects(
-    authenticator.authenticateBootstrap(tokens.issueBootstrap('key', undefined), '::ffff:192.0.2.1'),
+    authenticator.authenticateBootstrap(tokens.issueBootstrap('key', undefined), sourceAddress('::ffff:192.0.2.1')),
     limited,
   );
-  await t.resolves(authenticator.authenticate(good, '192.0.2.1'), 'whoever is known passes');
-  await t.resolves(authenticator.authenticate(issue(), '192.0.2.2'), 'others are not touched');
+  await t.resolves(authenticator.authenticate(good, HOME), 'whoever is known passes');
+  await t.resolves(authenticator.authenticate(issue(), sourceAddress('192.0.2.2')), 'others are not touched');
   clock.advance(50);
-  await t.rejects(authenticator.authenticate('bad-301', '192.0.2.1'), { code: 'AUTH_TOKEN_INVALID' });
-  await t.rejects(authenticator.authenticate(issue(), 'no address'), { code: 'BAD_REQUEST' });
+  await t.rejects(authenticator.authenticate('bad-301', HOME), { code: 'AUTH_TOKEN_INVALID' });
 });
 
 t.test('what is too long to be ours is not looked at', async (t) => {
   const { authenticator } = await setUp();
-  await t.rejects(authenticator.authenticate('x'.repeat(4097)), { code: 'AUTH_TOKEN_INVALID' });
-  await t.rejects(authenticator.authenticate('x'.repeat(4096)), { code: 'UNAVAILABLE' }, 'the next question');
+  await t.rejects(authenticator.authenticate('x'.repeat(4097), HOME), { code: 'AUTH_TOKEN_INVALID' });
+  await t.rejects(authenticator.authenticate('x'.repeat(4096), HOME), { code: 'UNAVAILABLE' }, 'the next question');
 });
 
 t.test('a remembered token ends with its expiry to the millisecond', async (t) => {
@@ -73,9 +75,9 @@ t.test('a remembered token ends with its expiry to the millisecond', async (t) =
   clock.setNow(1_763_700_000_000);
   revocations.caughtUp();
   const { token, expiresAtMs } = tokens.issueAccess({ userId: 'user', deviceId: 'device', familyId: 'family' });
-  await authenticator.authenticate(token);
+  await authenticator.authenticate(token, HOME);
   clock.setNow(expiresAtMs);
-  await t.rejects(authenticator.authenticate(token), { code: 'AUTH_TOKEN_EXPIRED' });
+  await t.rejects(authenticator.authenticate(token, HOME), { code: 'AUTH_TOKEN_EXPIRED' });
 });
 
 t.test('a bounded number of tokens is remembered; a forgotten one is paid for again', async (t) => {
@@ -83,9 +85,8 @@ t.test('a bounded number of tokens is remembered; a forgotten one is paid for ag
   revocations.caughtUp();
   const first = issue();
   const later = [issue(), issue()];
-  const address = '192.0.2.1';
-  for (const token of [first, ...later]) await authenticator.authenticate(token, address);
-  for (let n = 3; n < 300; n += 1) await t.rejects(authenticator.authenticate(`bad-${n}`, address));
-  for (const token of later) await t.resolves(authenticator.authenticate(token, address));
-  await t.rejects(authenticator.authenticate(first, address), { code: 'RATE_LIMITED' });
+  for (const token of [first, ...later]) await authenticator.authenticate(token, HOME);
+  for (let n = 3; n < 300; n += 1) await t.rejects(authenticator.authenticate(`bad-${n}`, HOME));
+  for (const token of later) await t.resolves(authenticator.authenticate(token, HOME));
+  await t.rejects(authenticator.authenticate(first, HOME), { code: 'RATE_LIMITED' });
 });

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { sourceAddress } from '../../../actors/admission/source-address.ts';
 import { answerChallenge, issueChallenge } from '../../../actors/identity/challenge.ts';
 import { openKeyRing } from '../../../actors/identity/key-ring.ts';
 import { createKeyScreen } from '../../../actors/identity/public-key.ts';
@@ -14,11 +15,14 @@ async function setUp() {
   const deps = { ...world, screen: createKeyScreen(), tokens: createTokens({ keys, clock }) };
   const address = '192.0.2.1';
   const ask = async (from = address) => {
-    const { challenge_id: challengeId, nonce } = await issueChallenge({ publicKey, address: from }, deps);
+    const { challenge_id: challengeId, nonce } = await issueChallenge(
+      { publicKey, address: sourceAddress(from) },
+      deps,
+    );
     return { challengeId, signature: world.signed(deviceAuthText({ challengeId, nonce, publicKey })) };
   };
   const answer = (given: { challengeId: string; signature: string }, from = address) =>
-    answerChallenge({ ...given, address: from }, deps);
+    answerChallenge({ ...given, address: sourceAddress(from) }, deps);
   return { ...deps, ask, answer };
 }
 
@@ -67,7 +71,7 @@ t.test('a revoked device gets no token, although its signature holds', async (t)
   );
 });
 
-t.test('challenges and answers are counted by the /64 of who asks, and refused where there is none', async (t) => {
+t.test('challenges and answers are counted by the /64 of who asks', async (t) => {
   const { ask, answer } = await setUp();
   const wrong = { challengeId: 'unknown', signature: '' };
   const limited = { code: 'RATE_LIMITED', extras: { retryAfterMs: Number } };
@@ -76,8 +80,6 @@ t.test('challenges and answers are counted by the /64 of who asks, and refused w
   }
   await t.rejects(answer(wrong, '2001:db8::ffff'), limited);
   await t.rejects(answer(wrong, '2001:db8:0:1::1'), { code: 'AUTH_CHALLENGE_EXPIRED' });
-  await t.rejects(answer(wrong, 'unknown'), { code: 'BAD_REQUEST' });
-  await t.rejects(ask('_hidden'), { code: 'BAD_REQUEST' });
   for (let n = 0; n < 10; n += 1) await ask(`198.51.100.${n}`);
   await t.rejects(ask('198.51.100.99'), limited, 'one key, from wherever');
 });
@@ -88,16 +90,15 @@ t.test('150 challenges from one /64 do not all pass', async (t) => {
   let refused = 0;
   for (let n = 0; n < 150; n += 1) {
     const publicKey = generateKeyPair().publicKey.toString('base64url');
-    await issueChallenge({ publicKey, address: `2001:db8:1:2:${n.toString(16)}::1` }, { ...deps, limiter }).catch(
-      () => (refused += 1),
-    );
+    const address = sourceAddress(`2001:db8:1:2:${n.toString(16)}::1`);
+    await issueChallenge({ publicKey, address }, { ...deps, limiter }).catch(() => (refused += 1));
   }
   t.equal(refused, 30);
 });
 
 t.test('a challenge says when it ends, and its nonce has 256 bits that nobody saw before', async (t) => {
   const { clock, publicKey, ...deps } = await setUp();
-  const issue = () => issueChallenge({ publicKey, address: '192.0.2.1' }, { ...deps, clock });
+  const issue = () => issueChallenge({ publicKey, address: sourceAddress('192.0.2.1') }, { ...deps, clock });
   const { nonce, expires_at, server_time } = await issue();
   t.equal(Buffer.from(nonce, 'base64url').length, 32);
   t.equal(server_time, new Date(clock.now()).toISOString());
@@ -109,7 +110,11 @@ t.test('a key that no device could hold gets no challenge', async (t) => {
   const { publicKey, ...deps } = await setUp();
   const smallOrder = `AQ${'A'.repeat(41)}`;
   for (const key of [smallOrder, '', `${publicKey}=`]) {
-    await t.rejects(issueChallenge({ publicKey: key, address: '192.0.2.1' }, deps), { code: 'AUTH_KEY_INVALID' }, key);
+    await t.rejects(
+      issueChallenge({ publicKey: key, address: sourceAddress('192.0.2.1') }, deps),
+      { code: 'AUTH_KEY_INVALID' },
+      key,
+    );
   }
 });
 

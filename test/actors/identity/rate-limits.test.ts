@@ -1,4 +1,5 @@
 import t from 'tap';
+import { sourceAddress } from '../../../actors/admission/source-address.ts';
 import { IDENTITY_LIMITS, takeFromAddress, takeOrRefuse } from '../../../actors/identity/rate-limits.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { createMemoryRateLimiter } from '../../fixtures/memory-identity-stores.ts';
@@ -33,8 +34,10 @@ for (const [name, [atOnce, oneMoreAfterMs]] of Object.entries(promised)) {
 t.test('what is asked for is counted apart, the holder of an address together', async (t) => {
   const limiter = createMemoryRateLimiter(createManualClock());
   const once = { burst: 1, perMinute: 1 };
-  await takeFromAddress(limiter, 'challenge', '192.0.2.1', once);
-  await t.rejects(takeFromAddress(limiter, 'challenge', '::ffff:192.0.2.1', once), { code: 'RATE_LIMITED' });
-  await t.resolves(takeFromAddress(limiter, 'verify', '192.0.2.1', once));
-  await t.resolves(takeFromAddress(limiter, 'challenge', '192.0.2.2', once));
+  await takeFromAddress(limiter, 'challenge', sourceAddress('192.0.2.1'), once);
+  await t.rejects(takeFromAddress(limiter, 'challenge', sourceAddress('::ffff:192.0.2.1'), once), {
+    code: 'RATE_LIMITED',
+  });
+  await t.resolves(takeFromAddress(limiter, 'verify', sourceAddress('192.0.2.1'), once));
+  await t.resolves(takeFromAddress(limiter, 'challenge', sourceAddress('192.0.2.2'), once));
 });

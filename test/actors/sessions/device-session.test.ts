@@ -1,4 +1,5 @@
 import t from 'tap';
+import { sourceAddress } from '../../../actors/admission/source-address.ts';
 import type { Reply } from '../../../actors/kernel/ref.ts';
 import type { DeviceBus } from '../../../actors/ports/device-channels.ts';
 import { createDeviceFollowers } from '../../../actors/sessions/device-followers.ts';
@@ -12,12 +13,16 @@ import { createMemoryDeviceMessages } from '../../fixtures/memory-device-message
 import { pass, settled } from '../../fixtures/settled.ts';
 
 const DEVICE = 'device-1';
+const HOME = sourceAddress('192.0.2.1');
 
 /** A desktop that reads `capacity` messages and then no more until it is told to. */
 function openSocket(capacity = Infinity) {
   const sent: ServerMessage[] = [];
-  const state = { left: capacity, closedWith: undefined as number | undefined, familyId: 'family' };
+  const state = { left: capacity, isClosed: false, closedWith: undefined as number | undefined, familyId: 'family' };
   const socket: SessionSocket = {
+    get isClosed() {
+      return state.isClosed;
+    },
     send: (message) => {
       sent.push(message);
       state.left -= 1;
@@ -40,7 +45,8 @@ function setUp() {
   const principal = { userId: 'user', deviceId: DEVICE, familyId: 'family', expiresAtMs: clock.now() + 900_000 };
   const parts: SessionParts = {
     auth: {
-      verifyAccess: async (token) => {
+      verifyAccess: async (token, address) => {
+        if (address !== HOME) throw new Error(`${address} pays`);
         if (token === 'bad') throw new VelloError('AUTH_TOKEN_EXPIRED');
         if (token === 'another device')
           return { ...principal, deviceId: 'device-2', expiresAtMs: clock.now() + 900_000 };
@@ -53,7 +59,11 @@ function setUp() {
   const session = system.spawn<SessionMessage>('session', deviceSession(parts, DEVICE));
   const arrive = (socket: SessionSocket) =>
     session.ask(
-      (reply: Reply<void>) => ({ type: 'arrived', arrival: { socket, principal, clockOffsetMs: -40 }, reply }),
+      (reply: Reply<void>) => ({
+        type: 'arrived',
+        arrival: { socket, principal, clockOffsetMs: -40, address: HOME },
+        reply,
+      }),
       LIMITS.sessions.welcomeMs,
     );
   const notify = (seq: number) => followers.notice(DEVICE, { kind: 'message', message: { type: 'job_created', seq } });
@@ -197,6 +207,21 @@ t.test('a session outlives its socket by the time to linger, and no longer', asy
   t.equal(system.resolve('session'), undefined);
   t.equal(followers.count, 0);
 });
+
+t.test(
+  'a socket whose close found no room in the mailbox is over with the next message, and says nothing more',
+  async (t) => {
+    const { clock, system, session, arrive } = setUp();
+    const desktop = openSocket();
+    await arrive(desktop.socket);
+    desktop.state.isClosed = true;
+    session.tell({ type: 'received', socket: desktop.socket, message: { type: 'ping' } });
+    await settled();
+    t.equal(desktop.sent.at(-1)?.type, 'hello');
+    await pass(clock, LIMITS.sessions.lingerMs);
+    t.equal(system.resolve('session'), undefined);
+  },
+);
 
 t.test(
   'a socket renewed with the token of another sign-in ends with that one; the token of somebody else renews nothing',

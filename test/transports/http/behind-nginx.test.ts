@@ -6,11 +6,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { startTestListener } from '../../fixtures/api-listener.ts';
 import { freePort } from '../../fixtures/free-port.ts';
-import { createMemoryLog, createMemoryMetrics } from '../../fixtures/silent.ts';
 import { temporaryFolder, type Teardown } from '../../fixtures/temporary-folder.ts';
-import { createHttpServer } from '../../../transports/http/server.ts';
-import { systemClock } from '../../../transports/process/system-clock.ts';
 
 const nginx = ['nginx', '/usr/sbin/nginx'].find((path) => spawnSync(path, ['-v']).status === 0);
 
@@ -45,16 +43,9 @@ http { access_log off; ${paths.join(' ')} server { listen 127.0.0.1:${port}; loc
 }
 
 t.test('behind nginx', { skip: nginx === undefined ? 'there is no nginx on this machine' : false }, async (t) => {
-  const server = createHttpServer({
-    listener: 'test',
-    address: { host: '127.0.0.1', port: 0 },
-    clock: systemClock,
-    log: createMemoryLog(),
-    metrics: createMemoryMetrics(),
-  });
-  server.route('GET', '/here', () => ({ status: 200, body: 'here' }));
-  const port = await server.listen();
-  t.teardown(() => server.close(0));
+  const { port } = await startTestListener(t, (server) =>
+    server.route('GET', '/here', () => ({ status: 200, body: 'here' })),
+  );
   t.equal((await fetch(await startNginx(t, port, ''))).status, 505);
   const answer = await fetch(await startNginx(t, port, 'proxy_http_version 1.1; proxy_set_header Connection "";'));
   t.equal(answer.status, 200);

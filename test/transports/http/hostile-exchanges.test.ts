@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { startTestListener } from '../../fixtures/api-listener.ts';
 import { connectRaw } from '../../fixtures/raw-client.ts';
+import { STREAMED_BYTES } from '../../fixtures/relay-routes.ts';
 import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
 import { chunk, startGateway } from '../../fixtures/test-gateway.ts';
 
@@ -14,7 +15,11 @@ const ROUTES = [
     start:
       '--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF',
   },
-  { path: '/v1/chat/completions', type: 'application/json', start: '{"model":"m","messages":["' },
+  {
+    path: '/v1/chat/completions',
+    type: 'application/json',
+    start: `{"model":"m","messages":["${'a'.repeat(STREAMED_BYTES)}`,
+  },
 ] as const;
 const block = Buffer.alloc(20_000, 'a');
 
@@ -137,6 +142,68 @@ t.test('HEAD is answered wherever GET is, with the length and without a byte of 
   t.match(text, /content-length: [1-9]/i);
   await sleep(30);
   t.ok(client.text().endsWith('\r\n\r\n'));
+});
+
+t.test(
+  'a client that asks on without reading its answers is cut, instead of having them all kept for it',
+  async (t) => {
+    let served = 0;
+    const { port } = await startTestListener(t, (server) => {
+      server.route('GET', '/large', () => {
+        served += 1;
+        return { status: 200, body: Buffer.alloc(100_000, 'l') };
+      });
+    });
+    for (const method of ['GET', 'HEAD']) {
+      served = 0;
+      const client = await connectRaw(t, port);
+      client.stopReading();
+      const request = `${method} /large HTTP/1.1\r\nHost: h\r\n\r\n`;
+      for (let sent = 0; sent < 2_000 && !client.isEnded(); sent += 1) {
+        client.send(request);
+        await sleep(0);
+      }
+      t.ok(served < 1_000, `${method}: ${served} of 2,000 answers made`);
+      client.close();
+    }
+  },
+);
+
+t.test('an answer that does not fit into the socket arrives whole once the client reads', async (t) => {
+  const body = Buffer.alloc(40_000_000, 'w');
+  const { port } = await startTestListener(t, (server) => server.route('GET', '/', () => ({ status: 200, body })));
+  const client = await connectRaw(t, port);
+  client.stopReading();
+  client.send('GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n');
+  await sleep(100);
+  client.readOn();
+  const { status, body: received } = readAnswer(await client.ended);
+  t.equal(status, 200);
+  t.equal(received.length, body.length);
+});
+
+t.test('an upgrade with a body is refused, and what follows it is never served', async (t) => {
+  let served = 0;
+  const { port } = await startTestListener(t, (server) => {
+    server.route('GET', '/next', () => ({ status: 200, body: String((served += 1)) }));
+    server.ws<object>('/socket', {
+      ...{ messageBytes: 1024, bufferedBytes: 1024, idleSeconds: 60 },
+      upgrade: (_response, _head, _requestId, accept) => accept({}, ''),
+      open: () => undefined,
+      message: () => undefined,
+      drain: () => undefined,
+      close: () => undefined,
+    });
+  });
+  for (const framing of ['Content-Length: 5', 'Transfer-Encoding: chunked']) {
+    const client = await connectRaw(t, port);
+    client.send(
+      'GET /socket HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n' +
+        `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${framing}\r\n\r\nGET /next HTTP/1.1\r\nHost: h\r\n\r\n`,
+    );
+    t.match(await client.ended, /^HTTP\/1\.1 400 /);
+  }
+  t.equal(served, 0);
 });
 
 t.test('HEAD of a streamed answer gets no byte of the stream, and the connection serves on', async (t) => {

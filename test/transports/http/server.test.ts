@@ -1,31 +1,11 @@
 /** The listener's promises, over real sockets. */
 import { connect } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import t, { type Test } from 'tap';
-import type { Clock } from '../../../actors/ports/clock.ts';
+import t from 'tap';
 import { VelloError } from '../../../config/errors.ts';
-import { createHttpServer, type HttpServer } from '../../../transports/http/server.ts';
+import { createHttpServer } from '../../../transports/http/server.ts';
+import { realClock, startTestListener } from '../../fixtures/api-listener.ts';
 import { createMemoryLog, createMemoryMetrics } from '../../fixtures/silent.ts';
-
-const clock: Clock = {
-  now: () => Date.now(),
-  monotonicMs: () => performance.now(),
-  setTimer: (delayMs, fire) => {
-    const timer = setTimeout(fire, delayMs);
-    timer.unref();
-    return { cancel: () => clearTimeout(timer) };
-  },
-};
-
-async function serve(t: Test, define: (server: HttpServer) => void) {
-  const log = createMemoryLog();
-  const metrics = createMemoryMetrics();
-  const server = createHttpServer({ listener: 'test', address: { host: '127.0.0.1', port: 0 }, clock, log, metrics });
-  define(server);
-  const port = await server.listen();
-  t.teardown(() => server.close(0));
-  return { port, log, metrics, server, base: `http://127.0.0.1:${port}` };
-}
 
 /** Sends raw bytes and returns all that comes back until the peer closes. */
 function sendRaw(port: number, bytes: string): Promise<string> {
@@ -39,7 +19,7 @@ function sendRaw(port: number, bytes: string): Promise<string> {
 }
 
 t.test('hands parameters, query, headers and the whole body to the handler', async (t) => {
-  const { base } = await serve(t, (server) =>
+  const { base } = await startTestListener(t, (server) =>
     server.route('POST', '/things/:id/parts/:part', async (request) => ({
       status: 201,
       body: {
@@ -70,7 +50,7 @@ t.test('hands parameters, query, headers and the whole body to the handler', asy
 t.test(
   'answers errors as problem documents, in OpenAI shape on /v1, and never shows what was not meant to be shown',
   async (t) => {
-    const { base, log } = await serve(t, (server) => {
+    const { base, log } = await startTestListener(t, (server) => {
       server.route('GET', '/limited', () => {
         throw new VelloError('RATE_LIMITED', 'Slow down.', { retryAfterMs: 1500 });
       });
@@ -100,7 +80,7 @@ t.test(
 );
 
 t.test('refuses a body over the limit, announced or chunked', async (t) => {
-  const { base } = await serve(t, (server) =>
+  const { base } = await startTestListener(t, (server) =>
     server.route('POST', '/small', async (request) => ({ status: 200, body: await request.readBody() }), {
       maxBytes: 10,
     }),
@@ -113,7 +93,7 @@ t.test('refuses a body over the limit, announced or chunked', async (t) => {
 });
 
 t.test('refuses framing that two servers could read differently', async (t) => {
-  const { port } = await serve(t, (server) => server.route('POST', '/x', () => ({ status: 200 })));
+  const { port } = await startTestListener(t, (server) => server.route('POST', '/x', () => ({ status: 200 })));
   for (const headers of ['Content-Length: 3\r\nContent-Length: 5', 'Transfer-Encoding: gzip, chunked']) {
     const body = headers.includes('chunked') ? '0\r\n\r\n' : 'abcde';
     const received = await sendRaw(
@@ -127,7 +107,7 @@ t.test('refuses framing that two servers could read differently', async (t) => {
 t.test('streams with backpressure and stops the source when the client goes away', async (t) => {
   let produced = 0;
   let returned = false;
-  const { port, server } = await serve(t, (server) =>
+  const { port, server } = await startTestListener(t, (server) =>
     server.route('GET', '/endless', () => ({
       status: 200,
       stream: (async function* () {
@@ -159,13 +139,12 @@ t.test('streams with backpressure and stops the source when the client goes away
 });
 
 t.test('says that a port is in use instead of sharing it', async (t) => {
-  const { port } = await serve(t, () => undefined);
-  const log = createMemoryLog();
+  const { port } = await startTestListener(t, () => undefined);
   const second = createHttpServer({
     listener: 'second',
     address: { host: '127.0.0.1', port },
-    clock,
-    log,
+    clock: realClock,
+    log: createMemoryLog(),
     metrics: createMemoryMetrics(),
   });
   await t.rejects(second.listen(), { code: 'PORT_IN_USE' });

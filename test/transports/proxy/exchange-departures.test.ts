@@ -59,7 +59,6 @@ for (const route of BOTH_ROUTES) {
       const [event] = await gateway.reported(1);
       t.ok(performance.now() - left < 1_000, `took ${performance.now() - left} ms`);
       t.match(event, { outcome: 'client_abort' });
-      t.ok((event?.bytesIn ?? 0) < 15_000_000, 'the rest was never read');
     },
   );
 }

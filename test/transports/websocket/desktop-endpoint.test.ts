@@ -101,6 +101,40 @@ t.test('a socket ends with its token, unless the token is renewed over it by the
   t.match(await renewing.hear('time_sync'), { t0: 5, server_time: /Z$/ });
 });
 
+t.test(
+  'a socket that was renewed ends with the sign-in of its new token, no longer with that of its old one',
+  async (t) => {
+    const owner = await account();
+    const desktop = await openTestDesktop(t, server.base, owner, { token: testToken(owner, 900_000, 'first sign-in') });
+    desktop.send({ type: 'refresh', access_token: testToken(owner, 900_000, 'second sign-in') });
+    await desktop.hear('refreshed');
+    server.endpoint.revoke({ familyId: 'first sign-in' });
+    desktop.send({ type: 'ping' });
+    await desktop.hear('pong');
+    server.endpoint.revoke({ familyId: 'second sign-in' });
+    t.equal(await desktop.closed, 4401);
+  },
+);
+
+t.test(
+  'a desktop that floods is closed, and welcome again once the store has answered what it was asked',
+  async (t) => {
+    const owner = await account();
+    for (let round = 0; round < 3; round += 1) {
+      const desktop = await openTestDesktop(t, server.base, owner);
+      for (let count = 0; count < 2_000; count += 1) desktop.send({ type: 'ack', seq: 0 });
+      t.equal(await desktop.closed, 1008);
+      // 1013 as long as its session is busy with what came before the flood: one message, not all that waited behind it.
+      const comeBack = (): Promise<unknown> =>
+        openTestDesktop(t, server.base, owner).catch((error: unknown) => {
+          if (!String(error).includes('1013')) throw error;
+          return comeBack();
+        });
+      await comeBack();
+    }
+  },
+);
+
 t.test('refusals are HTTP answers, and no token reaches a log', async (t) => {
   const owner = await account();
   const refusals = [

@@ -1,6 +1,7 @@
 /** `POST /v1/audio/transcriptions` and `GET /v1/models` in OpenAI's shape (its API reference, "Audio" and "Models"), on our own engine. */
 import type { PoolOptions, RecognitionPool } from '../../../actors/inference/recognition-pool.ts';
 import { LIMITS } from '../../../config/limits.ts';
+import type { ByteBudget } from '../byte-budget.ts';
 import type { Handler, HttpReply, HttpRequest, HttpServer } from '../server.ts';
 import { requireKey } from './inference-key.ts';
 import { createDeltaQueue } from './delta-queue.ts';
@@ -21,6 +22,8 @@ export interface TranscriptionRouteParts {
   readonly key: string | undefined;
   /** Unix milliseconds since when the models are served: their `created`. */
   readonly startedMs: number;
+  /** What the bodies that are held at once share. */
+  readonly bodies: ByteBudget;
 }
 
 /** Errors by code: what `parseTranscriptionRequest` and the recognition throw, and `INFERENCE_KEY_INVALID`. */
@@ -31,7 +34,11 @@ export function addTranscriptionRoutes(server: HttpServer, parts: TranscriptionR
       requireKey(request.header('authorization'), parts.key);
       return handler(request);
     };
-  const limits = { maxBytes: LIMITS.recognition.bodyBytes, deadlineMs: LIMITS.recognition.uploadMs };
+  const limits = {
+    maxBytes: LIMITS.recognition.bodyBytes,
+    deadlineMs: LIMITS.recognition.uploadMs,
+    budget: parts.bodies,
+  };
   server.route(
     'POST',
     '/v1/audio/transcriptions',

@@ -150,6 +150,17 @@ t.test('exports every row of the account and none of another', async (t) => {
   t.equal(new Set(sections['jobs']?.map((job) => job['id'])).size, 8, 'no job twice');
 });
 
+t.test('an account is exported five times, and no sixth time within the minute; another one still is', async (t) => {
+  const api = await startReadingApi(t);
+  const [a, b] = [await api.account(), await api.account()];
+  for (let n = 0; n < 5; n += 1) t.equal((await api.call(a, 'GET', '/api/me/export')).status, 200);
+  const refused = await api.call(a, 'GET', '/api/me/export');
+  t.match(refused, { status: 429, body: { code: 'RATE_LIMITED' } });
+  const waitSeconds = Number(refused.headers.get('retry-after'));
+  t.ok(waitSeconds > 30 && waitSeconds <= 60, `${waitSeconds} s`);
+  t.equal((await api.call(b, 'GET', '/api/me/export')).status, 200);
+});
+
 t.test('no table with rows of a user is forgotten by the export or by the erasure', async (t) => {
   const api = await startReadingApi(t);
   const tables = await userTables(api);
