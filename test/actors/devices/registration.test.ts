@@ -61,7 +61,7 @@ t.test('a new device is told what it was given, and its family lives from now', 
   t.match(seen, { verdict: 'new', owner: { userId: 'user', deviceId: 'device' }, lifeMs: 7 * 86_400_000 });
   t.strictSame(seen.candidate?.publicKey, device.publicKey);
   t.match(seen.owner, { familyId: seen.candidate?.family.familyId });
-  t.strictSame(grants.operations, []);
+  t.strictSame(grants.operations, [{ op: 'limit', userId: 'user', requestsAtOnce: 8 }], 'what 5000 credits open');
 });
 
 t.test('a known device is not new; its older sign-ins end, and a suspension is said again', async (t) => {

@@ -254,3 +254,55 @@ t.test('a desktop cannot acknowledge what was not sent to it', async (t) => {
   const { messages: kept } = await messages.read({ userId: 'user', deviceId: DEVICE }, 0, 10);
   t.equal(kept[0]?.seq, (desktop.numbers().at(-1) ?? 0) + 1);
 });
+
+t.test('a desktop is answered, and told when the server stops', async (t) => {
+  const { arrive, session, system, clock } = setUp();
+  const { socket, sent, state } = openSocket();
+  await arrive(socket);
+  session.tell({ type: 'received', socket, message: { type: 'ping' } });
+  session.tell({ type: 'received', socket, message: { type: 'time_sync', t0: 7 } });
+  session.tell({ type: 'malformed', socket, why: 'no message' });
+  await settled();
+  t.strictSame(sent.slice(-3), [
+    { type: 'pong' },
+    { type: 'time_sync', t0: 7, server_time: new Date(clock.now()).toISOString() },
+    { type: 'error', code: 'BAD_REQUEST', message: 'no message' },
+  ]);
+  t.match(system.snapshot().tree, [{ facts: { connected: true, congested: false } }]);
+  await system.stop();
+  t.strictSame(sent.at(-1), { type: 'drain', reconnect_after_ms: LIMITS.sessions.drainSpreadMs / 2 });
+  t.equal(state.closedWith, 1012);
+});
+
+t.test(
+  'a token that was never renewed ends the socket at its expiry; what comes from a lost one is not heard',
+  async (t) => {
+    const { arrive, session, clock, system } = setUp();
+    const { socket, sent, state } = openSocket();
+    await arrive(socket);
+    await pass(clock, 899_999);
+    t.equal(state.closedWith, undefined);
+    await pass(clock, 1);
+    t.equal(state.closedWith, 4401);
+    const heard = sent.length;
+    session.tell({ type: 'received', socket, message: { type: 'ping' } });
+    session.tell({ type: 'malformed', socket, why: 'no message' });
+    await settled();
+    t.equal(sent.length, heard);
+    await system.stop();
+  },
+);
+
+t.test('a device that comes back in time keeps its session', async (t) => {
+  const { arrive, session, clock, system } = setUp();
+  const first = openSocket();
+  await arrive(first.socket);
+  session.tell({ type: 'closed', socket: first.socket });
+  await pass(clock, LIMITS.sessions.lingerMs - 1);
+  const second = openSocket();
+  await arrive(second.socket);
+  await pass(clock, LIMITS.sessions.lingerMs);
+  t.ok(system.resolve('session'));
+  t.equal(second.state.closedWith, undefined);
+  await system.stop();
+});
