@@ -36,7 +36,7 @@ export interface RecognitionOptions {
 
 export interface Recogniser {
   /**
-   * Recognises a recording in FLAC, WAV or mp3, or in Opus, Vorbis or FLAC inside Ogg, WebM or MP4. The others must be at a border.
+   * Recognises a recording in FLAC, WAV, mp3 or AAC, or in Opus, Vorbis, AAC or FLAC inside Ogg, Matroska or MP4. The others must be at a border.
    * @throws VelloError `AUDIO_NOT_RECOGNISED`, `AUDIO_TOO_SHORT`, `AUDIO_TOO_LONG`, `AUDIO_WITHOUT_SPEECH`,
    * `AUDIO_NOT_UNDERSTOOD`; `ENGINE_FAILED` when the engine broke down.
    */

@@ -19,6 +19,11 @@ export class BitReader {
     return Math.ceil(this.at / 8);
   }
 
+  /** Steps to the next whole byte. */
+  align(): void {
+    this.at = this.nextByte * 8;
+  }
+
   /** An unsigned number of up to 33 bits. */
   unsigned(bits: number): number {
     let value = 0;

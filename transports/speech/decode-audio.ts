@@ -1,5 +1,6 @@
 /** Turns a recording's bytes into one channel at 16 kHz. Decides what counts as audio; leaves each container to its decoder. */
 import { VelloError } from '../../config/errors.ts';
+import { adtsPackets, looksLikeAdts } from './adts-packets.ts';
 import { decodeFlac, looksLikeFlac } from './decode-flac.ts';
 import { decodeMp3, looksLikeMp3 } from './decode-mp3.ts';
 import { decodePackets } from './decode-packets.ts';
@@ -23,7 +24,7 @@ const highestRate = 768_000;
 const shortestSeconds = 0.1;
 
 /**
- * Decodes FLAC, WAV, mp3, and Opus, Vorbis or FLAC in Ogg, WebM or MP4, block by block, so that a small file that unfolds into
+ * Decodes FLAC, WAV, mp3, AAC, and what of it, Opus and Vorbis lies in Ogg, WebM or MP4, block by block, so that a small file that unfolds into
  * hours is stopped at the limit. A recording that breaks off is decoded up to where it breaks.
  * @throws VelloError `AUDIO_NOT_RECOGNISED`; `AUDIO_TOO_LONG` once more than `longestSeconds` were decoded; `AUDIO_TOO_SHORT` at
  * the end
@@ -59,11 +60,12 @@ function blocksOf(file: Uint8Array, longestSeconds: number): AsyncIterable<Audio
   if (looksLikeMatroska(file)) return decodePackets(matroskaPackets(file));
   if (looksLikeMp4(file)) return decodePackets(mp4Packets(file));
   if (looksLikeMp3(file)) return decodeMp3(file);
-  if (looksLikeAdts(file)) throw new VelloError('AUDIO_NOT_RECOGNISED', 'The file holds AAC, which cannot be decoded.');
-  throw new VelloError('AUDIO_NOT_RECOGNISED', 'The file is not audio in FLAC, WAV, mp3, Ogg, WebM or MP4 format.');
+  if (looksLikeAdts(file)) return decodePackets(adtsPackets(file));
+  throw new VelloError(
+    'AUDIO_NOT_RECOGNISED',
+    'The file is not audio in FLAC, WAV, mp3, AAC, Ogg, WebM or MP4 format.',
+  );
 }
-
-const looksLikeAdts = (file: Uint8Array): boolean => file[0] === 0xff && ((file[1] ?? 0) & 0xf6) === 0xf0;
 
 function checkedRate(sampleRate: number): number {
   if (sampleRate >= lowestRate && sampleRate <= highestRate) return sampleRate;

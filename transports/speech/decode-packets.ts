@@ -1,13 +1,19 @@
 /** Decodes the packets of a container with the decoder of their codec, in blocks, and says what could not be read. */
 import { VelloError } from '../../config/errors.ts';
 import type { AudioBlock } from './audio-block.ts';
+import { openAac } from './open-aac.ts';
 import { openFlac } from './open-flac.ts';
 import { openOpus } from './open-opus.ts';
 import { openVorbis } from './open-vorbis.ts';
 import type { OpenPacketDecoder, PacketDecoder } from './packet-decoder.ts';
 import type { Codec, Packet, StreamEvent, StreamStart } from './packets.ts';
 
-const openers: Readonly<Record<Codec, OpenPacketDecoder>> = { opus: openOpus, vorbis: openVorbis, flac: openFlac };
+const openers: Readonly<Record<Codec, OpenPacketDecoder>> = {
+  opus: openOpus,
+  vorbis: openVorbis,
+  flac: openFlac,
+  aac: openAac,
+};
 
 /** Packets last milliseconds; what follows a block works better on more. */
 const blockSeconds = 0.5;

@@ -84,9 +84,10 @@ function streamOf(track: Track | undefined): StreamEvent {
   if (track.isEncoded) throw unreadable('holds sound that is compressed twice or encrypted');
   const start = (codec: Codec, headers: readonly Uint8Array[]): StreamEvent => ({ kind: 'stream', codec, headers });
   if (codec === 'A_OPUS') return start('opus', [setup]);
+  if (codec === 'A_AAC') return start('aac', [setup]);
   if (codec === 'A_FLAC') return start('flac', [setup]);
   if (codec === 'A_VORBIS') return start('vorbis', xiphLaced(setup, 1, (setup[0] ?? 0) + 1) ?? []);
-  throw unreadable(`holds ${codec.replace(/[^\w/.]/g, '')}, and not Opus, Vorbis or FLAC`);
+  throw unreadable(`holds ${codec.replace(/[^\w/.]/g, '')}, and not Opus, Vorbis, AAC or FLAC`);
 }
 
 function blockOf(

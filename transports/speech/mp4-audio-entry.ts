@@ -10,7 +10,7 @@ export interface AudioEntry {
 }
 
 const names: Readonly<Record<string, string>> = {
-  mp4a: 'AAC',
+  mp4a: 'MPEG audio',
   alac: 'Apple Lossless',
   'ac-3': 'AC-3',
   'ec-3': 'E-AC-3',
@@ -33,7 +33,37 @@ export function audioEntryOf(file: Uint8Array, table: Box | undefined): AudioEnt
     const head = Buffer.concat([Buffer.from('fLaC'), file.subarray(flac.start + 4, flac.end)]);
     return { codec: 'FLAC', stream: { kind: 'stream', codec: 'flac', headers: [head] } };
   }
+  const config = entry.type === 'mp4a' ? aacConfig(file, children.get('esds')) : undefined;
+  if (config !== undefined) return { codec: 'AAC', stream: { kind: 'stream', codec: 'aac', headers: [config] } };
   return { codec: names[entry.type] ?? entry.type };
+}
+
+/** The `AudioSpecificConfig` inside the descriptors of an `esds` box (ISO/IEC 14496-1 §7.2.6); undefined: it is not AAC. */
+function aacConfig(file: Uint8Array, box: Box | undefined): Uint8Array | undefined {
+  if (box === undefined) return undefined;
+  let at = box.start + 4;
+  let isAac = false;
+  while (at + 2 < box.end) {
+    const tag = file[at++];
+    let length = 0;
+    let byte = 0x80;
+    while ((byte & 0x80) !== 0 && at < box.end) {
+      byte = file[at++] ?? 0;
+      length = length * 128 + (byte & 0x7f);
+    }
+    if (tag === 3) at += 3 + extraBytes(file[at + 2] ?? 0, file[at + 3] ?? 0);
+    else if (tag === 4) {
+      isAac = file[at] === 0x40 || file[at] === 0x67;
+      at += 13;
+    } else if (tag === 5) return isAac ? file.subarray(at, Math.min(box.end, at + length)) : undefined;
+    else at += length;
+  }
+  return undefined;
+}
+
+/** Of an elementary stream's descriptor: another stream it depends on, a URL, a clock. */
+function extraBytes(flags: number, urlBytes: number): number {
+  return ((flags & 0x80) === 0 ? 0 : 2) + ((flags & 0x40) === 0 ? 0 : 1 + urlBytes) + ((flags & 0x20) === 0 ? 0 : 2);
 }
 
 /** The same numbers as in Ogg, where they are written the other way round. */

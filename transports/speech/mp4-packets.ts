@@ -74,7 +74,7 @@ function streamOf(file: Uint8Array, track: Track): StreamStart {
   const entry = audioEntryOf(file, track.table.get('stsd'));
   if (entry.stream !== undefined) return entry.stream;
   const name = entry.codec.replace(/[^\w .-]/g, '');
-  throw unreadable(`holds ${name === '' ? 'sound of an unknown kind' : name}, and not Opus or FLAC`);
+  throw unreadable(`holds ${name === '' ? 'sound of an unknown kind' : name}, and not AAC, Opus or FLAC`);
 }
 
 interface Sample {

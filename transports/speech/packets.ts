@@ -1,12 +1,12 @@
 /** What the containers' readers hand to the codecs' decoders: streams, and the packets of one after another. */
 
-export type Codec = 'opus' | 'vorbis' | 'flac';
+export type Codec = 'opus' | 'vorbis' | 'flac' | 'aac';
 
 /** The packets behind it, up to the next one, are of this kind. */
 export interface StreamStart {
   readonly kind: 'stream';
   readonly codec: Codec;
-  /** What the codec needs to know first, as its Ogg mapping writes it: one packet, for Vorbis three. */
+  /** What the codec needs to know first, as its Ogg mapping writes it: one packet, for Vorbis three; of AAC the `AudioSpecificConfig`. */
   readonly headers: readonly Uint8Array[];
 }
 

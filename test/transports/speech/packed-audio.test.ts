@@ -4,12 +4,12 @@ import t from 'tap';
 import { createAudioLengthReader } from '../../../actors/audio/audio-length.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { decodeWhole as decode, type DecodedWhole } from '../../fixtures/decode-whole.ts';
-import { packedRecording as read, packedRecordings } from '../../fixtures/recordings.ts';
+import { recording, packedRecording as read, packedRecordings } from '../../fixtures/recordings.ts';
 
 // libopus reports damaged packets on the console.
 t.capture(console, 'error', () => undefined);
 
-t.test('hears Opus, Vorbis and FLAC in Ogg, WebM and MP4 whole, as the gateway measures them', async (t) => {
+t.test('hears Opus, Vorbis, AAC and FLAC in Ogg, Matroska and MP4 whole, as the gateway measures them', async (t) => {
   for (const { file, seconds } of packedRecordings) {
     const bytes = read(file);
     const decoded = await decode(bytes);
@@ -18,7 +18,9 @@ t.test('hears Opus, Vorbis and FLAC in Ogg, WebM and MP4 whole, as the gateway m
     t.ok(Math.abs(decoded.seconds - seconds) < 0.02, `${file}: ${decoded.seconds} s`);
     t.equal(decoded.lostSeconds, 0);
     // What wrote the FLAC pages says in the last one where its packet begins, and not where it ends.
-    if (!file.endsWith('.oga')) t.ok(Math.abs(decoded.seconds - reader.length().audioSeconds) < 0.02, file);
+    // A container may leave the encoder's delay of AAC out of its times.
+    const slackSeconds = file.endsWith('.oga') ? 0.3 : file.includes('aac') ? 0.13 : 0.02;
+    t.ok(Math.abs(decoded.seconds - reader.length().audioSeconds) < slackSeconds, file);
     t.ok(decoded.samples.some((sample) => Math.abs(sample) > 0.05));
   }
 });
@@ -50,7 +52,34 @@ t.test('goes on at the next cluster behind a damaged block, and says how much wa
 });
 
 t.test('refuses a codec that it cannot decode by name', async (t) => {
-  await t.rejects(decode(read('garden-aac.m4a')), { code: 'AUDIO_NOT_RECOGNISED', detail: /holds AAC/ });
+  const bytes = read('garden-aac.m4a');
+  bytes.write('alac', bytes.indexOf('mp4a'), 'latin1');
+  await t.rejects(decode(bytes), { code: 'AUDIO_NOT_RECOGNISED', detail: /holds Apple Lossless/ });
+});
+
+t.test('hears AAC as the encoder was given it', async (t) => {
+  const { samples: wanted } = await decode(recording('garden-16k.flac').bytes);
+  const { samples } = await decode(read('garden-aac.m4a'));
+  // An encoder begins with a frame of its own delay.
+  let [product, ours, theirs] = [0, 0, 0];
+  for (const [index, value] of wanted.entries()) {
+    const heard = samples[index + 1024] ?? 0;
+    product += value * heard;
+    ours += heard * heard;
+    theirs += value * value;
+  }
+  const likeness = product / Math.sqrt(ours * theirs);
+  t.ok(likeness > 0.97, `correlation ${likeness}`);
+  t.ok(Math.abs(ours / theirs - 1) < 0.1, `${ours / theirs} of the energy`);
+});
+
+t.test('loses one frame of bare AAC to a damaged header, and goes on at the next two', async (t) => {
+  const bytes = read('garden-stereo.aac');
+  const whole = await decode(bytes);
+  const second = bytes.indexOf(bytes.subarray(0, 2), 400);
+  bytes[second + 1] = 0;
+  const { seconds } = await decode(bytes);
+  t.ok(seconds < whole.seconds && seconds > whole.seconds - 0.2, `${seconds} of ${whole.seconds} s`);
 });
 
 t.test('hears what arrived of a file that breaks off', async (t) => {

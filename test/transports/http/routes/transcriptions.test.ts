@@ -90,7 +90,7 @@ t.test('says that a file is not audio, streamed or not, in an error of OpenAI sh
       error: {
         type: 'invalid_request_error',
         code: 'AUDIO_NOT_RECOGNISED',
-        message: /not audio in FLAC, WAV, mp3, Ogg, WebM or MP4/,
+        message: /not audio in FLAC, WAV, mp3, AAC, Ogg, WebM or MP4/,
       },
     });
   }
