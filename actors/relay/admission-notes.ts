@@ -27,11 +27,6 @@ export class AdmissionNotes {
     return this.#admitted.length > 0 || !this.#isOpen;
   }
 
-  /** Something has to be written at some time. */
-  get isOwed(): boolean {
-    return this.#endedIds.length > 0;
-  }
-
   admit(event: UsageEvent): void {
     this.#admitted.push(event);
   }

@@ -120,6 +120,7 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
       notes.end(one.event.eventId);
       release(one);
     }
+    checkpointSoon();
   };
 
   const openSpool = () => {
@@ -171,7 +172,6 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     if (!isOpen) return;
     spoolMemory();
     if (notes.isDue) noteAdmissions();
-    else if (notes.isOwed) checkpointSoon();
     // While the stream is away only the timer wakes the sender, or each event would cost a failed attempt.
     if (!outage) wake?.();
   };
@@ -204,7 +204,6 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     const sent = new Set(emitted.filter(({ event }) => !left.has(event)));
     unspooled = unspooled.filter((one) => !sent.has(one));
     settle(sent);
-    checkpointSoon();
     metrics.count('vello_gateway_events_total', { way: 'direct' }, sent.size);
     return left.size === 0;
   };
