@@ -57,3 +57,16 @@ t.test('an answer that was cut short or left behind is paid for', async (t) => {
   const usage = { prompt_tokens: 1500, completion_tokens: 250, estimated: true };
   for (const outcome of ['truncated', 'client_abort'] as const) t.equal(price({ type: 'process', outcome, usage }), 3);
 });
+
+t.test('a count of nothing, or beyond what one call can use, is none', async (t) => {
+  const input = (prompt_tokens: number) => price({ type: 'process', usage: { prompt_tokens } });
+  t.equal(input(1e9), 1_000_000);
+  t.equal(input(1e9 + 1), 2);
+  t.equal(price({ type: 'process', usage: { prompt_tokens: 0, input_tokens: 7000 } }), 7, 'the other name counts then');
+  t.equal(price({ outcome: 'ok', status: 399, audioSeconds: 9 }), 50);
+});
+
+t.test('a recording whose text was kept is paid for, although nobody saw an answer begin', async (t) => {
+  const { ttfbMs: _, ...silent } = usageEvent({ outcome: 'client_abort', audioSeconds: 9, result: 'words' });
+  t.equal(creditsFor(silent, cost), 50);
+});

@@ -1,5 +1,11 @@
 import t from 'tap';
-import { eventFields, failedRuns, failureOfStatus, notBeforeMs } from '../../../actors/intake/event-verdict.ts';
+import {
+  eventFields,
+  failedRuns,
+  failureOfStatus,
+  mayBeOneOfMany,
+  notBeforeMs,
+} from '../../../actors/intake/event-verdict.ts';
 import { decide, DLQ_POLICY } from '../../../supervisors/failure-policy.ts';
 import { VelloError } from '../../../config/errors.ts';
 
@@ -45,4 +51,27 @@ t.test('the event travels on without what was noted about it', async (t) => {
 t.test('an event straight from the gateway has failed never and waits for nothing', async (t) => {
   for (const attempt of [{}, { attempt: 'x' }, { attempt: '-1' }]) t.equal(failedRuns(attempt), 0);
   for (const due of [{}, { not_before: 'soon' }]) t.equal(notBeforeMs(due), 0);
+});
+
+/** Each status that has a meaning of its own, and those beside it, which have none. */
+const codes: Readonly<Record<string, readonly number[]>> = {
+  API_FAILED: [429, 500, 599],
+  SERVICE_KEY_REFUSED: [401, 403],
+  API_REJECTED: [400, 413, 422],
+  API_MISMATCH: [399, 402, 404, 412, 414, 421, 423, 428, 430, 499, 600],
+};
+for (const [code, statuses] of Object.entries(codes)) {
+  t.test(`${statuses.join(', ')} from the api is ${code}`, async (t) => {
+    for (const status of statuses) {
+      const failure = failureOfStatus(status, '');
+      t.equal(failure.code, code, String(status));
+      t.equal(failure.detail, `The api answered status ${status}.`);
+      t.equal(failureOfStatus(status, 'ITS_CODE').detail, `The api answered ${status} ITS_CODE.`);
+      t.equal(mayBeOneOfMany(failure), code === 'API_REJECTED');
+    }
+  });
+}
+
+t.test('only a refusal of ours may be that of one event among many', async (t) => {
+  t.equal(mayBeOneOfMany(new Error('API_REJECTED')), false);
 });
