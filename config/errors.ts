@@ -18,7 +18,6 @@ export const ERRORS = {
   PAYLOAD_TOO_LARGE: refused(413, 'The body is larger than this route takes.'),
   UNSUPPORTED_MEDIA_TYPE: refused(415, 'The body is of a kind that this route does not take.'),
   INVALID_FIELDS: refused(422, 'Some fields are invalid.'),
-  HEADERS_TOO_LARGE: refused(431, 'The headers are larger than 16 kB.'),
   RATE_LIMITED: passing(429, 'Too many requests.'),
   INTERNAL: passing(500, 'Something failed on our side.'),
   UNAVAILABLE: passing(503, 'This cannot be answered right now.'),

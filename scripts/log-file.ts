@@ -16,9 +16,11 @@ export function openLogFile(
   elsewhere: (line: string) => void = (line) => void process.stderr.write(line),
 ): LogFile {
   let file: AppendFile | undefined;
+  let isClosed = false;
   const errors: string[] = [];
   /** A full disk must not end what runs. It is tried again with every line. */
   const append = (line: string): boolean => {
+    if (isClosed) return false;
     try {
       file ??= new AppendFile(path);
       file.append(line);
@@ -40,7 +42,10 @@ export function openLogFile(
       if (errors.length > 5) errors.shift();
     },
     lastErrors: () => errors.map(summarise),
-    close: () => file?.close(),
+    close: () => {
+      isClosed = true;
+      file?.close();
+    },
   };
 }
 

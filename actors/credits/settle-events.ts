@@ -107,7 +107,10 @@ async function suspendSpent(
   return failed;
 }
 
-/** Does not wait: the next event of the user says it again. What a repeated event says of the balance is old. */
+/**
+ * Does not wait: the next event that finds the balance small says it again, and each sign-in and refresh says what holds by then. What a
+ * repeated event says of the balance is old.
+ */
 function limitSmall({ grants, log }: SettleEventsParts, verdicts: readonly SettlementVerdict[]): void {
   const left = new Map<string, number>();
   for (const verdict of verdicts) {

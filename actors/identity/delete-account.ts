@@ -12,5 +12,6 @@ export async function deleteAccount(
 ): Promise<void> {
   // Told last: a token announced as revoked could not ask again after a failure.
   await deps.erasure.erase(userId);
+  await deps.grants.limit(userId, undefined);
   await deps.grants.revoke({ userId });
 }

@@ -6,9 +6,13 @@ const LISTENERS = ['apiListen', 'gatewayListen', 'inferenceListen', 'adminListen
 
 export async function settlePorts(settings: Settings): Promise<Settings> {
   const settled: Partial<Record<(typeof LISTENERS)[number], Settings['apiListen']>> = {};
+  const taken = new Set(LISTENERS.map((name) => settings[name].port));
   for (const name of LISTENERS) {
-    const { host, port } = settings[name];
-    if (port === 0) settled[name] = { host, port: await findFreePort(host) };
+    const { host } = settings[name];
+    let { port } = settings[name];
+    while (taken.has(port) && settings[name].port === 0) port = await findFreePort(host);
+    taken.add(port);
+    if (port !== settings[name].port) settled[name] = { host, port };
   }
   return { ...settings, ...settled };
 }

@@ -81,7 +81,7 @@ function runner(cwd: string, signal: AbortSignal) {
       return (await promisify(execFile)(command, args, options)).stdout;
     } catch (error) {
       const said = (error as { stderr?: string }).stderr?.trim().split('\n').slice(-3).join('\n');
-      throw new Error(said ?? (error as Error).message, { cause: error });
+      throw new Error(said || (error as Error).message, { cause: error });
     }
   };
 }

@@ -1,6 +1,6 @@
 /**
  * The head of a request, copied because uWebSockets.js takes its own back when the callback returns, and judged before anything acts on
- * it: framing that two readers could read differently (RFC 9112 §6.1, §6.3), a host that is absent or ambiguous (§3.2), too many headers.
+ * it: framing that two readers could read differently (RFC 9112 §6.1, §6.3), a host that is absent or ambiguous (§3.2). How large a head may be is the build's to say (`scripts/vello.mjs`).
  */
 import type { HttpRequest as Raw } from 'uWebSockets.js';
 import { sourceAddress, type SourceAddress } from '../../actors/admission/source-address.ts';
@@ -38,26 +38,17 @@ export interface RequestOrigin {
   readonly peerAddress: () => string;
 }
 
-/** What uWebSockets.js enforces itself only where a head comes in more than one packet. */
-const mostHeaderBytes = 16 * 1024;
-const mostHeaders = 100;
-
 /** Given more than once, these make one request mean two things. */
 const onlyOnce = new Set(['authorization', 'content-length', 'content-type', 'host', 'transfer-encoding']);
 
-/** @throws VelloError `BAD_REQUEST` for an ambiguous or malformed head, or a caller whom the proxy does not name; `HEADERS_TOO_LARGE` */
+/** @throws VelloError `BAD_REQUEST` for an ambiguous or malformed head, or a caller whom the proxy does not name */
 export function readRequestHead(request: Raw, { parameters, trustProxy, peerAddress }: RequestOrigin): RequestHead {
   const headers = new Map<string, string>();
   const repeated = new Set<string>();
-  let headerBytes = 0;
-  let headerCount = 0;
   request.forEach((name, value) => {
-    headerBytes += name.length + value.length + 4;
-    headerCount += 1;
     if (headers.has(name) && onlyOnce.has(name)) repeated.add(name);
     headers.set(name, value);
   });
-  if (headerBytes > mostHeaderBytes || headerCount > mostHeaders) throw new VelloError('HEADERS_TOO_LARGE');
   if (repeated.size > 0) throw new VelloError('BAD_REQUEST', `Given more than once: ${[...repeated].join(', ')}.`);
   if (!headers.has('host')) throw new VelloError('BAD_REQUEST', 'The Host header is missing.');
   const path = request.getUrl();

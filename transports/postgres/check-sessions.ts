@@ -50,4 +50,4 @@ async function look(sql: Pick<Sql, 'unsafe'>): Promise<{ readonly pid: number; r
   return row ?? { pid: 0, timeout: '' };
 }
 
-const silence = () => new Promise<undefined>((resolve) => setTimeout(resolve, answerWithinMs, undefined));
+const silence = () => new Promise<undefined>((resolve) => setTimeout(resolve, answerWithinMs, undefined).unref());

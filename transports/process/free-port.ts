@@ -1,4 +1,4 @@
-/** Finds TCP ports on the loopback address. */
+/** Finds TCP ports that nobody listens on. */
 import { createServer } from 'node:net';
 
 /** A port of `host` that was free a moment ago. */

@@ -36,12 +36,12 @@ export class Exchange implements LegListener {
   readonly #startedMs: number;
   #phase: Phase = 'admitting';
   #clientLeft = false;
+  #admittedMs = 0;
   #caller: Caller = {};
   #forgetCaller: (() => void) | undefined;
   #sessionId = '';
   readonly #eventId: string;
   #meter: UploadMeter | undefined;
-
   #config: GatewayConfig | undefined;
   #leg: ProviderLeg | undefined;
 
@@ -121,6 +121,7 @@ export class Exchange implements LegListener {
     }
     this.#caller = caller;
     this.#phase = 'routing';
+    this.#admittedMs = this.#world.clock.monotonicMs();
     this.#config = this.#world.config();
     this.#world.active.add(this);
     if (this.#request.route.reportsEvent) this.#world.events.admit(this.#describe('lost', this.#meter));
@@ -178,8 +179,9 @@ export class Exchange implements LegListener {
     });
     if (this.#leg.mustWait()) return;
     const { clock, metrics } = this.#world;
-    const overheadMs = clock.monotonicMs() - this.#startedMs;
-    metrics.observe('vello_gateway_overhead_seconds', { route: this.#request.route.pattern }, overheadMs / 1000);
+    const sinceMs = this.#startedMs + Math.max(0, this.#upload.lastArrivalMs - this.#admittedMs);
+    const overheadS = (clock.monotonicMs() - sinceMs) / 1000;
+    metrics.observe('vello_gateway_overhead_seconds', { route: this.#request.route.pattern }, overheadS);
     this.#phase = 'relaying';
     this.#leg.open();
   }

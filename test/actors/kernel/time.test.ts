@@ -87,7 +87,7 @@ t.test('an actor too busy for its period gets one tick, not a heap of them', asy
   t.equal(clock.pendingTimers, 0);
 });
 
-t.test('the control lane goes before every waiting message, and a full mailbox does not stop it', async (t) => {
+t.test('a fired timer goes before every waiting message, and a full mailbox does not stop it', async (t) => {
   const { system, clock } = createTestSystem();
   const seen: string[] = [];
   const ref = system.spawn<string>('a', {

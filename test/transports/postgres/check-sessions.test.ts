@@ -50,7 +50,8 @@ t.test('behind pgbouncer', { skip: 'reason' in pgbouncer ? pgbouncer.reason : fa
       const refusal: unknown = await checkDatabase(behind).catch((error: unknown) => error);
       t.match(refusal, { code: 'DATABASE_POOLED', message: expected });
       t.match(String(refusal), /VELLO_DATABASE_URL.*address of the server/s);
-      t.ok(performance.now() - startedAt < 4000);
+      // Three seconds of silence give the slowest away; a start that waited for its statements would take ten times as long.
+      t.ok(performance.now() - startedAt < 10_000);
     });
   }
 
