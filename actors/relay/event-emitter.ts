@@ -47,7 +47,7 @@ interface Emitted {
 
 export function createEventEmitter({ outlet, spool, journal, clock, log, metrics }: EventEmitterOptions): EventEmitter {
   const { batch, retryMs, mostInMemory, sendMs, checkpointMs } = LIMITS.events;
-  const notes = new AdmissionNotes(journal, spool, log);
+  const notes = new AdmissionNotes({ journal, spool, clock, log });
   /** Emitted in this turn. */
   let fresh: Emitted[] = [];
   /** What the disk did not take; older than anything fresh. */
@@ -63,6 +63,9 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   /** Since the disk refused something. */
   let diskIsBad = false;
   let diskTriedMs = -Infinity;
+  /** Since it could not be read or written while sending. */
+  let spoolIsStuck = false;
+  let progressIsStuck = false;
   /** Where a send failed, its events may be on the stream nevertheless. */
   let sentBefore = true;
 
@@ -71,8 +74,11 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
 
   const sleep = async (forMs: number | undefined) => {
     await new Promise<void>((resolve) => {
-      wake = resolve;
-      if (forMs !== undefined) clock.setTimer(forMs, resolve);
+      const timer = forMs === undefined ? undefined : clock.setTimer(forMs, resolve);
+      wake = () => {
+        timer?.cancel();
+        resolve();
+      };
     });
     wake = undefined;
   };
@@ -150,8 +156,10 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     noteAdmissions();
     try {
       if (spoolIsOpen) spool.noteProgress();
+      progressIsStuck = false;
     } catch (error) {
-      log.error('what was sent cannot be noted: it is sent again after a restart', { error });
+      if (!progressIsStuck) log.error('what was sent cannot be noted: it is sent again after a restart', { error });
+      progressIsStuck = true;
     }
   };
 
@@ -170,10 +178,14 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   const commit = () => {
     isCommitting = false;
     if (!isOpen) return;
+    toDisk();
+    // While the stream is away, or the spool cannot be read, only the timer wakes the sender: each event would cost a failed attempt.
+    if (!outage && !spoolIsStuck) wake?.();
+  };
+
+  const toDisk = () => {
     spoolMemory();
     if (notes.isDue) noteAdmissions();
-    // While the stream is away only the timer wakes the sender, or each event would cost a failed attempt.
-    if (!outage) wake?.();
   };
 
   /** While the connection itself is being replaced, a send fails whole. */
@@ -188,8 +200,15 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   const sendFromSpool = async (): Promise<boolean> => {
     const events = spool.peek(batch);
     const way = sentBefore ? 'replayed' : 'direct';
-    if ((await send(events)).length > 0) return false;
+    // None where all that was read is damaged.
+    if (events.length > 0 && (await send(events)).length > 0) return false;
+    const before = spool.waiting;
     spool.drop();
+    if (spool.waiting === before) {
+      // Its count is wrong, and is taken anew.
+      spoolIsOpen = false;
+      throw new Error(`The spool says that ${before} events wait, and gives none.`);
+    }
     if (spool.isSpent) checkpoint();
     else checkpointSoon();
     metrics.count('vello_gateway_events_total', { way }, events.length);
@@ -211,11 +230,13 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   /** One step; false where nothing can be done for the moment. */
   const advance = async (): Promise<boolean> => {
     try {
-      if (spool.waiting > 0) return await sendFromSpool();
-      return await sendFromMemory();
+      const isWhole = spool.waiting === 0 ? await sendFromMemory() : await sendFromSpool();
+      spoolIsStuck = false;
+      return isWhole;
     } catch (error) {
       // The disk: what was to be noted as sent is sent again, and recognised.
-      log.error('the spool cannot be read or written', { error });
+      if (!spoolIsStuck) log.error('the spool cannot be read or written', { error });
+      spoolIsStuck = true;
       sentBefore = true;
       return false;
     }
@@ -223,15 +244,12 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
 
   const run = async () => {
     for (;;) {
-      if (spool.waiting + unspooled.length === 0) {
-        if (isSet(stopping)) return;
-        await sleep(undefined);
-        continue;
-      }
-      if (await advance()) continue;
+      const isIdle = spool.waiting === 0 && unspooled.length === 0;
+      if (!isIdle && (await advance())) continue;
       if (isSet(stopping)) return;
-      await sleep(retryMs);
-      spoolMemory();
+      // What cannot be opened may hold what an earlier process left, which does not wait for the next request.
+      await sleep(isIdle && spoolIsOpen && notes.isReady ? undefined : retryMs);
+      toDisk();
     }
   };
 
@@ -244,9 +262,9 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     commit();
     stopping = true;
     wake?.();
+    // Again for what came after an earlier flush, and after one that is not over yet: two senders would drop each other's events.
+    loop = (loop ?? Promise.resolve()).then(run);
     await loop;
-    // Again for what came after an earlier flush.
-    await run();
     spoolMemory();
     checkpoint();
     if (unspooled.length > 0) throw new Error(`${unspooled.length} usage events are in memory only.`);
@@ -279,8 +297,11 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
         throw error;
       } finally {
         isOpen = spoolIsOpen = false;
-        spool.close();
-        notes.close();
+        try {
+          spool.close();
+        } finally {
+          notes.close();
+        }
       }
     },
     get waiting() {

@@ -2,7 +2,18 @@
  * A file that grows at its end, for its owner only. What `append` has written is in the page cache, where the death of this process cannot
  * take it. Synchronous on purpose: a write into the page cache costs less than handing it to another thread, and answers wait for it.
  */
-import { closeSync, constants, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 const newline = 0x0a;
@@ -13,11 +24,13 @@ const scratch = Buffer.allocUnsafe(64 * 1024);
 const mostBytesPerUnit = 3;
 
 export class AppendFile {
-  readonly #file: number;
+  readonly #path: string;
+  #file: number;
   #size: number;
 
   /** Opens the file or makes it. @throws where the disk does not allow it */
   constructor(path: string) {
+    this.#path = path;
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     this.#file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     this.#size = fstatSync(this.#file).size;
@@ -52,6 +65,28 @@ export class AppendFile {
   truncate(size: number): void {
     ftruncateSync(this.#file, size);
     this.#size = size;
+  }
+
+  /**
+   * Leaves nothing but `content` in it. Whoever opens it meanwhile, or after a crash, finds all of the old or all of the new.
+   * @throws where the disk does not take it: the old stays
+   */
+  replace(content: string | Buffer): void {
+    const path = `${this.#path}.new`;
+    rmSync(path, { force: true });
+    const replacement = new AppendFile(path);
+    try {
+      replacement.append(content);
+      renameSync(path, this.#path);
+    } catch (error) {
+      replacement.close();
+      rmSync(path, { force: true });
+      throw error;
+    }
+    const replaced = this.#file;
+    this.#file = replacement.#file;
+    this.#size = replacement.#size;
+    closeSync(replaced);
   }
 
   read(position: number, length: number): Buffer {

@@ -2,7 +2,7 @@
  * The admissions of a gateway in a file, a line each: `+` and the event that would report the request as lost, `-` and the id of one that
  * has ended. Rewritten with what is still under way when it has grown.
  */
-import { readFileSync, renameSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { AdmissionJournal } from '../../actors/ports/admission-journal.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import { packUsageEvent, unpackUsageEvent } from '../../actors/relay/packed-event.ts';
@@ -19,27 +19,12 @@ export function createFileAdmissionJournal(path: string, log: Log): AdmissionJou
   /** The file lacks something, or has grown to this size. */
   let rewriteFrom = rewrittenFrom;
 
-  const rewrite = () => {
-    if (live.size === 0) {
-      // Needs no room, which a full disk has not.
-      file?.truncate(0);
-      rewriteFrom = rewrittenFrom;
-      return;
-    }
-    rmSync(`${path}.new`, { force: true });
-    const rewritten = new AppendFile(`${path}.new`);
-    try {
-      rewritten.append([...live.values()].join(''));
-      renameSync(`${path}.new`, path);
-    } catch (error) {
-      rewritten.close();
-      rmSync(`${path}.new`, { force: true });
-      throw error;
-    }
-    file?.close();
-    file = rewritten;
+  const rewrite = (opened: AppendFile) => {
+    // An empty file needs no room, which a full disk has not.
+    if (live.size === 0) opened.truncate(0);
+    else opened.replace([...live.values()].join(''));
     // With much under way the next time is put off, or each note would write all of it again.
-    rewriteFrom = Math.max(rewrittenFrom, 2 * file.size);
+    rewriteFrom = Math.max(rewrittenFrom, 2 * opened.size);
   };
 
   return {
@@ -73,7 +58,7 @@ export function createFileAdmissionJournal(path: string, log: Log): AdmissionJou
       if (file === undefined) throw new Error('The journal is not open.');
       if (text === '') return;
       try {
-        if (file.size >= rewriteFrom) rewrite();
+        if (file.size >= rewriteFrom) rewrite(file);
         else file.append(text);
       } catch (error) {
         rewriteFrom = 0;

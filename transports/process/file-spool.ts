@@ -3,7 +3,7 @@
  * set aside whole and never sent. How far the file has been sent stands beside it, and is written down some time after it was so: an event
  * may be sent twice but never not.
  */
-import { appendFileSync, renameSync, rmSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { EventSpool } from '../../actors/ports/event-outlet.ts';
 import type { Log } from '../../actors/ports/log.ts';
@@ -27,13 +27,14 @@ interface Kept {
 /** @param path of the spool; `<path>.done` beside it holds how far it has been sent, `<path>.damaged` what cannot be read. */
 export function createFileSpool(path: string, log: Log): EventSpool {
   const damagedPath = `${path}.damaged`;
-  let files: { spool: AppendFile; readonly progress: AppendFile } | undefined;
+  let files: { readonly spool: AppendFile; readonly progress: AppendFile } | undefined;
   let done = 0;
   let lines = 0;
   let peeked = { end: 0, lines: 0 };
   /** The newest events, up to the end of the file. */
   let recent: Kept[] = [];
   let recentFrom = 0;
+  let moveFailed = false;
 
   const opened = () => {
     if (files === undefined) throw new Error('The spool is not open.');
@@ -61,28 +62,28 @@ export function createFileSpool(path: string, log: Log): EventSpool {
 
   const moveRest = () => {
     const { spool } = opened();
-    rmSync(`${path}.new`, { force: true });
-    const moved = new AppendFile(`${path}.new`);
     try {
-      moved.append(spool.read(done, spool.size - done));
-      renameSync(`${path}.new`, path);
+      spool.replace(spool.read(done, spool.size - done));
     } catch (error) {
-      moved.close();
-      rmSync(`${path}.new`, { force: true });
-      throw error;
+      if (!moveFailed) log.error('the spool cannot be made smaller and grows', { bytes: spool.size, error });
+      moveFailed = true;
+      return;
     }
-    spool.close();
-    opened().spool = moved;
+    moveFailed = false;
     recentFrom -= done;
+    // What is on its way to the stream is dropped afterwards.
+    peeked = { end: peeked.end - done, lines: peeked.lines };
     done = 0;
-    writeProgress();
   };
 
   const noteProgress = () => {
     const { size } = opened().spool;
-    if (isSpent()) empty();
-    else if (size >= movedFrom && size - done <= mostMoved) moveRest();
-    else writeProgress();
+    if (isSpent()) {
+      empty();
+      return;
+    }
+    if (size >= movedFrom && size - done <= mostMoved) moveRest();
+    writeProgress();
   };
 
   const close = () => {
@@ -95,6 +96,35 @@ export function createFileSpool(path: string, log: Log): EventSpool {
       files.progress.close();
       files = undefined;
     }
+  };
+
+  const readBoth = () => {
+    files = openBoth(path);
+    const { spool } = files;
+    done = readDone(files.progress, spool.size);
+    lines = 0;
+    let whole = 0;
+    for (const { end } of spool.lines(0)) {
+      whole = end;
+      if (end > done) lines += 1;
+    }
+    if (whole < spool.size) {
+      setAside(spool.read(whole, spool.size - whole));
+      spool.truncate(whole);
+    }
+    done = Math.min(done, whole);
+    writeProgress();
+    peeked = { end: done, lines: 0 };
+    recent = [];
+    recentFrom = whole;
+  };
+
+  /** Half open is not open: nothing waits in it that could be had. */
+  const abandon = () => {
+    files?.spool.close();
+    files?.progress.close();
+    files = undefined;
+    lines = 0;
   };
 
   const peekFile = (count: number): UsageEvent[] => {
@@ -111,25 +141,13 @@ export function createFileSpool(path: string, log: Log): EventSpool {
 
   return {
     open: () => {
-      close();
-      files = openBoth(path);
-      const { spool } = files;
-      done = readDone(files.progress, spool.size);
-      lines = 0;
-      let whole = 0;
-      for (const { end } of spool.lines(0)) {
-        whole = end;
-        if (end > done) lines += 1;
+      try {
+        close();
+        readBoth();
+      } catch (error) {
+        abandon();
+        throw error;
       }
-      if (whole < spool.size) {
-        setAside(spool.read(whole, spool.size - whole));
-        spool.truncate(whole);
-      }
-      done = Math.min(done, whole);
-      writeProgress();
-      peeked = { end: done, lines: 0 };
-      recent = [];
-      recentFrom = whole;
     },
     get waiting() {
       return lines;
@@ -150,6 +168,7 @@ export function createFileSpool(path: string, log: Log): EventSpool {
       recentFrom = spool.size;
     },
     peek: (count) => {
+      opened();
       peeked = { end: done, lines: 0 };
       if (done < recentFrom) return peekFile(count);
       const kept = recent.slice(0, count);
@@ -157,12 +176,16 @@ export function createFileSpool(path: string, log: Log): EventSpool {
       return kept.map(({ event }) => event);
     },
     drop: () => {
-      if (done >= recentFrom) {
-        recent.splice(0, peeked.lines);
-        recentFrom = peeked.end;
-      }
       done = peeked.end;
       lines -= peeked.lines;
+      // Wherever it was read from: the file, what is kept beside it, or both.
+      let spent = 0;
+      for (const { bytes } of recent) {
+        if (recentFrom >= done) break;
+        recentFrom += bytes;
+        spent += 1;
+      }
+      recent.splice(0, spent);
       peeked = { end: done, lines: 0 };
     },
     noteProgress,
@@ -179,7 +202,7 @@ export function createFileSpool(path: string, log: Log): EventSpool {
   };
 }
 
-function openBoth(path: string): { spool: AppendFile; readonly progress: AppendFile } {
+function openBoth(path: string): { readonly spool: AppendFile; readonly progress: AppendFile } {
   const spool = new AppendFile(path);
   try {
     return { spool, progress: new AppendFile(`${path}.done`) };

@@ -3,15 +3,17 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import t, { type Test } from 'tap';
-import { encodeUsageEvent } from '../../../actors/relay/usage-event.ts';
+import { encodeUsageEvent, type UsageEvent } from '../../../actors/relay/usage-event.ts';
 import { createFileSpool } from '../../../transports/process/file-spool.ts';
 import { createMemoryLog } from '../../fixtures/silent.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
@@ -24,6 +26,8 @@ function setUp(t: Test, path = join(temporaryFolder(t), 'gateway', 'events.spool
   t.teardown(() => spool.close());
   return { path, spool, log };
 }
+
+const idsOf = (events: readonly UsageEvent[]) => events.map(({ eventId }) => eventId);
 
 t.test('events come out in the order they went in, also for a process that starts later', (t) => {
   const { path, spool } = setUp(t);
@@ -228,5 +232,98 @@ t.test('more events than are kept beside the file come out once each, in order',
     seen,
     [...events, ...late].map(({ eventId }) => eventId),
   );
+  const next = usageEvent();
+  spool.append([next]);
+  t.same(spool.peek(9), [next], 'what was sent does not come back');
+  t.equal(spool.waiting, 1);
+  t.end();
+});
+
+t.test('whatever goes in and out in turns, what waits is what was not dropped, in order', (t) => {
+  const { path, spool } = setUp(t);
+  const waiting: string[] = [];
+  let random = 7;
+  const below = (end: number) => (random = (random * 48_271) % 2_147_483_647) % end;
+  for (let round = 0; round < 400; round += 1) {
+    const added = Array.from({ length: below(round % 100 < 30 ? 700 : 40) }, () => usageEvent());
+    const count = 1 + below(300);
+    t.same(idsOf(spool.peek(count)), waiting.slice(0, count));
+    const sent = waiting.length;
+    // What arrives while a batch is on its way.
+    spool.append(added);
+    waiting.push(...idsOf(added));
+    if (below(4) === 0) spool.noteProgress();
+    if (below(5) > 0) {
+      spool.drop();
+      waiting.splice(0, Math.min(count, sent));
+    }
+    if (below(100) === 0) spool.open();
+    t.equal(spool.waiting, waiting.length);
+  }
+  spool.noteProgress();
+  t.same(idsOf(setUp(t, path).spool.peek(1e6)), waiting);
+  t.end();
+});
+
+t.test('a spool that moves while a batch is on its way drops that batch and nothing else', (t) => {
+  const { path, spool } = setUp(t);
+  for (let round = 0; round < 20; round += 1) {
+    spool.append([usageEvent({ result: 'y'.repeat(900_000) })]);
+    spool.peek(1);
+    spool.drop();
+  }
+  const events = [usageEvent(), usageEvent(), usageEvent()];
+  spool.append(events);
+  spool.peek(1);
+  spool.noteProgress();
+  t.ok(statSync(path).size < 10_000, 'it moved');
+  spool.drop();
+  t.same(spool.peek(9), events.slice(1));
+  spool.noteProgress();
+  t.same(setUp(t, path).spool.peek(9), events.slice(1));
+  t.end();
+});
+
+t.test('where a spool cannot move, what was sent is noted all the same, and the fault is said once', (t) => {
+  const { path, spool, log } = setUp(t);
+  // Where the new file should be.
+  mkdirSync(`${path}.new`);
+  const events = [usageEvent({ result: 'y'.repeat(17_000_000) }), usageEvent()];
+  spool.append(events);
+  spool.peek(1);
+  spool.drop();
+  spool.noteProgress();
+  spool.noteProgress();
+  t.equal(log.lines.filter(({ level }) => level === 'error').length, 1);
+  t.same(setUp(t, path).spool.peek(9), events.slice(1));
+  rmdirSync(`${path}.new`);
+  spool.noteProgress();
+  t.ok(statSync(path).size < 10_000, 'it moves once it can');
+  t.same(spool.peek(9), events.slice(1));
+  t.end();
+});
+
+t.test('a spool that could not be opened to its end is shut: nothing waits in it, and it opens when it can', (t) => {
+  const { path, spool } = setUp(t);
+  const events = [usageEvent(), usageEvent()];
+  spool.append(events);
+  spool.close();
+  appendFileSync(path, 'cut short');
+  const faults: readonly (readonly [string, () => void, () => void])[] = [
+    ['the torn line cannot be set aside', () => mkdirSync(`${path}.damaged`), () => rmdirSync(`${path}.damaged`)],
+    ['progress cannot be written', () => symlinkSync('/dev/full', `${path}.done`), () => rmSync(`${path}.done`)],
+  ];
+  for (const [title, breakIt, mendIt] of faults) {
+    rmSync(`${path}.done`, { force: true });
+    breakIt();
+    const before = readdirSync('/proc/self/fd').length;
+    t.throws(() => spool.open(), title);
+    t.equal(spool.waiting, 0);
+    t.throws(() => spool.peek(1), /not open/);
+    t.equal(readdirSync('/proc/self/fd').length, before, 'no descriptor stays behind');
+    mendIt();
+  }
+  spool.open();
+  t.same(spool.peek(9), events);
   t.end();
 });
