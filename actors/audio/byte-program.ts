@@ -53,9 +53,16 @@ export function feedBytes(program: ByteProgram): ByteFeeder {
   return {
     push: (chunk) => {
       let at = 0;
-      while (at < chunk.length && request.done !== true) at += serve(request.value, chunk, at);
+      // What asks for nothing is served also where nothing is left: the last packet of a file ends there.
+      while (request.done !== true && (at < chunk.length || asksForNothing(request.value))) {
+        at += serve(request.value, chunk, at);
+      }
     },
   };
+}
+
+function asksForNothing(request: ByteRequest): boolean {
+  return !('find' in request) && ('skip' in request ? request.skip : request.take) <= 0;
 }
 
 /** Numbers of a piece that a program was given. */

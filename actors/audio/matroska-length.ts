@@ -2,7 +2,7 @@
  * The length of a Matroska or WebM file: of Opus by its packets, of others from the first block's time to the last one's.
  * `Duration` is a claim, absent from what browsers record, and is not read.
  */
-import { viewOf, type ByteProgram } from './byte-program.ts';
+import type { ByteProgram } from './byte-program.ts';
 import type { LengthReader } from './length-reader.ts';
 import { opusPacketSeconds } from './opus-packet.ts';
 
@@ -68,7 +68,7 @@ function* readElement(state: State, id: number, size: number): ByteProgram {
     return;
   }
   const body = Buffer.from(yield { take: size });
-  const value = size <= 6 ? body.readUIntBE(0, size) : size === 8 ? Number(body.readBigUInt64BE()) : 0;
+  const value = body.reduce((sum, byte) => sum * 256 + byte, 0);
   if (id === 0x2ad7b1) state.scale = value;
   else if (id === 0xe7) state.clusterTime = value;
   else if (id === 0xd7) state.track.number = value;
@@ -87,11 +87,11 @@ function* readBlock(state: State, size: number): ByteProgram {
     yield { skip: Math.max(0, size - headBytes) };
     return;
   }
+  const packet = yield { take: 2 };
   const time = state.clusterTime + start.readInt16BE(0);
   state.firstTime ??= time;
   state.lastTime = Math.max(state.lastTime, time);
   state.audioBytes += size;
-  const packet = yield { take: 2 };
   const isLaced = ((start[2] ?? 0) & 0x06) !== 0;
   if (audio.isOpus && !isLaced) state.opusSeconds += opusPacketSeconds(packet[0] ?? 0, packet[1] ?? 0);
   yield { skip: size - headBytes - 2 };
@@ -104,10 +104,8 @@ function* readNumber(keepMarker: boolean): Generator<{ take: number }, number, U
   if (more > 7) return 0;
   let value = keepMarker ? first : first & (0x7f >>> more);
   let isUnknown = (first & (0x7f >>> more)) === 0x7f >>> more;
-  if (more === 0) return isUnknown && !keepMarker ? Infinity : value;
-  const rest = viewOf(yield { take: more });
-  for (let index = 0; index < more; index += 1) {
-    const byte = rest.getUint8(index);
+  const rest = yield { take: more };
+  for (const byte of rest) {
     isUnknown &&= byte === 0xff;
     value = value * 256 + byte;
   }

@@ -96,7 +96,8 @@ function* readBeginning(
   let stream: Stream | undefined;
   for (const { bytes } of packets) {
     const looked = Math.min(bytes, 64);
-    stream ??= streamOf(serial, Buffer.from(yield { take: looked }));
+    const start = Buffer.from(yield { take: looked });
+    stream ??= streamOf(serial, start);
     yield { skip: bytes - looked };
   }
   return stream;

@@ -66,7 +66,8 @@ function* readChunks(state: State, startsAt: number): ByteProgram {
       yield { skip: padded - 16 };
     } else if (id === 'fmt ' && size >= 16) {
       const looked = Math.min(size, longestFormatBytes);
-      state.format ??= formatOf(Buffer.from(yield { take: looked }));
+      const body = Buffer.from(yield { take: looked });
+      state.format ??= formatOf(body);
       yield { skip: padded - looked };
     } else if (id === 'data' && state.format !== undefined) {
       const isOpen = size === 0 || size >= 0xfffffff0;
