@@ -23,6 +23,7 @@ export const command: Command = {
   async run({ operands }) {
     const [name = '', ...rest] = operands;
     const load = BENCHMARKS[name];
+    if (name === '') throw new UsageError(`Say which: ${Object.keys(BENCHMARKS).join(', ')}`);
     if (load === undefined)
       throw new UsageError(`There is no benchmark '${name}', only ${Object.keys(BENCHMARKS).join(', ')}`);
     await (await load()).run(rest);

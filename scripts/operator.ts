@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Redis } from 'ioredis';
+import postgres from 'postgres';
 import { deriveIdentitySecrets, type IdentitySecrets } from '../actors/identity/secrets.ts';
 import type { GrantPublisher } from '../actors/ports/grants.ts';
 import type { Log } from '../actors/ports/log.ts';
@@ -54,6 +55,8 @@ export async function asOperator(work: (operator: Operator) => Promise<number>):
         task({ grants: createGrantPublisher(redis, systemClock), notifier: createRedisNotifier(redis) }),
       );
     return await work({ sql, secrets, name: operatorName(), keyFolder: join(home, 'keys'), withRedis, announce });
+  } catch (error) {
+    throw error instanceof postgres.PostgresError ? unreachable('PostgreSQL', error) : error;
   } finally {
     await sql.end({ timeout: 2 });
   }
@@ -104,6 +107,10 @@ function unreachable(what: string, error: unknown): Error {
   const code = (error as { code?: unknown }).code;
   const away = code === 'ECONNREFUSED' || code === 'CONNECT_TIMEOUT' || code === 'REDIS_UNAVAILABLE';
   if (away) return new CommandError(`${what} does not answer. Is Vello running? Start it with: npm start`);
+  if (typeof code === 'string' && /^(57P|53|08)/.test(code)) {
+    const said = error instanceof Error ? error.message : code;
+    return new CommandError(`${what} cannot serve at the moment (${said}). Try again in a few seconds.`);
+  }
   if (isPoolerRefusal(error)) return pooled('refuses settings of sessions', error);
   if (code === '28P01')
     return new CommandError('The database refuses the password: is VELLO_SECRET_KEY that of this installation?');

@@ -44,7 +44,7 @@ export function createStartWatch(progress: Progress): StartWatch {
         await pause();
       await progress.step('Roles ready', async (report) => {
         for (let state = readiness(); !state.isReady; state = readiness()) {
-          report(state.waitingFor.map((path) => path.replace(/^[^/]*\//, '')).join(', '));
+          report(`waiting for ${state.waitingFor.map((path) => path.replace(/^[^/]*\//, '')).join(', ')}`);
           if (performance.now() - startedAt > readyTimeoutMs) {
             throw new Error(`not ready after ${readyTimeoutMs / 1000} s: ${state.waitingFor.join(', ')}.`);
           }

@@ -47,7 +47,10 @@ export function hashFingerprints(reported: ReportedFingerprints, peppers: Pepper
     return [{ component, hashes }];
   });
   if (hashed.length < LEAST_COMPONENTS) {
-    const problem = `needs at least ${LEAST_COMPONENTS} components with values that identify something`;
+    const said = new Set(hashed.map(({ component }) => component));
+    const silent = COMPONENT_NAMES.filter((name) => reported[name] !== undefined && !said.has(name));
+    const why = silent.length === 0 ? '' : `; too common, or too short, to identify anything: ${silent.join(', ')}`;
+    const problem = `needs at least ${LEAST_COMPONENTS} components with values that identify something${why}`;
     throw new VelloError('INVALID_FIELDS', 'Too few fingerprint components.', {
       fields: [{ field: '/fingerprints', problem }],
     });

@@ -3,8 +3,8 @@
  * Its layout: `vello.pid`, `services.json`, `secret.key`, `inference.key`, `keys/`, `postgres/`, `redis/`, `logs/`, `cache/`.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { identify, stillRuns, type ProcessIdentity } from '../../transports/process/process-identity.ts';
 import { CommandError } from '../command.ts';
 import { explainFileError } from '../explain-file-error.mjs';
@@ -28,13 +28,20 @@ export interface Home {
   release(): void;
 }
 
+/** With what is missing above it, one by one: the recursive form of Node.js never returns below a folder like /proc. */
+function makeFolder(path: string, mode: number): void {
+  const missing: string[] = [];
+  for (let at = path; !existsSync(at); at = dirname(at)) missing.unshift(at);
+  for (const folder of missing) mkdirSync(folder, { mode });
+}
+
 /** @throws CommandError where the folder cannot be written, or another Vello runs in it. */
 export function openHome(path: string): Home {
   // Every mode below is meant as it is written, whatever the shell that started this thinks of modes; none lets others write.
   process.umask(0o022);
   try {
     // Others may enter but not list: PostgreSQL runs as another user when Vello is root. Secrets inside have modes of their own.
-    mkdirSync(path, { recursive: true, mode: 0o711 });
+    makeFolder(path, 0o711);
     takeLock(join(path, 'vello.pid'));
   } catch (error) {
     const explained = explainFileError(error);

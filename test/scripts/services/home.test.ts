@@ -1,4 +1,4 @@
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { openHome } from '../../../scripts/services/home.ts';
@@ -40,6 +40,20 @@ t.test('says which folder cannot be used, and what to do', async (t) => {
   const file = join(temporaryFolder(t), 'file');
   writeFileSync(file, '');
   t.throws(() => openHome(join(file, 'home')), /cannot be used: .*\(ENOTDIR\).*VELLO_HOME/s);
+});
+
+t.test(
+  'a folder below one that takes none is refused at once',
+  { skip: existsSync('/proc') ? false : 'there is no /proc here' },
+  async (t) => {
+    t.throws(() => openHome('/proc/vello/home'), /cannot be used/);
+  },
+);
+
+t.test('a link that leads nowhere is refused', async (t) => {
+  const link = join(temporaryFolder(t), 'link');
+  symlinkSync(join(link, 'nowhere'), link);
+  t.throws(() => openHome(link), /cannot be used/);
 });
 
 t.test('modes in the home hold under any umask', async (t) => {
