@@ -145,7 +145,7 @@ class Reader {
     if (this.#ready.length > 0) return 0;
     const { batchSize, waitingLimit } = this.#line;
     const free = this.#usableWorkers().length * batchSize;
-    return waitingLimit === 0 ? free : Math.max(0, waitingLimit - this.#waiting.size);
+    return waitingLimit === 0 ? free : waitingLimit - this.#waiting.size;
   }
 
   /** Until something falls due or can be swept next, so that a blocked read never makes an entry late. */
@@ -192,7 +192,6 @@ class Reader {
   async #reconcile(): Promise<void> {
     this.#mustReconcile = false;
     const owned = await this.#stream.owned(this.#line.consumer);
-    if (owned.length === 0) return;
     const known = new Set([...this.#ready, ...this.#waiting.entries()].map(({ id }) => id));
     for (const entries of this.#batchOf.values()) for (const { id } of entries) known.add(id);
     if (this.#suspect !== undefined) known.add(this.#suspect.id);
@@ -214,7 +213,7 @@ class Reader {
   /** An untrusted line tries with one worker, so that a refused key is not presented many times over. */
   #usableWorkers(): number[] {
     if (this.#line.isTrusted) return [...this.#idle];
-    return this.#inFlight === 0 && this.#idle.has(0) ? [0] : [];
+    return this.#inFlight === 0 ? [0] : [];
   }
 
   #dispatch(): void {
