@@ -53,7 +53,7 @@ interface Job extends FairEntry {
   recogniser: Recogniser | undefined;
   /** Begins the work, or lets it go on. */
   go: (recogniser: Recogniser) => void;
-  refuse: (error: VelloError) => void;
+  refuse: (error: Error) => void;
   /** What was heard up to the last border, and how long the work took up to there. */
   heardSeconds: number;
   workedMs: number;
@@ -141,24 +141,15 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
   /** Resolves with the recogniser once it is the job's turn. */
   function turn(job: Job, signal: AbortSignal): Promise<Recogniser> {
     return new Promise((resolve, reject) => {
-      const leave = () => {
-        waiting.delete(job);
-        signal.removeEventListener('abort', abort);
-      };
-      const abort = () => {
-        leave();
-        reject(new DOMException('The recognition was abandoned.', 'AbortError'));
-      };
-      job.go = (recogniser) => {
-        leave();
-        resolve(recogniser);
-      };
+      job.go = resolve;
       job.refuse = (error) => {
-        leave();
+        waiting.delete(job);
         reject(error);
       };
+      signal.addEventListener('abort', () => {
+        job.refuse(new DOMException('The recognition was abandoned.', 'AbortError'));
+      });
       waiting.add(job);
-      signal.addEventListener('abort', abort, { once: true });
       assign();
     });
   }
@@ -178,8 +169,8 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
     } catch (error) {
       // A broken one gets nothing more: its actor learns of the death only after the next recording would have been lost to it.
       if (outcomeOf(error) === 'failed') members.delete(recogniser);
-      // One that left while it waited at a border had no turn to end.
-      if (!atBorder.delete(job)) endTurn(job, job.heardSeconds);
+      atBorder.delete(job);
+      endTurn(job, job.heardSeconds);
       throw error;
     }
   }
@@ -238,7 +229,7 @@ const jobOf = (caller: string, fileBytes: number, leftSeconds: number, nowMs: nu
   recogniser: undefined,
   go: () => undefined,
   refuse: () => undefined,
-  ...{ heardSeconds: 0, workedMs: 0, turnStartedMs: 0 },
+  ...{ heardSeconds: 0, workedMs: 0, turnStartedMs: nowMs },
 });
 
 /** As the gateway tells it from the recording's frames and bytes. What they leave open is found out while decoding. */

@@ -70,3 +70,15 @@ t.test('a recording whose text was kept is paid for, although nobody saw an answ
   const { ttfbMs: _, ...silent } = usageEvent({ outcome: 'client_abort', audioSeconds: 9, result: 'words' });
   t.equal(creditsFor(silent, cost), 50);
 });
+
+t.test('the price of a model multiplies its tokens, and a fraction of one is a token too', async (t) => {
+  const dear = { creditsPer1kInput: 20, creditsPer1kOutput: 40, minimumCredits: 0 };
+  const usage = { prompt_tokens: 1500, completion_tokens: 250 };
+  t.equal(creditsFor(usageEvent({ type: 'process', usage }), dear), 40);
+  t.equal(
+    creditsFor(usageEvent({ type: 'process', usage: { prompt_tokens: 0.5 } }), { ...dear, creditsPer1kInput: 1000 }),
+    1,
+  );
+  const perToken = { ...dear, creditsPer1kInput: 1000, creditsPer1kOutput: 1000 };
+  t.equal(creditsFor(usageEvent({ type: 'process' }), perToken), 0, 'what was not counted is nothing');
+});

@@ -71,3 +71,33 @@ t.test('while the store is away every waiting request hears of it, and the next 
   calls[3]?.finish();
   t.equal((await later).length, 1);
 });
+
+t.test('a full call takes just as many as it may hold, and a larger request goes by itself', async (t) => {
+  const { calls, gathered } = heldSettlement();
+  const sizes = [1, 1, 300, 200, 501, 1];
+  const answers = sizes.map((size) => gathered.settle(Array.from({ length: size }, event)));
+  for (let next = 0; next < 5; next += 1) {
+    calls[next]?.finish();
+    await settled();
+  }
+  t.strictSame(
+    calls.map((call) => call.events.length),
+    [1, 1, 500, 501, 1],
+  );
+  await Promise.all(answers);
+});
+
+t.test('there are never more than two transactions at once, however often they were idle', async (t) => {
+  const { calls, gathered } = heldSettlement();
+  const first = [gathered.settle([event()]), gathered.settle([event()])];
+  calls.forEach((call) => call.finish());
+  await Promise.all(first);
+  await settled();
+  const later = Array.from({ length: 5 }, () => gathered.settle([event()]));
+  t.equal(calls.length, 4);
+  calls[2]?.finish();
+  calls[3]?.finish();
+  await settled();
+  calls[4]?.finish();
+  await Promise.all(later);
+});

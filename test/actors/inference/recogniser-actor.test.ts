@@ -1,6 +1,7 @@
 import t from 'tap';
 import { createRecognitionPool } from '../../../actors/inference/recognition-pool.ts';
-import { recogniserActor } from '../../../actors/inference/recogniser-actor.ts';
+import type { ActorContext, Behaviour } from '../../../actors/kernel/actor.ts';
+import { recogniserActor, type RecogniserMessage } from '../../../actors/inference/recogniser-actor.ts';
 import { NO_BACKOFF } from '../../../supervisors/backoff.ts';
 import { worker } from '../../../supervisors/child-spec.ts';
 import { supervisorDefinition } from '../../../supervisors/supervisor.ts';
@@ -58,4 +59,51 @@ t.test('passes the failure up when its model cannot be loaded again and again', 
   await settled(60);
   t.ok(isDead(system));
   await system.stop();
+});
+
+t.test('shows whether its model is loaded, and is not ready before', async (t) => {
+  const { engine, pool, system } = start();
+  let open: (() => void) | undefined;
+  const opening = engine.open.bind(engine);
+  engine.open = async (options) => {
+    await new Promise<void>((resolve) => (open = resolve));
+    return opening(options);
+  };
+  let behaviour: Behaviour<RecogniserMessage> | undefined;
+  const definition = recogniserActor(engine, pool);
+  const kept = {
+    ...definition,
+    start: async (ctx: ActorContext<RecogniserMessage>) => (behaviour = await definition.start(ctx)),
+  };
+  system.spawn('recogniser', kept);
+  await settled();
+  const shown = () => [behaviour?.ready?.(), system.snapshotOf('recogniser')?.facts];
+  t.strictSame(shown(), [false, { engine: 'memory', loaded: false }]);
+  t.equal(system.snapshotOf('recogniser')?.type, 'recogniser');
+  open?.();
+  await settled();
+  t.strictSame(shown(), [true, { engine: 'memory', loaded: true }]);
+  await system.stop();
+});
+
+t.test('a recogniser that is opened after the end is closed, and one that is not is no news', async (t) => {
+  for (const refusal of [undefined, new Error('given up')]) {
+    const { engine, pool, boot, system } = start();
+    let open: (() => void) | undefined;
+    const opening = engine.open.bind(engine);
+    engine.refusal = refusal;
+    engine.open = async (options) => {
+      await new Promise<void>((resolve) => (open = resolve));
+      return opening(options);
+    };
+    boot();
+    await settled();
+    const stopping = system.stop();
+    await settled();
+    open?.();
+    await stopping;
+    if (refusal === undefined) t.equal(engine.opened[0]?.isClosed, true);
+    else t.strictSame(system.deadLetters.recent(), []);
+    t.same(pool.counts(), { busy: 0, idle: 0, waiting: 0 });
+  }
 });

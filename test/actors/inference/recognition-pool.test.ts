@@ -265,3 +265,194 @@ t.test('begins only so many recordings of one caller at once, and still the firs
   recognisers[0]?.die(new Error('over'));
   await Promise.allSettled(all);
 });
+
+t.test('shows how many recognisers are busy and idle, and how many recordings wait', async (t) => {
+  const { pool, metrics } = poolWith(3, roomy);
+  const shown = () => {
+    metrics.scrape();
+    const of = (state: string) => metrics.value('vello_recognisers', { engine: 'memory', state });
+    return [of('busy'), of('idle'), metrics.value('vello_recognitions_waiting', { engine: 'memory' })];
+  };
+  send(pool, 'a1', 1).catch(() => undefined);
+  await settled();
+  t.strictSame(shown(), [1, 2, 0]);
+  for (const name of ['a2', 'a3', 'a4', 'a5', 'a6']) send(pool, name, 1).catch(() => undefined);
+  await settled();
+  t.strictSame(shown(), [3, 0, 3]);
+  pool.close();
+  t.strictSame(shown(), [3, 0, 0]);
+});
+
+t.test(
+  'measures how long recordings waited for their turn, and were worked on, without the time at borders',
+  async (t) => {
+    const { pool, recognisers, clock, metrics } = poolWith(1, roomy);
+    const [recogniser] = recognisers;
+    const measured = (name: string) => metrics.value(name, { engine: 'memory' });
+    clock.advance(5000);
+    const long = send(pool, 'long', 300);
+    await settled();
+    clock.advance(1000);
+    const short = send(pool, 'shrt', 5);
+    await settled();
+    clock.advance(500);
+    recogniser?.border(28);
+    await settled();
+    clock.advance(4000);
+    recogniser?.finish('', 5);
+    await short;
+    await settled();
+    t.equal(measured('vello_recognition_wait_seconds'), 2);
+    t.equal(measured('vello_recognition_wait_seconds_sum'), 0.5);
+    t.equal(measured('vello_recognition_seconds_sum'), 4);
+    clock.advance(2000);
+    recogniser?.finish('', 300);
+    await long;
+    t.equal(measured('vello_recognition_seconds'), 2);
+    t.equal(measured('vello_recognition_seconds_sum'), 7.5);
+    t.equal(measured('vello_recognised_audio_seconds_total'), 305);
+  },
+);
+
+t.test('goes on with a recording only where it was begun', async (t) => {
+  const { pool, recognisers } = poolWith(2, roomy);
+  const [one, two] = recognisers;
+  const all = ['l1', 'l2'].map((name) => send(pool, name, 300));
+  await settled();
+  all.push(send(pool, 's1', 5));
+  one?.border(20);
+  await settled();
+  two?.finish();
+  await settled();
+  t.strictSame([working(one), working(two)], ['s1', undefined]);
+  one?.finish();
+  await settled();
+  t.equal(working(one), 'l1');
+  one?.finish();
+  await Promise.all(all);
+});
+
+t.test('is free for others once a recording that went on is done', async (t) => {
+  const { pool, recognisers } = poolWith(1, roomy);
+  const [recogniser] = recognisers;
+  const all = [send(pool, 'long', 300)];
+  await settled();
+  recogniser?.border(20);
+  await settled();
+  t.equal(working(recogniser), 'long');
+  all.push(send(pool, 'next', 400));
+  recogniser?.finish();
+  await settled();
+  t.equal(working(recogniser), 'next');
+  recogniser?.finish();
+  await Promise.all(all);
+});
+
+t.test('counts of a caller what was heard, not what was sent', async (t) => {
+  const { pool, recognisers } = poolWith(1, roomy);
+  const all = [send(pool, 'a1', 30, 'a')];
+  await settled();
+  for (const [name, caller] of [
+    ['b1', 'b'],
+    ['b2', 'b'],
+    ['a2', 'a'],
+  ] as const) {
+    all.push(send(pool, name, 10, caller));
+  }
+  const order: (string | undefined)[] = [];
+  for (const heardSeconds of [1, 10, 10, 10]) {
+    order.push(working(recognisers[0]));
+    recognisers[0]?.finish('', heardSeconds);
+    await settled();
+  }
+  await Promise.all(all);
+  t.strictSame(order, ['a1', 'b1', 'a2', 'b2']);
+});
+
+t.test('counts each turn of a long recording by what was heard on it', async (t) => {
+  const { pool, recognisers } = poolWith(1, roomy);
+  const [recogniser] = recognisers;
+  const all = [send(pool, 'long', 3000, 'a')];
+  await settled();
+  for (const name of ['b1', 'b2', 'b3', 'b4']) all.push(send(pool, name, 20, 'b'));
+  const order: (string | undefined)[] = [];
+  let heardSeconds = 0;
+  for (let turn = 0; turn < 6; turn += 1) {
+    order.push(working(recogniser));
+    if (working(recogniser) === 'long') recogniser?.border((heardSeconds += 20));
+    else recogniser?.finish('', 20);
+    await settled();
+  }
+  t.strictSame(order, ['long', 'b1', 'b2', 'long', 'b3', 'long']);
+  recogniser?.die(new Error('over'));
+  await Promise.allSettled(all);
+});
+
+t.test('holds nothing against a caller who was away since', async (t) => {
+  const { pool, recognisers } = poolWith(1, roomy);
+  const [recogniser] = recognisers;
+  for (const name of ['a1', 'a2']) {
+    const done = send(pool, name, 30, 'a');
+    await settled();
+    recogniser?.finish('', 30);
+    await done;
+  }
+  const all = [send(pool, 'x1', 30, 'x'), send(pool, 'b1', 20, 'b'), send(pool, 'a3', 10, 'a')];
+  await settled();
+  recogniser?.finish('', 30);
+  await settled();
+  t.equal(working(recogniser), 'a3');
+  pool.close();
+  recogniser?.finish();
+  await Promise.allSettled(all);
+});
+
+t.test('a recording is due as much later as it lasts', async (t) => {
+  const { pool, recognisers, clock } = poolWith(1, roomy);
+  const all = [send(pool, 'now', 1), send(pool, 'long', 30)];
+  await settled();
+  clock.advance(28_990);
+  all.push(send(pool, 's1', 1));
+  clock.advance(20);
+  all.push(send(pool, 's2', 1));
+  const order: (string | undefined)[] = [];
+  for (let turn = 0; turn < 4; turn += 1) {
+    order.push(working(recognisers[0]));
+    recognisers[0]?.finish();
+    await settled();
+  }
+  await Promise.all(all);
+  t.strictSame(order, ['now', 's1', 'long', 's2']);
+});
+
+t.test('reckons when to come back by the recognisers that there are, and by one where there is none yet', async (t) => {
+  for (const [members, retryAfterMs] of [
+    [0, 6000],
+    [1, 6000],
+    [2, 3000],
+  ] as const) {
+    const { pool, recognisers } = poolWith(members, { ...roomy, waiting: 1 });
+    for (let index = 0; index <= members; index += 1) send(pool, 'a', 60).catch(() => undefined);
+    await t.rejects(send(pool, 'b', 1), { code: 'ENGINE_BUSY', extras: { retryAfterMs } }, `${members} recognisers`);
+    pool.close();
+    recognisers.forEach((recogniser) => recogniser.finish());
+  }
+});
+
+t.test('a recording in which nothing was heard says nothing of how fast recordings are', async (t) => {
+  const { pool, recognisers, clock } = poolWith(1, { ...roomy, waiting: 1 });
+  for (const heardSeconds of [0, 2]) {
+    const done = send(pool, 'a', 1);
+    await settled();
+    clock.advance(2000);
+    recognisers[0]?.finish('', heardSeconds);
+    await done;
+  }
+  for (const name of ['b', 'c']) send(pool, name, 60).catch(() => undefined);
+  await t.rejects(send(pool, 'd', 1), {
+    code: 'ENGINE_BUSY',
+    extras: { retryAfterMs: 60 * (100 + 0.2 * (1000 - 100)) },
+  });
+  pool.close();
+  recognisers[0]?.finish();
+});

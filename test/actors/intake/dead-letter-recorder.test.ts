@@ -120,9 +120,10 @@ t.test('while the api is away it is asked again every five seconds, with the sam
 });
 
 t.test('a failure of another kind is its supervisor’s', async (t) => {
-  for (const error of [new TypeError('a defect'), Object.assign(new Error('x'), { retryable: false }), 'text']) {
+  const refused = Object.assign(new Error('refused'), { retryable: false });
+  for (const error of [new TypeError('a defect'), refused, 'text' as unknown as Error]) {
     const { answers, append, start, system, streams } = await createRecording();
-    answers.record = async () => Promise.reject(error as Error);
+    answers.record = async () => Promise.reject(error);
     append('1');
     await start();
     t.equal(system.resolve('recorder'), undefined, String(error));

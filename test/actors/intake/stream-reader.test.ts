@@ -5,6 +5,7 @@ import { streamReader } from '../../../actors/intake/stream-reader.ts';
 import type { ClaimTerms, EventStream } from '../../../actors/ports/event-stream.ts';
 import type { EventStreamKind } from '../../../config/streams.ts';
 import { createTestSystem } from '../../fixtures/actor-system.ts';
+import type { ManualClock } from '../../fixtures/manual-clock.ts';
 import { createMemoryEventStreams } from '../../fixtures/memory-event-streams.ts';
 import { pass, settled } from '../../fixtures/settled.ts';
 import { standIn } from '../../fixtures/stand-in.ts';
@@ -61,10 +62,10 @@ async function createReading({ kind = 'transcribe', waitingLimit, isTrusted = tr
 }
 
 /** Entries that were handed out `times`, the last time to a consumer that is gone. */
-async function leave(stream: EventStream, advance: (ms: number) => void, count: number, times: number) {
+async function leave(stream: EventStream, clock: ManualClock, count: number, times: number) {
   const taken = await stream.read('gone 1', count, 0);
   for (let time = 2; time <= times; time += 1) {
-    advance(10_000);
+    clock.advance(10_000);
     const again = { minIdleMs: 10_000, maxDeliveries: 9, aloneFrom: 9, count };
     await stream.claim(`gone ${time}`, again);
   }
@@ -189,7 +190,7 @@ t.test('reads nothing while due entries of the dlq wait for a worker', async (t)
 t.test('takes over what dead consumers left, at its start and when it is swept', async (t) => {
   const { append, start, sweep, given, claims, stream, clock, metrics, system } = await createReading();
   append(3);
-  await leave(stream, clock.advance, 3, 1);
+  await leave(stream, clock, 3, 1);
   clock.advance(10_000);
   await start();
   t.strictSame(given, ['0: 1 2 3']);
@@ -206,7 +207,7 @@ t.test('takes over what dead consumers left, at its start and when it is swept',
 t.test('takes over no more than one answer holds while its workers are busy', async (t) => {
   const { append, start, stream, clock, streams, facts, system } = await createReading({ workerCount: 1 });
   append(1100);
-  await leave(stream, clock.advance, 1100, 1);
+  await leave(stream, clock, 1100, 1);
   clock.advance(10_000);
   await start();
   t.strictSame(facts(), { stream: 'transcribe', inFlight: 100, ready: 400, waiting: 0 });
@@ -220,7 +221,7 @@ t.test('runs what is on its last delivery alone, one after another, beside what 
     ...{ workerCount: 2, batchSize: 2 },
   });
   append(3);
-  await leave(stream, clock.advance, 3, 2);
+  await leave(stream, clock, 3, 2);
   clock.advance(10_000);
   await start();
   t.strictSame(given, ['0: 1']);
@@ -242,7 +243,7 @@ t.test('runs what is on its last delivery alone, one after another, beside what 
 t.test('reports what was buried', async (t) => {
   const { append, start, given, stream, clock, log, metrics, system } = await createReading();
   const ids = append(2);
-  await leave(stream, clock.advance, 2, 3);
+  await leave(stream, clock, 2, 3);
   clock.advance(10_000);
   await start();
   t.strictSame(given, []);
@@ -257,7 +258,7 @@ t.test('knows what is with a worker, ready, waiting, or on its last delivery', a
     ...{ kind: 'dlq', workerCount: 1, batchSize: 1 },
   });
   append(1);
-  await leave(stream, clock.advance, 1, 2);
+  await leave(stream, clock, 1, 2);
   append(2);
   append(1, { not_before: String(clock.now() + 60_000) });
   await stream.read('me', 3, 0);

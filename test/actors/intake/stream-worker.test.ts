@@ -13,6 +13,7 @@ type Fields = Readonly<Record<string, string>>;
 type Outcome = Extract<SettlerMessage, { type: 'outcome' }>;
 
 const job = { kind: 'job', jobId: 'j', creditsDeducted: 1, duplicate: false } as const;
+const codeOf = (error: Error) => (error instanceof VelloError ? error.code : error.message);
 const names = (events: readonly Fields[]) => events.map(({ n }) => n).join('');
 
 /** `answer` stands for the api; what is judged is retried after a second, but as `judge` says. */
@@ -42,7 +43,7 @@ async function createWorking(
       recordDeadLetters: async () => undefined,
     },
     judge: (failure) => {
-      judged.push(`${(failure.error as VelloError).code} ${failure.attempt}`);
+      judged.push(`${codeOf(failure.error)} ${failure.attempt}`);
       return judge(failure);
     },
     metrics: test.metrics,
@@ -51,11 +52,11 @@ async function createWorking(
   await settled();
   const sentMs = test.clock.now();
   const run = async (events: string, fields: Fields = {}) => {
-    const entries = [...events].map((n) => ({ id: `${sentMs}-${n}`, fields: { n, ...fields }, deliveries: 1 }));
+    const entries = events.split('').map((n) => ({ id: `${sentMs}-${n}`, fields: { n, ...fields }, deliveries: 1 }));
     line.workers[3]?.tell({ type: 'batch', entries });
     await settled();
   };
-  const ids = (events: string) => [...events].map((n) => `${sentMs}-${n}`);
+  const ids = (events: string) => events.split('').map((n) => `${sentMs}-${n}`);
   const count = (outcome: string) => test.metrics.value('vello_events_total', { stream: 'transcribe', outcome });
   const measured = (name: string) => test.metrics.value(name, { stream: 'transcribe' });
   const facts = () => test.system.snapshotOf('worker')?.facts;
@@ -109,7 +110,7 @@ t.test('measures what became of events, how many runs they took, and how long si
         n === '4' ? { kind: 'refused', status: 422, code: 'X' } : { ...job, duplicate: n === '1' },
       );
     },
-    ({ error }) => ({ kind: (error as VelloError).code === 'API_REJECTED' ? 'abandon' : 'pause' }),
+    ({ error }) => ({ kind: codeOf(error) === 'API_REJECTED' ? 'abandon' : 'pause' }),
   );
   await run('1234', { attempt: '1' });
   t.strictSame(['settled', 'duplicate', 'deferred', 'abandoned'].map(count), [2, 1, 0, 1]);
@@ -132,8 +133,7 @@ t.test('each refused event is judged by its own status and attempt, and moved wi
         if (n === '1') return { kind: 'refused', status: 503, code: 'DOWN' };
         return n === '3' ? { kind: 'refused', status: 422, code: 'BAD' } : job;
       }),
-    ({ error }) =>
-      (error as VelloError).code === 'API_FAILED' ? { kind: 'retry', delayMs: 15_000 } : { kind: 'abandon' },
+    ({ error }) => (codeOf(error) === 'API_FAILED' ? { kind: 'retry', delayMs: 15_000 } : { kind: 'abandon' }),
   );
   await run('123', { attempt: '1' });
   t.strictSame(judged, ['API_FAILED 2', 'API_REJECTED 2']);
