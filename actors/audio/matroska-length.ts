@@ -109,5 +109,5 @@ function* readNumber(keepMarker: boolean): Generator<{ take: number }, number, U
     isUnknown &&= byte === 0xff;
     value = value * 256 + byte;
   }
-  return isUnknown && !keepMarker ? Infinity : value;
+  return isUnknown ? Infinity : value;
 }
