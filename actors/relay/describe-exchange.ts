@@ -1,6 +1,6 @@
 /** Turns what was observed of one request into its usage event. Pure; the exchange observes, this decides what it means. */
 import type { Caller } from '../admission/admission.ts';
-import type { AudioLength } from '../audio/audio-length.ts';
+import { LEAST_BYTES_PER_SECOND, type AudioLength } from '../audio/audio-length.ts';
 import { BYTES_PER_TOKEN, type AnswerSummary } from './answer-reader.ts';
 import { MOST_AUDIO_SECONDS, type Outcome, type UsageEvent, type UsageEventType } from './usage-event.ts';
 
@@ -72,14 +72,15 @@ function usageOf({ type, status, ttfbMs, answer, textBytes }: ExchangeFacts): Pi
 }
 
 /**
- * What the provider counted comes first, then what the audio's own frames say, a guess from its size last. Of what the client
- * claims nothing is believed: docs/decisions/what-is-charged.md.
+ * What the provider counted comes first, then what the audio's own frames say, a guess from its size last. A count
+ * of more seconds than so many bytes can hold is none. Of what the client claims nothing is believed: docs/decisions/what-is-charged.md.
  */
 function audioOf(facts: ExchangeFacts): Pick<UsageEvent, 'audioSeconds' | 'audioSource'> {
-  const { type, uploadComplete, ttfbMs, audio, answer } = facts;
+  const { type, uploadComplete, ttfbMs, audio, answer, bytesIn } = facts;
   if (type !== 'transcribe') return { audioSeconds: 0, audioSource: 'none' };
   const counted = answer?.audioSeconds ?? 0;
-  if (counted > 0 && counted <= MOST_AUDIO_SECONDS) return { audioSeconds: counted, audioSource: 'usage' };
+  const most = Math.min(MOST_AUDIO_SECONDS, bytesIn / LEAST_BYTES_PER_SECOND);
+  if (counted > 0 && counted <= most) return { audioSeconds: counted, audioSource: 'usage' };
   // Nobody heard a recording that was still on its way.
   if (!uploadComplete && ttfbMs === undefined) return { audioSeconds: 0, audioSource: 'none' };
   return { audioSeconds: audio.audioSeconds, audioSource: audio.source };

@@ -395,6 +395,6 @@ export class Exchange implements LegListener {
   }
 
   #model(): string | undefined {
-    return this.#request.model ?? this.#meter?.model();
+    return this.#request.models[0] ?? this.#meter?.model();
   }
 }

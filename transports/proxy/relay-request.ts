@@ -32,8 +32,8 @@ export interface RelayRequest {
   readonly framing: Framing;
   readonly authorization: string;
   readonly remoteAddress: () => SourceAddress;
-  /** As the client named it beside the body. */
-  readonly model: string | undefined;
+  /** Those that the client named beside the body; more than one is a contradiction. */
+  readonly models: readonly string[];
   readonly traceparent: string;
   header(name: string): string;
 }
@@ -45,7 +45,7 @@ export function speaksOpenAi(route: RelayRoute): boolean {
 
 export function readRelayRequest(route: RelayRoute, head: RequestHead, requestId: string): RelayRequest {
   const { framing, header } = head;
-  const named = header('x-vello-model') || (head.query.get('model') ?? '');
+  const named = new Set([header('x-vello-model'), ...head.query.getAll('model')].filter((name) => name !== ''));
   return {
     route,
     method: head.method === 'HEAD' ? 'HEAD' : route.method,
@@ -53,7 +53,7 @@ export function readRelayRequest(route: RelayRoute, head: RequestHead, requestId
     framing,
     authorization: header('authorization'),
     remoteAddress: head.remoteAddress,
-    model: named === '' ? undefined : named.slice(0, 256),
+    models: [...named].map((name) => name.slice(0, 256)),
     traceparent: /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(header('traceparent'))
       ? header('traceparent')
       : '',
@@ -72,8 +72,10 @@ export function sessionOf(request: RelayRequest, newId: () => string): string {
   return given.toLowerCase();
 }
 
-/** @throws VelloError `UNSUPPORTED_MEDIA_TYPE` for a body that the route does not take, `BAD_REQUEST` for an ambiguous boundary. */
+/** @throws VelloError `UNSUPPORTED_MEDIA_TYPE` for a body that the route does not take, `BAD_REQUEST` for two models or an ambiguous boundary. */
 export function meterFor(request: RelayRequest): UploadMeter {
+  const [model, other] = request.models;
+  if (other !== undefined) throw new VelloError('BAD_REQUEST', 'The request names two models.');
   const coding = request.header('content-encoding');
   if (coding !== '' && coding.toLowerCase() !== 'identity') {
     throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must not be compressed.');
@@ -83,11 +85,11 @@ export function meterFor(request: RelayRequest): UploadMeter {
     case 'none':
       return emptyMeter;
     case 'json':
-      if (/^application\/json\s*(;|$)/i.test(contentType)) return createJsonMeter(request.model);
+      if (/^application\/json\s*(;|$)/i.test(contentType)) return createJsonMeter(model);
       throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be application/json.');
     case 'multipart': {
       const boundary = multipartBoundary(contentType);
-      if (boundary !== undefined) return createMultipartMeter(boundary, request.model);
+      if (boundary !== undefined) return createMultipartMeter(boundary, model);
       throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be multipart/form-data with a boundary.');
     }
   }

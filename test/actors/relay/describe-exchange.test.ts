@@ -89,11 +89,16 @@ t.test('nothing is estimated for what was not answered, or is no chat', async (t
   t.match(describeExchange({ ...chat, status: 399, textBytes: 5 }).usage, { completion_tokens: 30, estimated: true });
 });
 
-t.test('a provider may count a recording as four months of sound, and not a second more', async (t) => {
-  const counted = (audioSeconds: number) =>
-    describeExchange({ ...facts, answer: { finished: true, audioSeconds } }).audioSource;
-  t.equal(counted(MOST_AUDIO_SECONDS), 'usage');
-  t.equal(counted(MOST_AUDIO_SECONDS + 1), 'header');
-  t.equal(counted(0.5), 'usage');
-  t.equal(counted(0), 'header');
-});
+t.test(
+  'a provider may count what so many bytes can hold, four months of sound at most, and not a second more',
+  async (t) => {
+    const counted = (audioSeconds: number, bytesIn = 1e9) =>
+      describeExchange({ ...facts, bytesIn, answer: { finished: true, audioSeconds } }).audioSource;
+    t.equal(counted(1000, 64_000), 'usage');
+    t.equal(counted(1001, 64_000), 'header');
+    t.equal(counted(MOST_AUDIO_SECONDS), 'usage');
+    t.equal(counted(MOST_AUDIO_SECONDS + 1), 'header');
+    t.equal(counted(0.5), 'usage');
+    t.equal(counted(0), 'header');
+  },
+);

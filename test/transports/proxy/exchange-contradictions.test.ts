@@ -105,3 +105,20 @@ for (const [route, start, body] of [
     t.match(await gateway.reported(1), [{ outcome: 'truncated', status: 200 }]);
   });
 }
+
+t.test('two models beside the body are refused before the provider hears of it', async (t) => {
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url } });
+  const body = form();
+  for (const [path, lines] of [
+    ['/vello/transcribe?model=cheap&model=expensive', []],
+    ['/vello/transcribe?model=cheap', ['X-Vello-Model: expensive']],
+  ] as const) {
+    const client = await connectRaw(t, gateway.port);
+    client.send(head(body.length, [...lines], path));
+    client.send(body);
+    await client.until('HTTP/1.1 400 ');
+    await client.until('names two models');
+  }
+  t.equal(upstream.transcript(), '');
+});
