@@ -117,7 +117,10 @@ export const LIMITS = {
     /** Of one caller: half, so that there is always room for another. */
     waitingOfOne: 32,
     waitingBytesOfOne: 128 * 1024 * 1024,
-    /** Recordings of one caller that a recogniser has begun and keeps: each holds its file and half a minute of sound. */
+    /**
+     * Recordings that a recogniser has begun and keeps, whoever sent them: each holds its file and half a minute of sound. Beyond
+     * these it begins only the first of a caller, so that nobody has to wait for the end of another's.
+     */
     begun: 8,
     /** Longer recordings are refused before they are decoded, or once more than this was heard. */
     longestSeconds: 3_600,

@@ -168,7 +168,8 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
       return recognition;
     } catch (error) {
       // A broken one gets nothing more: its actor learns of the death only after the next recording would have been lost to it.
-      if (outcomeOf(error) === 'failed') members.delete(recogniser);
+      // Of other failures no actor learns, and nobody would put the recogniser back.
+      if (error instanceof VelloError && error.code === 'ENGINE_FAILED') members.delete(recogniser);
       atBorder.delete(job);
       endTurn(job, job.heardSeconds);
       throw error;

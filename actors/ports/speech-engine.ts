@@ -36,9 +36,11 @@ export interface RecognitionOptions {
 
 export interface Recogniser {
   /**
-   * Recognises a recording in FLAC, WAV, mp3 or AAC, or in Opus, Vorbis, AAC or FLAC inside Ogg, Matroska or MP4. The others must be at a border.
+   * Recognises a recording in FLAC, WAV, mp3 or AAC, or in Opus, Vorbis, AAC or FLAC inside Ogg, Matroska or MP4. The others
+   * must be at a border, or have been abandoned at one.
    * @throws VelloError `AUDIO_NOT_RECOGNISED`, `AUDIO_TOO_SHORT`, `AUDIO_TOO_LONG`, `AUDIO_WITHOUT_SPEECH`,
-   * `AUDIO_NOT_UNDERSTOOD`; `ENGINE_FAILED` when the engine broke down.
+   * `AUDIO_NOT_UNDERSTOOD`; `ENGINE_FAILED` when the recogniser broke down, which `onDeath` tells too, or was closed. After any
+   * other error it can work on.
    */
   recognise(file: Uint8Array, options: RecognitionOptions): Promise<Recognition>;
   /** Frees what the recogniser holds; work under way fails with `ENGINE_FAILED`. */

@@ -50,8 +50,8 @@ export function createMoonshineEngine(options: MoonshineEngineOptions): SpeechEn
 
 interface Job {
   readonly options: RecognitionOptions;
-  /** Waits until it may go on. */
-  isAtBorder: boolean;
+  /** At a border it waits until it may go on; who leaves there takes no turn to end, but ends only once the thread hears of it. */
+  phase: 'working' | 'atBorder' | 'leaving';
   readonly resolve: (recognition: Recognition) => void;
   readonly reject: (error: Error) => void;
 }
@@ -97,12 +97,13 @@ function openRecogniser(models: readonly LanguageModel[], patience: Patience, op
       for (const job of failed) job.reject(failure);
     }
 
-    const isWorking = (): boolean => [...jobs.values()].some(({ isAtBorder }) => !isAtBorder);
+    const isAny = (test: (phase: Job['phase']) => boolean): boolean =>
+      [...jobs.values()].some(({ phase }) => test(phase));
 
     /** Starts the wait for a sign of life anew; while nothing is worked on, none is due. */
     function listen(): void {
       clearTimeout(silence);
-      if (isWorking()) startSilence(patience.silenceMs);
+      if (isAny((phase) => phase !== 'atBorder')) startSilence(patience.silenceMs);
     }
 
     function startSilence(forMs: number): void {
@@ -148,24 +149,24 @@ function openRecogniser(models: readonly LanguageModel[], patience: Patience, op
     function waitAtBorder(id: number, heardSeconds: number): void {
       const job = jobs.get(id);
       if (job === undefined) return;
-      job.isAtBorder = true;
       const { signal, onBorder } = job.options;
-      const goOn = () => {
-        if (!job.isAtBorder) return;
-        job.isAtBorder = false;
-        signal.removeEventListener('abort', goOn);
+      if (signal.aborted || onBorder === undefined) return send({ kind: 'go', id });
+      job.phase = 'atBorder';
+      const goOn = (phase: 'working' | 'leaving') => {
+        if (job.phase !== 'atBorder') return;
+        job.phase = phase;
+        signal.removeEventListener('abort', leave);
         listen();
         send({ kind: 'go', id });
       };
-      // Whoever leaves need not wait for his turn: it takes none to stop.
-      signal.addEventListener('abort', goOn, { once: true });
-      if (signal.aborted || onBorder === undefined) goOn();
-      else void onBorder(heardSeconds).then(goOn);
+      const leave = () => goOn('leaving');
+      signal.addEventListener('abort', leave, { once: true });
+      void onBorder(heardSeconds).then(() => goOn('working'));
     }
 
     async function recognise(file: Uint8Array, options: RecognitionOptions): Promise<Recognition> {
       if (state === 'closed') throw new VelloError('ENGINE_FAILED');
-      if (isWorking()) throw new Error('A recogniser works on one recording at a time.');
+      if (isAny((phase) => phase === 'working')) throw new Error('A recogniser works on one recording at a time.');
       if (options.signal.aborted) throw abandoned();
       const abort = new SharedArrayBuffer(4);
       const raise = () => Atomics.store(new Int32Array(abort), 0, 1);
@@ -173,12 +174,14 @@ function openRecogniser(models: readonly LanguageModel[], patience: Patience, op
       const id = ++lastId;
       try {
         return await new Promise<Recognition>((resolve, reject) => {
-          jobs.set(id, { options, isAtBorder: false, resolve, reject });
+          jobs.set(id, { options, phase: 'working', resolve, reject });
           listen();
           send({ kind: 'recognise', id, file, language: options.language ?? english, abort });
         });
       } finally {
         options.signal.removeEventListener('abort', raise);
+        // What could not be sent is worked on by nobody.
+        if (jobs.delete(id)) listen();
       }
     }
 

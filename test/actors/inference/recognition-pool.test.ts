@@ -244,7 +244,7 @@ t.test('forgets who leaves at a border, and loses nobody to a recogniser that br
   t.same(pool.counts(), { busy: 0, idle: 0, waiting: 0 });
 });
 
-t.test('begins only so many recordings of one caller at once, and still the first of another', async (t) => {
+t.test('begins only so many recordings at once, whose ever, and still the first of another caller', async (t) => {
   const { pool, recognisers } = poolWith(1, roomy);
   const all = [send(pool, 'a1', 900, 'a')];
   await settled();
@@ -261,6 +261,10 @@ t.test('begins only so many recordings of one caller at once, and still the firs
   recognisers[0]?.border(1);
   await settled();
   t.equal(working(recognisers[0]), 'b1');
+  all.push(send(pool, 'b2', 1, 'b'), send(pool, 'c1', 20, 'c'));
+  recognisers[0]?.border(1);
+  await settled();
+  t.equal(working(recognisers[0]), 'c1', 'the second of b waits, though b has only one');
   pool.close();
   recognisers[0]?.die(new Error('over'));
   await Promise.allSettled(all);

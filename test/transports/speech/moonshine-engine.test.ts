@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
+import { createRecognitionPool } from '../../../actors/inference/recognition-pool.ts';
 import type { Recogniser, Recognition } from '../../../actors/ports/speech-engine.ts';
 import { createMoonshineEngine } from '../../../transports/speech/moonshine-engine.ts';
 import { wavFile } from '../../fixtures/audio-bytes.ts';
 import { decodeWhole } from '../../fixtures/decode-whole.ts';
 import { chanceFrom } from '../../fixtures/fuzz-run.ts';
+import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { cachedModel } from '../../fixtures/model-cache.ts';
 import { packedRecording, recording, wordsOf } from '../../fixtures/recordings.ts';
+import { createMemoryMetrics } from '../../fixtures/silent.ts';
 
 const unhurried = (): AbortSignal => new AbortController().signal;
 
@@ -112,6 +115,67 @@ t.test('stops a recording that waits at a border when its caller leaves', async 
   t.match(text, /brown fox/);
 });
 
+t.test('keeps its place in the pool when one leaves at a border while another is recognised', async (t) => {
+  const pool = createRecognitionPool({
+    clock: createManualClock(),
+    metrics: createMemoryMetrics(),
+    engine: engine.name,
+  });
+  const [long, short] = [recording('stories-8k.flac').bytes, recording('fox-8k.wav').bytes];
+  const leaving = new AbortController();
+  const left = pool.recognise(long, { signal: leaving.signal, caller: 'a' });
+  const second = pool.recognise(short, { signal: unhurried(), caller: 'b', onDelta: () => leaving.abort() });
+  const third = pool.recognise(short, { signal: unhurried(), caller: 'c' });
+  const takeBack = pool.add(recogniser);
+  await t.rejects(left, { name: 'AbortError' });
+  for (const { text } of await Promise.all([second, third])) t.match(text, /brown fox/);
+  t.same(pool.counts(), { busy: 0, idle: 1, waiting: 0 });
+  takeBack();
+});
+
+t.test('takes the next recording at once when one leaves at a border', async (t) => {
+  const leaving = new AbortController();
+  let next: Promise<Recognition> | undefined;
+  const onBorder = () => {
+    leaving.abort();
+    next = recogniser.recognise(recording('fox-8k.wav').bytes, { signal: unhurried() });
+    // The pool may have chosen the one that leaves, before it heard.
+    return Promise.resolve();
+  };
+  const { bytes } = recording('stories-8k.flac');
+  await t.rejects(recogniser.recognise(bytes, { signal: leaving.signal, onBorder }), { name: 'AbortError' });
+  t.match((await next)?.text, /brown fox/);
+});
+
+t.test('works on after a recording that could not be sent to its thread', async (t) => {
+  const bytes = new Uint8Array(8);
+  structuredClone(bytes, { transfer: [bytes.buffer] });
+  await t.rejects(recogniser.recognise(bytes, { signal: unhurried() }), { name: 'DataCloneError' });
+  const { text } = await recogniser.recognise(recording('fox-8k.wav').bytes, { signal: unhurried() });
+  t.match(text, /brown fox/);
+});
+
+t.test(
+  'fails all it has and tells of its death once when its thread ends while recordings wait at a border',
+  async (t) => {
+    const causes: Error[] = [];
+    const impatient = createMoonshineEngine({ model: cachedModel, loadingMs: 60_000, silenceMs: 5_000 });
+    const victim = await impatient.open({ signal: unhurried(), onDeath: (cause) => causes.push(cause) });
+    const { bytes } = recording('stories-8k.flac');
+    let between: Promise<Recognition> | undefined;
+    const onBorder = () => {
+      // No model for it: the thread ends, as with anything unforeseen.
+      between ??= victim.recognise(bytes, { signal: unhurried(), language: 'xx' });
+      return new Promise<void>(() => undefined);
+    };
+    const long = victim.recognise(bytes, { signal: unhurried(), onBorder });
+    await t.rejects(long, { code: 'ENGINE_FAILED' });
+    await t.rejects(async () => between, { code: 'ENGINE_FAILED' });
+    t.match(causes, [/no model for xx/]);
+    t.equal(causes.length, 1);
+  },
+);
+
 t.test('stops where the caller goes away, and says no word after that', async (t) => {
   const leaving = new AbortController();
   const deltas: string[] = [];
@@ -150,6 +214,14 @@ t.test('gives up opening when told so', async (t) => {
   await t.rejects(opening, { code: 'ENGINE_FAILED' });
 });
 
-t.test('did not die of any of this', async (t) => {
+t.test('fails what waits at a border when it is closed, and did not die of that nor of anything before', async (t) => {
+  const onBorder = () => {
+    void recogniser.close();
+    return Promise.resolve();
+  };
+  const { bytes } = recording('stories-8k.flac');
+  await t.rejects(recogniser.recognise(bytes, { signal: unhurried(), onBorder }), { code: 'ENGINE_FAILED' });
+  await t.rejects(recogniser.recognise(bytes, { signal: unhurried() }), { code: 'ENGINE_FAILED' });
+  await recogniser.close();
   t.same(deaths, []);
 });
