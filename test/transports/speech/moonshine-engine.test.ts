@@ -121,14 +121,16 @@ t.test('keeps its place in the pool when one leaves at a border while another is
     metrics: createMemoryMetrics(),
     engine: engine.name,
   });
+  const takeBack = pool.add(recogniser);
   const [long, short] = [recording('stories-8k.flac').bytes, recording('fox-8k.wav').bytes];
   const leaving = new AbortController();
   const left = pool.recognise(long, { signal: leaving.signal, caller: 'a' });
   const second = pool.recognise(short, { signal: unhurried(), caller: 'b', onDelta: () => leaving.abort() });
   const third = pool.recognise(short, { signal: unhurried(), caller: 'c' });
-  const takeBack = pool.add(recogniser);
+  const others = Promise.all([second, third]);
+  others.catch(() => undefined);
   await t.rejects(left, { name: 'AbortError' });
-  for (const { text } of await Promise.all([second, third])) t.match(text, /brown fox/);
+  for (const { text } of await others) t.match(text, /brown fox/);
   t.same(pool.counts(), { busy: 0, idle: 1, waiting: 0 });
   takeBack();
 });
@@ -139,6 +141,7 @@ t.test('takes the next recording at once when one leaves at a border', async (t)
   const onBorder = () => {
     leaving.abort();
     next = recogniser.recognise(recording('fox-8k.wav').bytes, { signal: unhurried() });
+    next.catch(() => undefined);
     // The pool may have chosen the one that leaves, before it heard.
     return Promise.resolve();
   };
