@@ -108,7 +108,8 @@ class System implements ActorSystem, Kernel {
       throw new KernelError('ACTOR_PARENT_STOPPED', `${parent?.path ?? 'the actor system'} is stopping`);
     }
     const siblings = parent === undefined ? this.roots : parent.openChildren();
-    if (siblings.has(id)) throw new KernelError('ACTOR_ID_TAKEN', `${siblings.get(id)?.path ?? id} is running already`);
+    const present = siblings.get(id);
+    if (present !== undefined) throw new KernelError('ACTOR_ID_TAKEN', `${present.path} is running already`);
     const cell = new Cell(this, parent, id, definition, options);
     siblings.set(id, cell);
     return cell;

@@ -145,12 +145,12 @@ export class Cell extends Incarnation implements LiveActor {
     this.kill(`the kernel failed: ${toError(error).message}`);
   }
 
-  /** Those that have fired by now; one that fires meanwhile waits for the next turn. */
+  /** Those that have fired. None can fire meanwhile: that takes a turn of the event loop. */
   #handleFired(): number {
     const timers = this.openedTimers;
     if (timers === undefined) return 0;
     let handled = 0;
-    for (let left = timers.waiting; left > 0 && this.#canHandle(); left -= 1) {
+    while (this.#canHandle()) {
       const fired = timers.take();
       if (fired === undefined) break;
       handled += 1;

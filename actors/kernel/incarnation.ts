@@ -105,7 +105,6 @@ export abstract class Incarnation {
 
   #startSettled(behaviour: Behaviour<never>): void {
     if (this.state === 'stopped') return this.#releaseUnwaited(behaviour);
-    this.behaviour = behaviour;
     this.endWait();
     this.#started(behaviour);
   }

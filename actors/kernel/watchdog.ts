@@ -29,7 +29,6 @@ export class Watchdog {
   close(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#inFlight.clear();
   }
 
   #arm(): void {
