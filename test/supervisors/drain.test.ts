@@ -29,7 +29,8 @@ t.test(
 
 t.test('the deadline cuts off what hangs, and the later phases still get their chance', async (t) => {
   const clock = createManualClock();
-  const drain = new Drain(clock, createMemoryLog());
+  const log = createMemoryLog();
+  const drain = new Drain(clock, log);
   const events: string[] = [];
   drain.on('finish', 'stuck request', (signal) => {
     signal.addEventListener('abort', () => events.push('told'));
@@ -42,6 +43,10 @@ t.test('the deadline cuts off what hangs, and the later phases still get their c
   await pass(clock, 1);
   t.strictSame(await result, { cutOff: ['finish: stuck request'] });
   t.strictSame(events, ['told', 'flushed, aborted: true']);
+  t.strictSame(
+    log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields),
+    [{ phase: 'finish', name: 'stuck request' }],
+  );
   t.equal(clock.pendingTimers, 0);
 });
 
@@ -52,7 +57,11 @@ t.test('a failing action does not keep the process from ending, and its end says
     throw new Error('disk gone');
   });
   t.strictSame(await drain.run(1000), { cutOff: ['flush: broken'] });
-  t.ok(log.lines.some(({ level, fields }) => level === 'error' && fields['name'] === 'broken'));
+  t.match(
+    log.lines.filter(({ level }) => level !== 'info'),
+    [{ level: 'error', message: 'a drain action failed', fields: { name: 'broken' } }],
+    'and that no deadline was to blame',
+  );
 });
 
 t.test('a drain runs once, and an action taken out does not run', async (t) => {
@@ -64,4 +73,19 @@ t.test('a drain runs once, and an action taken out does not run', async (t) => {
   await Promise.all([drain.run(1000), drain.run(1000)]);
   t.equal(runs, 1);
   t.ok(drain.isDraining);
+});
+
+t.test('the log says how long each phase took', async (t) => {
+  const clock = createManualClock();
+  clock.advance(5000);
+  const log = createMemoryLog();
+  const drain = new Drain(clock, log);
+  drain.on('finish', 'request', () => new Promise((resolve) => clock.setTimer(300, () => resolve())));
+  const result = drain.run(1000);
+  await pass(clock, 300);
+  await result;
+  t.strictSame(
+    log.lines.map(({ message, fields }) => ({ message, ...fields })),
+    DRAIN_PHASES.map((phase) => ({ message: 'drain phase done', phase, elapsedMs: phase === 'finish' ? 300 : 0 })),
+  );
 });

@@ -84,13 +84,6 @@ t.test('the backoff starts anew after a quiet time, and not before', async (t) =
   await system.stop();
 });
 
-t.test('jitter spreads what failed together, up to its share and never beyond the cap', async (t) => {
-  const { backoffDelayMs, DEFAULT_BACKOFF } = await import('../../supervisors/backoff.ts');
-  t.equal(backoffDelayMs(DEFAULT_BACKOFF, 0, 0), 100);
-  t.equal(backoffDelayMs(DEFAULT_BACKOFF, 0, 1), 130);
-  t.equal(backoffDelayMs(DEFAULT_BACKOFF, 50, 1), 30_000);
-});
-
 t.test('a child that keeps failing to start never blocks its supervisor', async (t) => {
   const sessions = new DynamicChildren();
   const { system, clock, find, taken } = createTree((child) => ({

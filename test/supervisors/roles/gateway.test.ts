@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { createActorSystem } from '../../../actors/kernel/actor-system.ts';
 import { Drain } from '../../../supervisors/drain.ts';
-import { createGatewayParts, providerOf } from '../../../supervisors/gateway-parts.ts';
+import { createGatewayParts } from '../../../supervisors/gateway-parts.ts';
 import { gatewayRole } from '../../../supervisors/roles/gateway.ts';
 import { supervisorDefinition } from '../../../supervisors/supervisor.ts';
 import { systemClock } from '../../../transports/process/system-clock.ts';
@@ -188,24 +188,6 @@ t.test('open admission lets everybody in and says so loudly', async (t) => {
   await serve('anything');
   t.ok(log.lines.some(({ level, message }) => level === 'warn' && message.startsWith('ADMISSION IS OPEN')));
   while ((await redis.xlen(stream)) < 1) await new Promise((resolve) => setTimeout(resolve, 10));
-});
-
-t.test('the provider is the one that is set, else OpenAI where there is a key, else our inference role', async (t) => {
-  const inferenceListen = { host: '0.0.0.0', port: 8082 };
-  const base = {
-    home: '',
-    inferenceListen,
-    providerCountsStreams: true,
-    providerUrl: undefined,
-    providerKey: undefined,
-  };
-  t.match(providerOf(base, 'ours'), { name: 'inference', baseUrl: 'http://127.0.0.1:8082', isOwn: true });
-  t.match(providerOf({ ...base, providerKey: 'k' }, 'ours'), { name: 'openai', baseUrl: 'https://api.openai.com' });
-  const own = providerOf({ ...base, providerUrl: 'http://engine:9000/v1' }, 'ours');
-  t.match(own, { name: 'provider', baseUrl: 'http://engine:9000', keys: [], isOwn: false });
-  const remote = providerOf({ ...base, providerUrl: 'http://engine:9000/v1', providerKey: 'ours' }, 'ours');
-  t.match(remote, { name: 'provider', isOwn: true }, 'the inference role of another host, by its key');
-  t.notMatch(JSON.stringify(providerOf(base, 'ours')), /ours/);
 });
 
 function everyActorIsReady(snapshot: unknown): boolean {
