@@ -15,7 +15,9 @@ t.test('the dlq schedule is 5 s, 15 s, 45 s, then the event is given up', async 
 
 t.test('what is wrong with an event is given up at once, what is wrong with us pauses the consumer', async (t) => {
   t.strictSame(decide(DLQ_POLICY, failure(1, { code: 'EVENT_MALFORMED', retryable: false })), { kind: 'abandon' });
-  t.strictSame(decide(DLQ_POLICY, failure(1, { code: 'REDIS_UNAVAILABLE', retryable: true })), { kind: 'pause' });
+  for (const code of ['SERVICE_KEY_REFUSED', 'API_MISMATCH', 'REDIS_UNAVAILABLE', 'DISK_UNAVAILABLE']) {
+    t.strictSame(decide(DLQ_POLICY, failure(1, { code, retryable: true })), { kind: 'pause' }, code);
+  }
 });
 
 t.test('the first rule whose facts all hold decides; schedules chain by attempts', async (t) => {

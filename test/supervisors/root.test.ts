@@ -51,7 +51,8 @@ t.test('the chosen roles start in the order of the architecture, each under the 
   const idsOf = (roles: Parameters<typeof rootSpec>[0]) => rootSpec(roles).children.map(({ id }) => id);
   t.strictSame(idsOf({ ops: role(), gateway: role(), api: role() }), ['api', 'gateway', 'ops']);
   const all = ['services', 'schema', 'node', 'api', 'gateway', 'collector', 'inference', 'ops'];
-  t.strictSame(idsOf(Object.fromEntries(all.map((name) => [name, role()]).reverse())), all);
+  const reversed = Object.fromEntries(all.map((name): [string, SupervisorSpec] => [name, role()]).reverse());
+  t.strictSame(idsOf(reversed), all);
   t.match(rootSpec({}), { strategy: 'restForOne', intensity: 3, periodMs: 60_000 });
 });
 
