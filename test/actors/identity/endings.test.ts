@@ -5,7 +5,7 @@ import { createMemoryGrants } from '../../fixtures/memory-grants.ts';
 
 const failing = () => Promise.reject(new Error('away'));
 
-t.test('a deleted account is erased, and then closed everywhere', async (t) => {
+t.test('a deleted account is erased, forgotten and then closed everywhere', async (t) => {
   const grants = createMemoryGrants();
   const erased: string[] = [];
   const erasure = {
@@ -17,7 +17,10 @@ t.test('a deleted account is erased, and then closed everywhere', async (t) => {
   };
   await deleteAccount('user', { erasure, grants });
   t.strictSame(erased, ['user']);
-  t.strictSame(grants.operations, [{ op: 'revoke', scope: { userId: 'user' } }]);
+  t.strictSame(grants.operations, [
+    { op: 'limit', userId: 'user', requestsAtOnce: undefined },
+    { op: 'revoke', scope: { userId: 'user' } },
+  ]);
   grants.operations.length = 0;
   await t.rejects(deleteAccount('user', { erasure: { ...erasure, erase: failing }, grants }));
   t.strictSame(grants.operations, [], 'its owner can still ask again');
