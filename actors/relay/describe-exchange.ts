@@ -4,6 +4,9 @@ import { LEAST_BYTES_PER_SECOND, type AudioLength } from '../audio/audio-length.
 import { BYTES_PER_TOKEN, type AnswerSummary } from './answer-reader.ts';
 import { MOST_AUDIO_SECONDS, type Outcome, type UsageEvent, type UsageEventType } from './usage-event.ts';
 
+/** Providers round up what is short: so much is believed of any request. */
+const ROUNDED_SECONDS = 60;
+
 export interface ExchangeFacts {
   readonly eventId: string;
   readonly type: UsageEventType;
@@ -79,7 +82,7 @@ function audioOf(facts: ExchangeFacts): Pick<UsageEvent, 'audioSeconds' | 'audio
   const { type, uploadComplete, ttfbMs, audio, answer, bytesIn } = facts;
   if (type !== 'transcribe') return { audioSeconds: 0, audioSource: 'none' };
   const counted = answer?.audioSeconds ?? 0;
-  const most = Math.min(MOST_AUDIO_SECONDS, bytesIn / LEAST_BYTES_PER_SECOND);
+  const most = Math.min(MOST_AUDIO_SECONDS, Math.max(ROUNDED_SECONDS, bytesIn / LEAST_BYTES_PER_SECOND));
   if (counted > 0 && counted <= most) return { audioSeconds: counted, audioSource: 'usage' };
   // Nobody heard a recording that was still on its way.
   if (!uploadComplete && ttfbMs === undefined) return { audioSeconds: 0, audioSource: 'none' };

@@ -37,15 +37,17 @@ function start(root: string, environment: Readonly<Record<string, string>> = {})
 }
 
 t.test('a clone that this user may not write says whose it is and what to do', async (t) => {
-  const { status, output } = start(readOnly(freshClone(t)));
+  const { status, output } = start(readOnly(t, freshClone(t)));
   t.equal(status, 1);
   t.match(output, /clone\/build may not be used by this user.*\(EACCES\)/);
   t.notMatch(output, /\n\s+at /);
 });
 
 /** Owned by whoever runs the tests, and closed to writing even for that user. */
-function readOnly(root: string): string {
+function readOnly(t: Teardown, root: string): string {
   chmodSync(root, 0o555);
+  // Before the folder is removed: teardowns run last first.
+  t.teardown(() => chmodSync(root, 0o755));
   return root;
 }
 

@@ -96,6 +96,8 @@ t.test(
       describeExchange({ ...facts, bytesIn, answer: { finished: true, audioSeconds } }).audioSource;
     t.equal(counted(1000, 64_000), 'usage');
     t.equal(counted(1001, 64_000), 'header');
+    t.equal(counted(60, 100), 'usage', 'what is short may be rounded up to a minute');
+    t.equal(counted(61, 100), 'header');
     t.equal(counted(MOST_AUDIO_SECONDS), 'usage');
     t.equal(counted(MOST_AUDIO_SECONDS + 1), 'header');
     t.equal(counted(0.5), 'usage');
