@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { UsageError, type Command, type Invocation } from './command.ts';
+import { interruptible } from './interruptible.ts';
 import { count } from './count.ts';
 import { readEquivalents, setApart } from './mutants/equivalents.ts';
 import { applyMutant, findMutants, type Mutant } from './mutants/find-mutants.ts';
@@ -32,20 +33,7 @@ export const command: Command = {
     },
   },
   operands: 100,
-  async run(invocation) {
-    const interruption = new AbortController();
-    const interrupt = () => interruption.abort();
-    process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-    try {
-      return await findSurvivors(invocation, interruption.signal);
-    } catch (error) {
-      if (!interruption.signal.aborted) throw error;
-      console.error('\nStopped.');
-      return 130;
-    } finally {
-      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-    }
-  },
+  run: (invocation) => interruptible((signal) => findSurvivors(invocation, signal)),
 };
 
 async function findSurvivors(invocation: Invocation, signal: AbortSignal): Promise<number> {

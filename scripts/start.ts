@@ -4,6 +4,7 @@ import { loadSettings } from '../config/load-settings.ts';
 import { SETTINGS, type Settings } from '../config/settings.ts';
 import { serverSearchPath } from '../transports/process/redis-binary.ts';
 import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
+import { interruptible } from './interruptible.ts';
 import { createProgress } from './progress.mjs';
 import { projectRoot } from './project-root.ts';
 import { checkAddresses, type WantedAddress } from './services/check-addresses.ts';
@@ -24,20 +25,7 @@ export const command: Command = {
     roles: { type: 'string', value: 'a,b', doc: `Only these roles, of ${ROLES.join(', ')}. Without demonstration.` },
   },
   operands: 0,
-  async run(invocation) {
-    const interruption = new AbortController();
-    const interrupt = () => interruption.abort();
-    process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-    try {
-      return await start(invocation, interruption.signal);
-    } catch (error) {
-      if (!interruption.signal.aborted) throw error;
-      console.log('Stopped.');
-      return 130;
-    } finally {
-      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-    }
-  },
+  run: (invocation) => interruptible((signal) => start(invocation, signal)),
 };
 
 async function start(invocation: Invocation, signal: AbortSignal): Promise<number> {

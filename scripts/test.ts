@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { checkCount, runChecks } from './checks.ts';
 import type { Command, Invocation } from './command.ts';
+import { interruptible } from './interruptible.ts';
 import { createProgress, type Progress } from './progress.mjs';
 import { projectRoot } from './project-root.ts';
 import { findTestFiles, runTestFiles } from './testing/run-test-files.ts';
@@ -15,20 +16,7 @@ export const command: Command = {
     'They get a PostgreSQL and a Redis of their own, which end with them. The last line is the verdict.',
   flags: { 'no-checks': { type: 'boolean', doc: 'Run the tests only.' } },
   operands: 100,
-  async run(invocation) {
-    const interruption = new AbortController();
-    const interrupt = () => interruption.abort();
-    process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
-    try {
-      return await test(invocation, createProgress(process.stderr), interruption.signal);
-    } catch (error) {
-      if (!interruption.signal.aborted) throw error;
-      console.error('\nStopped.');
-      return 130;
-    } finally {
-      process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
-    }
-  },
+  run: (invocation) => interruptible((signal) => test(invocation, createProgress(process.stderr), signal)),
 };
 
 async function test(invocation: Invocation, progress: Progress, signal: AbortSignal): Promise<number> {
