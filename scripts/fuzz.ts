@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommandError, UsageError, type Command } from './command.ts';
+import { count } from './count.ts';
 import { serverSearchPath } from '../transports/process/redis-binary.ts';
 import { projectRoot } from './project-root.ts';
 import { obtainRedis } from './services/obtain-redis.ts';
@@ -50,6 +51,7 @@ export const command: Command = {
       });
       if (status !== 0) throw new CommandError(`${file} found something with seed ${seed}; it is above.`);
     }
+    console.log(`\nNothing was found by ${count(chosen.length, 'fuzzer')} with seed ${seed}.`);
     return 0;
   },
 };
