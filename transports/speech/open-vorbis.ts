@@ -1,7 +1,8 @@
 /** Vorbis packets (Vorbis I) to samples, by libvorbis in WebAssembly. */
 import { OggVorbisDecoder } from '@wasm-audio-decoders/ogg-vorbis';
-import type { OggPage } from 'codec-parser';
 import { mixedToOne, type OpenPacketDecoder } from './packet-decoder.ts';
+
+type OggPage = Parameters<OggVorbisDecoder['decodeOggPages']>[0][number];
 
 /** What the decoder's input holds. */
 const mostPacketBytes = 128 * 1024;
