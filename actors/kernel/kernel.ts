@@ -70,8 +70,6 @@ export interface LiveActor extends Ref<unknown>, Watched, AskTarget {
   readonly kernel: Kernel;
   readonly parent: LiveActor | undefined;
   readonly id: string;
-  readonly path: string;
-  readonly type: string;
   readonly state: ActorState;
   readonly behaviour: Behaviour<never> | undefined;
   readonly children: ReadonlyMap<string, LiveActor> | undefined;
