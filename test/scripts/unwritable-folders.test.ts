@@ -29,9 +29,12 @@ function start(root: string, environment: Readonly<Record<string, string>> = {})
     npm_config_registry: 'http://127.0.0.1:9/',
     ...environment,
   };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'vello.mjs'), 'start'], {
+  // By `env -i`: the test runner would have a child of Node.js write into this project, which that user may not.
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  const command = [process.execPath, join(root, 'scripts', 'vello.mjs'), 'start'];
+  const { status, stdout, stderr } = spawnSync('env', ['-i', ...variables, ...command], {
     ...user,
-    ...{ env, encoding: 'utf8', timeout: 60_000, cwd: '/' },
+    ...{ encoding: 'utf8', timeout: 60_000, cwd: '/' },
   });
   return { status, output: stdout + stderr };
 }
