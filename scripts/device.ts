@@ -1,5 +1,5 @@
 /** `vello device`: blocks hardware, lifts blocks, lists them. */
-import { blockHardware, listBlocks, unblockHardware } from '../transports/postgres/hardware-blocks.ts';
+import { blockHardware, listBlocks, unblockHardware } from '../transports/postgres/operators/hardware-blocks.ts';
 import { CommandError, UsageError, type Command } from './command.ts';
 import { count } from './count.ts';
 import { uuid } from './credits.ts';

@@ -1,7 +1,7 @@
 /** Starts the supervision tree with its services first, shows how it comes up, plays the demonstration, and stops the tree when asked to. */
 import { safeLog } from '../actors/kernel/safe-log.ts';
 import { createActorSystem } from '../actors/kernel/actor-system.ts';
-import { deriveIdentitySecrets } from '../actors/identity/secrets.ts';
+import { deriveIdentitySecrets } from '../actors/crypto/secrets.ts';
 import { VelloError } from '../config/errors.ts';
 import { localUrlOf } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
@@ -18,8 +18,8 @@ import { onStopSignals, type StopSignalHandlers } from '../transports/process/si
 import { guardClock } from '../transports/process/guard-clock.ts';
 import { systemClock } from '../transports/process/system-clock.ts';
 import { moonshineModelId } from '../transports/speech/moonshine-engine.ts';
-import { loadLanguageModels, type LanguageModel } from '../transports/speech/language-models.ts';
-import { fetchModel, type ModelFiles } from '../transports/speech/fetch-model.ts';
+import { loadLanguageModels, type LanguageModel } from '../transports/speech/models/language-models.ts';
+import { fetchModel, type ModelFiles } from '../transports/speech/models/fetch-model.ts';
 import { createJsonLog } from '../transports/telemetry/json-log.ts';
 import { createPrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
 import { CommandError } from './command.ts';

@@ -2,15 +2,15 @@
 import { type KeyObject } from 'node:crypto';
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { generateKeyPair } from '../actors/identity/key-pair.ts';
-import { vetPublicKey } from '../actors/identity/public-key.ts';
+import { generateKeyPair } from '../actors/crypto/key-pair.ts';
+import { vetPublicKey } from '../actors/crypto/public-key.ts';
 import {
   issueServiceKey,
   listServiceKeys,
   revokeServiceKeys,
   rotateServiceKey,
   type ListedServiceKey,
-} from '../transports/postgres/service-keys.ts';
+} from '../transports/postgres/operators/service-keys.ts';
 import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
 import { count } from './count.ts';
 import { uuid } from './credits.ts';

@@ -1,6 +1,6 @@
 /** `vello signing-key`: rotates the keys that access tokens are signed with, and lists them. */
 import { generateSigningKey } from '../actors/identity/key-ring.ts';
-import { listSigningKeys, rotateSigningKeys } from '../transports/postgres/signing-key-store.ts';
+import { listSigningKeys, rotateSigningKeys } from '../transports/postgres/identity/signing-key-store.ts';
 import { UsageError, type Command } from './command.ts';
 import { asOperator, type Operator } from './operator.ts';
 import { textTable } from './text-table.ts';

@@ -4,10 +4,10 @@ import { hostname } from 'node:os';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { Log } from '../actors/ports/log.ts';
 import type { Metrics } from '../actors/ports/metrics.ts';
-import { createJobsClient } from '../transports/http/jobs-client.ts';
-import { createServiceClient } from '../transports/http/service-client.ts';
+import { createJobsClient } from '../transports/http/calls/jobs-client.ts';
+import { createServiceClient } from '../transports/http/calls/service-client.ts';
 import type { ServiceKey } from '../transports/process/service-key.ts';
-import { createRedisEventStreams } from '../transports/redis/event-stream.ts';
+import { createRedisEventStreams } from '../transports/redis/streams/event-stream.ts';
 import type { CollectorParts } from './roles/collector.ts';
 
 /** The service account of all collectors. */

@@ -1,10 +1,10 @@
 /** Chooses what stands behind the gateway's ports: Redis for grants and events, a file for events that wait, and one provider from the settings. */
 import { join } from 'node:path';
 import { newId } from '../actors/identity/new-id.ts';
-import type { AdmissionJournal } from '../actors/ports/admission-journal.ts';
+import type { AdmissionJournal } from '../actors/events/admission-journal.ts';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { DrainPlan } from '../actors/ports/drain.ts';
-import type { EventOutlet, EventSpool } from '../actors/ports/event-outlet.ts';
+import type { EventOutlet, EventSpool } from '../actors/events/event-outlet.ts';
 import type { GrantSource } from '../actors/ports/grants.ts';
 import type { Log } from '../actors/ports/log.ts';
 import type { Metrics } from '../actors/ports/metrics.ts';
@@ -14,9 +14,9 @@ import { localUrlOf } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
 import { createFileAdmissionJournal } from '../transports/process/file-admission-journal.ts';
 import { createFileSpool } from '../transports/process/file-spool.ts';
-import { connectRedis } from '../transports/redis/connect.ts';
-import { createEventOutlet } from '../transports/redis/event-outlet.ts';
-import { createGrantSource } from '../transports/redis/grant-source.ts';
+import { connectRedis } from '../transports/redis/connection/connect.ts';
+import { createEventOutlet } from '../transports/redis/streams/event-outlet.ts';
+import { createGrantSource } from '../transports/redis/grants/grant-source.ts';
 import type { Closable } from './opened.ts';
 
 export interface GatewayStores extends Closable {

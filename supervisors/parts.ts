@@ -1,5 +1,5 @@
 /** Chooses the implementation of each port and composes the roles from them. The only place that does. */
-import { deriveIdentitySecrets } from '../actors/identity/secrets.ts';
+import { deriveIdentitySecrets } from '../actors/crypto/secrets.ts';
 import type { ActorSystem } from '../actors/kernel/actor-system.ts';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { Log } from '../actors/ports/log.ts';
@@ -7,8 +7,8 @@ import { localUrlOf } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ServiceKey } from '../transports/process/service-key.ts';
 import type { PrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
-import type { ModelFiles } from '../transports/speech/fetch-model.ts';
-import type { LanguageModel } from '../transports/speech/language-models.ts';
+import type { ModelFiles } from '../transports/speech/models/fetch-model.ts';
+import type { LanguageModel } from '../transports/speech/models/language-models.ts';
 import { apiLogins, openApiStores } from './api-stores.ts';
 
 import { createMoonshineEngine } from '../transports/speech/moonshine-engine.ts';

@@ -1,5 +1,5 @@
 /** What a usage event costs (contract §5). Pure; which cost rule belongs to a model is looked up by the caller. */
-import type { UsageEvent } from '../relay/usage-event.ts';
+import type { UsageEvent } from '../events/usage-event.ts';
 
 /** What processing with one model costs. */
 export interface ModelCost {

@@ -2,7 +2,7 @@
  * Gathers what concurrent requests want settled into common transactions: a commit costs the same for one event as for a hundred.
  * Waits for nothing: a lane that is free starts at once with what is there; what arrives meanwhile goes with the next one.
  */
-import type { PricedEvent, Settlement, SettlementVerdict } from '../ports/settlement.ts';
+import type { PricedEvent, Settlement, SettlementVerdict } from './settlement.ts';
 
 interface Waiting {
   readonly events: readonly PricedEvent[];

@@ -5,10 +5,10 @@
 import { VelloError } from '../../config/errors.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
 import type { Log } from '../ports/log.ts';
-import type { ModelCosts } from '../ports/model-costs.ts';
-import type { Notifier } from '../ports/notifier.ts';
-import type { PricedEvent, Settlement, SettlementVerdict } from '../ports/settlement.ts';
-import { decodeUsageEvent, type UsageEvent } from '../relay/usage-event.ts';
+import type { ModelCosts } from './model-costs.ts';
+import type { Notifier } from '../sessions/device-notifier.ts';
+import type { PricedEvent, Settlement, SettlementVerdict } from './settlement.ts';
+import { decodeUsageEvent, type UsageEvent } from '../events/usage-event.ts';
 import { creditsFor, type ModelCost } from './credits-for.ts';
 import { requestsAtOnce } from './requests-at-once.ts';
 

@@ -2,12 +2,12 @@
 import { VelloError } from '../../config/errors.ts';
 import type { SourceAddress } from '../admission/source-address.ts';
 import { announceBalance } from '../credits/requests-at-once.ts';
-import { vetPublicKey } from '../identity/public-key.ts';
+import { vetPublicKey } from '../crypto/public-key.ts';
 import { IDENTITY_LIMITS, takeFromAddress, takeOrRefuse } from '../identity/rate-limits.ts';
 import { newFamily } from '../identity/refresh.ts';
 import type { TokenPair, TokenPairs } from '../identity/token-pairs.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DeviceRegistry } from '../ports/device-registry.ts';
+import type { DeviceRegistry } from './device-registry.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
 import type { RateLimiter } from '../ports/rate-limiter.ts';
 import {

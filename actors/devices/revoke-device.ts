@@ -1,6 +1,6 @@
 /** Revokes a device: nothing that it holds opens anything from here on. */
 import { VelloError } from '../../config/errors.ts';
-import type { DeviceControl } from '../ports/device-control.ts';
+import type { DeviceControl } from './device-control.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
 
 export interface RevokeDeviceDependencies {

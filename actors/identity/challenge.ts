@@ -2,17 +2,17 @@
 import { randomBytes } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
 import type { SourceAddress } from '../admission/source-address.ts';
-import type { Challenges } from '../ports/challenges.ts';
+import type { Challenges } from './challenges.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DeviceRegistry } from '../ports/device-registry.ts';
+import type { DeviceRegistry } from '../devices/device-registry.ts';
 import type { RateLimiter } from '../ports/rate-limiter.ts';
-import type { SequenceWindows } from '../ports/sequence-windows.ts';
-import { decodeBase64url } from './base64url.ts';
+import type { SequenceWindows } from './sequence-windows.ts';
+import { decodeBase64url } from '../crypto/base64url.ts';
 import { newId } from './new-id.ts';
-import type { KeyScreen } from './public-key.ts';
+import type { KeyScreen } from '../crypto/public-key.ts';
 import { IDENTITY_LIMITS, takeFromAddress, takeOrRefuse } from './rate-limits.ts';
-import type { SignatureVerifier } from './signature.ts';
-import { deviceAuthText } from './signed-texts.ts';
+import type { SignatureVerifier } from '../crypto/signature.ts';
+import { deviceAuthText } from '../crypto/signed-texts.ts';
 import { BOOTSTRAP_TOKEN_SECONDS, type Tokens } from './tokens.ts';
 
 export const CHALLENGE_LIFETIME_MS = 300_000;

@@ -2,15 +2,15 @@
 import { createHash } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DesktopHandshake, DesktopPrincipal, DeviceAuth } from '../ports/device-auth.ts';
-import type { DeviceRegistry } from '../ports/device-registry.ts';
+import type { DesktopHandshake, DesktopPrincipal, DeviceAuth } from './device-auth.ts';
+import type { DeviceRegistry } from '../devices/device-registry.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
 import type { Log } from '../ports/log.ts';
-import type { SequenceVerdict, SequenceWindows } from '../ports/sequence-windows.ts';
+import type { SequenceVerdict, SequenceWindows } from './sequence-windows.ts';
 import type { Authenticator } from './authenticator.ts';
-import { decodeBase64url } from './base64url.ts';
-import type { SignatureVerifier } from './signature.ts';
-import { webSocketText } from './signed-texts.ts';
+import { decodeBase64url } from '../crypto/base64url.ts';
+import type { SignatureVerifier } from '../crypto/signature.ts';
+import { webSocketText } from '../crypto/signed-texts.ts';
 
 /** How far a desktop's signed time may be off, either way. Bounds what is signed; never lengthens a token's life. */
 export const DESKTOP_CLOCK_TOLERANCE_MS = 2 * 3600 * 1000;

@@ -1,6 +1,6 @@
 /** Hears of rotated signing keys and revoked service keys, and has them read again at once. */
 import type { ActorDefinition } from '../kernel/actor.ts';
-import type { AnnouncedChanges, AnnouncedTable } from '../ports/announced-changes.ts';
+import type { AnnouncedChanges, AnnouncedTable } from './announced-changes.ts';
 import type { KeyRing } from './key-ring.ts';
 
 interface Changed {

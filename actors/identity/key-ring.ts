@@ -6,9 +6,9 @@ import { importJWK, type CryptoKey, type JWK } from 'jose';
 import { createPrivateKey, randomBytes, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { NewSigningKey, SigningKeyStore, StoredSigningKey } from '../ports/signing-key-store.ts';
-import { generateKeyPair } from './key-pair.ts';
-import { seal, unseal } from './sealed-box.ts';
+import type { NewSigningKey, SigningKeyStore, StoredSigningKey } from './signing-key-store.ts';
+import { generateKeyPair } from '../crypto/key-pair.ts';
+import { seal, unseal } from '../crypto/sealed-box.ts';
 
 export interface KeyRing {
   /** The key that signs now. */

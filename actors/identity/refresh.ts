@@ -6,9 +6,9 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
-import type { NewFamily, PresentedToken, RotationDecision, TokenFamilies } from '../ports/token-families.ts';
+import type { NewFamily, PresentedToken, RotationDecision, TokenFamilies } from './token-families.ts';
 import { announceBalance } from '../credits/requests-at-once.ts';
-import { decodeBase64url } from './base64url.ts';
+import { decodeBase64url } from '../crypto/base64url.ts';
 import { newId } from './new-id.ts';
 import type { TokenPair, TokenPairs } from './token-pairs.ts';
 

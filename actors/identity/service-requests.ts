@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { ServiceAccounts, UsedSignatures } from '../ports/service-accounts.ts';
-import { decodeBase64url } from './base64url.ts';
-import type { SignatureVerifier } from './signature.ts';
-import { serviceRequestText } from './signed-texts.ts';
+import type { ServiceAccounts, UsedSignatures } from './service-accounts.ts';
+import { decodeBase64url } from '../crypto/base64url.ts';
+import type { SignatureVerifier } from '../crypto/signature.ts';
+import { serviceRequestText } from '../crypto/signed-texts.ts';
 
 /** How far a service's clock may be off, either way: services run NTP. */
 export const SERVICE_CLOCK_TOLERANCE_MS = 300_000;

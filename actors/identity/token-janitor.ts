@@ -4,7 +4,7 @@
  */
 import type { ActorDefinition } from '../kernel/actor.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
-import type { IdentityUpkeep } from '../ports/identity-upkeep.ts';
+import type { IdentityUpkeep } from './identity-upkeep.ts';
 
 type JanitorMessage = { readonly type: 'announce' } | { readonly type: 'remove' };
 

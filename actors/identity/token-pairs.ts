@@ -1,7 +1,7 @@
 /** Issues an access token beside a refresh token, and opens the gateway to it before the caller learns it. */
 import { VelloError } from '../../config/errors.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
-import type { TokenFamilies } from '../ports/token-families.ts';
+import type { TokenFamilies } from './token-families.ts';
 import { ACCESS_TOKEN_SECONDS, hashToken, type Tokens } from './tokens.ts';
 
 /** As it is answered (contract §3.4, §3.5). */

@@ -6,7 +6,7 @@ import { createHash, sign, type KeyObject } from 'node:crypto';
 import { errors, jwtVerify, type JWTPayload } from 'jose';
 import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import { isCanonicalBase64url } from './base64url.ts';
+import { isCanonicalBase64url } from '../crypto/base64url.ts';
 import type { KeyRing } from './key-ring.ts';
 import { newId } from './new-id.ts';
 

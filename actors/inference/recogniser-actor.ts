@@ -1,6 +1,6 @@
 /** One recogniser's life: opened when the actor starts, in the pool while it lives, closed when the actor stops. It restarts nothing: it crashes, and its supervisor decides. */
 import type { ActorDefinition } from '../kernel/actor.ts';
-import type { Recogniser, SpeechEngine } from '../ports/speech-engine.ts';
+import type { Recogniser, SpeechEngine } from './speech-engine.ts';
 import type { RecognitionPool } from './recognition-pool.ts';
 
 export type RecogniserMessage =

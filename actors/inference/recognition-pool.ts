@@ -7,7 +7,7 @@ import { VelloError } from '../../config/errors.ts';
 import { createAudioLengthReader } from '../audio/audio-length.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { Recogniser, Recognition, RecognitionOptions } from '../ports/speech-engine.ts';
+import type { Recogniser, Recognition, RecognitionOptions } from './speech-engine.ts';
 import { createFairQueue, type FairEntry } from './fair-queue.ts';
 
 export interface RecognitionPoolParts {

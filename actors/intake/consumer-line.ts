@@ -4,7 +4,7 @@
  */
 import type { EventStreamKind } from '../../config/streams.ts';
 import type { Ref, Reply } from '../kernel/ref.ts';
-import type { EntryMove, EventStream, StreamEntry } from '../ports/event-stream.ts';
+import type { EntryMove, EventStream, StreamEntry } from './event-stream.ts';
 
 export type ReaderMessage =
   | { readonly type: 'pull' }

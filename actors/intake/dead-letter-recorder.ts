@@ -3,9 +3,9 @@
  * are recorded and not before, until an operator retries or discards them; recording one twice is recording it once.
  */
 import type { ActorContext, ActorDefinition } from '../kernel/actor.ts';
-import type { AbandonedAttempt, AbandonedEvent } from '../ports/abandoned-events.ts';
-import type { EventStream, EventStreams, StreamEntry } from '../ports/event-stream.ts';
-import type { JobsApi } from '../ports/jobs-api.ts';
+import type { AbandonedAttempt, AbandonedEvent } from './abandoned-events.ts';
+import type { EventStream, EventStreams, StreamEntry } from './event-stream.ts';
+import type { JobsApi } from './jobs-api.ts';
 import { eventFields, failedRuns, mayBeOneOfMany } from './event-verdict.ts';
 
 export interface DeadLetterRecorderParts {

@@ -1,5 +1,5 @@
 /** Entries that wait for their time, earliest first. A binary heap: thousands may wait while the api is away. */
-import type { StreamEntry } from '../ports/event-stream.ts';
+import type { StreamEntry } from './event-stream.ts';
 
 interface Waiting {
   readonly dueMs: number;

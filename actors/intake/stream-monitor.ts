@@ -1,7 +1,7 @@
 /** The collector's health monitor: measures every stream's depth, and is ready only while Redis answers. */
 import type { EventStreamKind } from '../../config/streams.ts';
 import type { ActorDefinition } from '../kernel/actor.ts';
-import type { EventStream, EventStreams } from '../ports/event-stream.ts';
+import type { EventStream, EventStreams } from './event-stream.ts';
 import type { Metrics } from '../ports/metrics.ts';
 
 interface MonitorMessage {

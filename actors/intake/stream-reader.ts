@@ -4,7 +4,7 @@
  */
 import { VelloError } from '../../config/errors.ts';
 import type { ActorDefinition, ActorContext } from '../kernel/actor.ts';
-import type { EventStream, StreamEntry } from '../ports/event-stream.ts';
+import type { EventStream, StreamEntry } from './event-stream.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { MAX_DELIVERIES, present, type ConsumerLine, type ReaderMessage } from './consumer-line.ts';
 import { DueQueue } from './due-queue.ts';

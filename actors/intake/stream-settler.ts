@@ -4,7 +4,7 @@
  * so that another consumer can go on at once.
  */
 import type { ActorDefinition } from '../kernel/actor.ts';
-import type { EventStreams } from '../ports/event-stream.ts';
+import type { EventStreams } from './event-stream.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { ConsumerLine, SettlerMessage } from './consumer-line.ts';
 

@@ -4,8 +4,8 @@
  */
 import type { Clock } from '../ports/clock.ts';
 import type { ActorContext, ActorDefinition } from '../kernel/actor.ts';
-import type { EntryMove, StreamEntry } from '../ports/event-stream.ts';
-import type { AddedJob, JobsApi } from '../ports/jobs-api.ts';
+import type { EntryMove, StreamEntry } from './event-stream.ts';
+import type { AddedJob, JobsApi } from './jobs-api.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import { VelloError } from '../../config/errors.ts';
 import { entryTimeMs } from '../../config/streams.ts';

@@ -1,8 +1,8 @@
 /** Turns what was observed of one request into its usage event. Pure; the exchange observes, this decides what it means. */
 import type { Caller } from '../admission/admission.ts';
 import { LEAST_BYTES_PER_SECOND, type AudioLength } from '../audio/audio-length.ts';
-import { BYTES_PER_TOKEN, type AnswerSummary } from './answer-reader.ts';
-import { MOST_AUDIO_SECONDS, type Outcome, type UsageEvent, type UsageEventType } from './usage-event.ts';
+import { BYTES_PER_TOKEN, type AnswerSummary } from '../metering/answer-reader.ts';
+import { MOST_AUDIO_SECONDS, type Outcome, type UsageEvent, type UsageEventType } from '../events/usage-event.ts';
 
 /** Providers round up what is short: so much is believed of any request. */
 const ROUNDED_SECONDS = 60;

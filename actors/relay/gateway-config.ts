@@ -1,7 +1,7 @@
 /** What the gateway is told to do: providers, and who serves which model. One immutable snapshot; requests keep the one they began with. */
-import type { Upstream } from '../ports/upstream.ts';
+import type { Upstream } from './upstream.ts';
 import type { ProviderKey, KeyRing } from './provider-key.ts';
-import type { UsageEventType } from './usage-event.ts';
+import type { UsageEventType } from '../events/usage-event.ts';
 
 export interface ProviderConfig {
   readonly name: string;

@@ -3,7 +3,7 @@
  * away, is thereby known before a request meets it: the role is not ready, and says why.
  */
 import type { ActorDefinition } from '../kernel/actor.ts';
-import type { StoreLogins } from '../ports/store-logins.ts';
+import type { StoreLogins } from './store-logins.ts';
 
 /** Together with one try this is how late a readiness can be. A sign-in costs both sides a few milliseconds. */
 const TRY_EVERY_MS = 3000;

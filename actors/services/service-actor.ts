@@ -1,6 +1,6 @@
 /** Owns the life of one program that Vello starts for itself: running while the actor is, gone when it is, and its death the actor's failure. */
 import type { ActorDefinition } from '../kernel/actor.ts';
-import type { ServiceProcess } from '../ports/service-process.ts';
+import type { ServiceProcess } from './service-process.ts';
 
 /** How the program ended without being asked to. */
 export interface ServiceEnded {

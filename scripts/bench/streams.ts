@@ -2,8 +2,8 @@
 import { cpus } from 'node:os';
 import type { Redis } from 'ioredis';
 import { streamKey } from '../../config/streams.ts';
-import { connectRedis } from '../../transports/redis/connect.ts';
-import { createRedisEventStreams } from '../../transports/redis/event-stream.ts';
+import { connectRedis } from '../../transports/redis/connection/connect.ts';
+import { createRedisEventStreams } from '../../transports/redis/streams/event-stream.ts';
 import { createJsonLog } from '../../transports/telemetry/json-log.ts';
 import { createPrometheusMetrics } from '../../transports/telemetry/prometheus-metrics.ts';
 import { UsageError } from '../command.ts';

@@ -1,7 +1,7 @@
 /** Asks a given PostgreSQL whether Vello can work with it, and says what is wrong in words for the person who wrote its URL. */
 import postgres from 'postgres';
 import { VelloError } from '../../config/errors.ts';
-import { checkSessions } from '../../transports/postgres/check-sessions.ts';
+import { checkSessions } from '../../transports/postgres/connection/check-sessions.ts';
 import { CommandError } from '../command.ts';
 
 const oldestMajor = 15;

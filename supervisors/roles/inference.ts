@@ -5,9 +5,9 @@ import { recogniserActor } from '../../actors/inference/recogniser-actor.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
-import type { SpeechEngine } from '../../actors/ports/speech-engine.ts';
+import type { SpeechEngine } from '../../actors/inference/speech-engine.ts';
 import type { Settings } from '../../config/settings.ts';
-import { inferenceListener } from '../../transports/http/inference-listener.ts';
+import { inferenceListener } from '../../transports/http/inference/inference-listener.ts';
 import { supervisor, worker, type SupervisorSpec } from '../child-spec.ts';
 
 export interface InferenceParts {

@@ -3,7 +3,7 @@ import type { ActorSystem } from '../../actors/kernel/actor-system.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Settings } from '../../config/settings.ts';
-import { adminListener } from '../../transports/http/admin-listener.ts';
+import { adminListener } from '../../transports/http/admin/admin-listener.ts';
 import { processMetrics } from '../../transports/telemetry/process-metrics.ts';
 import type { PrometheusMetrics } from '../../transports/telemetry/prometheus-metrics.ts';
 import { worker, type SupervisorSpec } from '../child-spec.ts';

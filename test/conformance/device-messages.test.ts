@@ -1,8 +1,8 @@
 /** What every store of outboxes must do: the one in memory that unit tests use, and the real one. */
 import t from 'tap';
-import type { DeviceMessages, OutboxOwner } from '../../actors/ports/device-messages.ts';
-import { createDeviceMessages } from '../../transports/postgres/device-messages.ts';
-import { createSettlement } from '../../transports/postgres/settlement.ts';
+import type { DeviceMessages, OutboxOwner } from '../../actors/sessions/device-messages.ts';
+import { createDeviceMessages } from '../../transports/postgres/devices/device-messages.ts';
+import { createSettlement } from '../../transports/postgres/credits/settlement.ts';
 import { insertAccount } from '../fixtures/account.ts';
 import { createMemoryDeviceMessages } from '../fixtures/memory-device-messages.ts';
 import { createMigratedDatabase } from '../fixtures/migrated-database.ts';

@@ -1,9 +1,9 @@
 /** What every event stream promises, asked of Redis and of its twin in memory alike. */
 import t from 'tap';
-import type { EventStreams } from '../../actors/ports/event-stream.ts';
+import type { EventStreams } from '../../actors/intake/event-stream.ts';
 import { streamKey, type EventStreamKind } from '../../config/streams.ts';
-import { connectRedis } from '../../transports/redis/connect.ts';
-import { createRedisEventStreams } from '../../transports/redis/event-stream.ts';
+import { connectRedis } from '../../transports/redis/connection/connect.ts';
+import { createRedisEventStreams } from '../../transports/redis/streams/event-stream.ts';
 import { createManualClock } from '../fixtures/manual-clock.ts';
 import { createMemoryEventStreams } from '../fixtures/memory-event-streams.ts';
 import { startRedis } from '../fixtures/redis.ts';

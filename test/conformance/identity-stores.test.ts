@@ -1,10 +1,10 @@
 import t from 'tap';
 import { setImmediate } from 'node:timers/promises';
-import { connectRedis } from '../../transports/redis/connect.ts';
-import { createRedisChallenges } from '../../transports/redis/challenges.ts';
-import { createRedisRateLimiter } from '../../transports/redis/rate-limiter.ts';
-import { createRedisSequenceWindows } from '../../transports/redis/sequence-windows.ts';
-import { openUsedSignatures } from '../../transports/redis/used-signatures.ts';
+import { connectRedis } from '../../transports/redis/connection/connect.ts';
+import { createRedisChallenges } from '../../transports/redis/identity/challenges.ts';
+import { createRedisRateLimiter } from '../../transports/redis/identity/rate-limiter.ts';
+import { createRedisSequenceWindows } from '../../transports/redis/identity/sequence-windows.ts';
+import { openUsedSignatures } from '../../transports/redis/identity/used-signatures.ts';
 import { realClock } from '../fixtures/api-listener.ts';
 import {
   createMemoryChallenges,

@@ -5,8 +5,8 @@
 import { inspect } from 'node:util';
 import t from 'tap';
 import { eventFields, failedRuns, notBeforeMs } from '../../actors/intake/event-verdict.ts';
-import type { JobsApi } from '../../actors/ports/jobs-api.ts';
-import { decodeUsageEvent, encodeUsageEvent, MOST_AUDIO_SECONDS } from '../../actors/relay/usage-event.ts';
+import type { JobsApi } from '../../actors/intake/jobs-api.ts';
+import { decodeUsageEvent, encodeUsageEvent, MOST_AUDIO_SECONDS } from '../../actors/events/usage-event.ts';
 import { VelloError } from '../../config/errors.ts';
 import { collectorRole } from '../../supervisors/roles/collector.ts';
 import { supervisorDefinition } from '../../supervisors/supervisor.ts';

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { createGrantPublisher } from '../../transports/redis/grant-publisher.ts';
+import { createGrantPublisher } from '../../transports/redis/grants/grant-publisher.ts';
 import { insertAccount } from '../fixtures/account.ts';
 import { realClock } from '../fixtures/api-listener.ts';
 import { startCollector } from '../fixtures/collector.ts';

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { writeWhole } from '../../transports/http/write-reply.ts';
+import { writeWhole } from '../../transports/http/server/write-reply.ts';
 import { startTestListener } from '../fixtures/api-listener.ts';
 import type { Teardown } from '../fixtures/temporary-folder.ts';
 import { chanceFrom, fragments, fuzzDeadline, fuzzMs, fuzzSeed, mutate, type Chance } from '../fixtures/fuzz-run.ts';

@@ -1,9 +1,9 @@
 /** The api does what its own description says: the routes, their methods, the shape of every answer. */
 import t from 'tap';
 import { WebSocket } from 'ws';
-import type { OpenApiDocument } from '../../transports/http/openapi-document.ts';
+import type { OpenApiDocument } from '../../transports/http/openapi/openapi-document.ts';
 import { RELAY_ROUTES } from '../../transports/proxy/relay.ts';
-import { compileCheck } from '../../transports/http/validate-body.ts';
+import { compileCheck } from '../../transports/http/api/validate-body.ts';
 import { startApiRole, type RunningApi } from '../fixtures/api-role.ts';
 import { tourApi } from '../fixtures/api-tour.ts';
 import { problemsOfOpenApi } from '../fixtures/openapi-problems.ts';

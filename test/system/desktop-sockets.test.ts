@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { request } from 'node:http';
 import t from 'tap';
-import { webSocketText } from '../../actors/identity/signed-texts.ts';
+import { webSocketText } from '../../actors/crypto/signed-texts.ts';
 import { startApiRole } from '../fixtures/api-role.ts';
 import { makeDesktop, prove, register, signBy, type Desktop, type Registered } from '../fixtures/identity-server.ts';
 import { openTestDesktop } from '../fixtures/test-desktop.ts';

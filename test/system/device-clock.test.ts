@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createHash } from 'node:crypto';
 import { sourceAddress } from '../../actors/admission/source-address.ts';
-import { webSocketText } from '../../actors/identity/signed-texts.ts';
+import { webSocketText } from '../../actors/crypto/signed-texts.ts';
 import {
   makeDesktop,
   prove,

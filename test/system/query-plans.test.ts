@@ -1,8 +1,8 @@
 /** With a hundred thousand accounts in the database, every statement of the api finds its rows by an index. */
 import t from 'tap';
-import { createDeviceMessages } from '../../transports/postgres/device-messages.ts';
-import { createDeviceRegistry } from '../../transports/postgres/device-registry.ts';
-import { createIdentityUpkeep } from '../../transports/postgres/identity-upkeep.ts';
+import { createDeviceMessages } from '../../transports/postgres/devices/device-messages.ts';
+import { createDeviceRegistry } from '../../transports/postgres/devices/device-registry.ts';
+import { createIdentityUpkeep } from '../../transports/postgres/identity/identity-upkeep.ts';
 import { insertAccount } from '../fixtures/account.ts';
 import { startApiRole } from '../fixtures/api-role.ts';
 import { tourApi } from '../fixtures/api-tour.ts';

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis';
 import t from 'tap';
 import { hashToken } from '../../actors/identity/tokens.ts';
 import { systemClock } from '../../transports/process/system-clock.ts';
-import { createGrantPublisher } from '../../transports/redis/grant-publisher.ts';
+import { createGrantPublisher } from '../../transports/redis/grants/grant-publisher.ts';
 import { recording } from '../fixtures/recordings.ts';
 import { runVello } from '../fixtures/running-vello.ts';
 import { startScriptedUpstream } from '../fixtures/scripted-upstream.ts';

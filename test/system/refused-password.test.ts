@@ -1,7 +1,7 @@
 /** The passwords of the database roles are changed while the api runs, as another installation on the same server once did. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { deriveIdentitySecrets } from '../../actors/identity/secrets.ts';
+import { deriveIdentitySecrets } from '../../actors/crypto/secrets.ts';
 import { TEST_SECRET_KEY } from '../fixtures/migrated-database.ts';
 import { startTestCluster } from '../fixtures/postgres.ts';
 import { runVello } from '../fixtures/running-vello.ts';

@@ -1,6 +1,6 @@
 /** Drives sign-in and its refusals with values that are known here, and looks for each of them in everything that comes out or is kept. */
 import t from 'tap';
-import { deviceAuthText } from '../../actors/identity/signed-texts.ts';
+import { deviceAuthText } from '../../actors/crypto/signed-texts.ts';
 import { makeDesktop, prove, register, signBy, startIdentityServer, DEVICE } from '../fixtures/identity-server.ts';
 
 t.test('no token, signature, private key or raw fingerprint is logged, told in an error or stored', async (t) => {

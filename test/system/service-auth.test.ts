@@ -1,8 +1,8 @@
 import t from 'tap';
 import { createHash, sign, type KeyObject } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
-import { generateKeyPair } from '../../actors/identity/key-pair.ts';
-import { serviceRequestText } from '../../actors/identity/signed-texts.ts';
+import { generateKeyPair } from '../../actors/crypto/key-pair.ts';
+import { serviceRequestText } from '../../actors/crypto/signed-texts.ts';
 import { startIdentityServer, type IdentityServer } from '../fixtures/identity-server.ts';
 
 const server = await startIdentityServer(t);

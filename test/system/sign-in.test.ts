@@ -1,8 +1,8 @@
 import t from 'tap';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { generateKeyPair } from '../../actors/identity/key-pair.ts';
-import { deviceAuthText } from '../../actors/identity/signed-texts.ts';
-import { GRANT_KEYS } from '../../transports/redis/grant-keys.ts';
+import { generateKeyPair } from '../../actors/crypto/key-pair.ts';
+import { deviceAuthText } from '../../actors/crypto/signed-texts.ts';
+import { GRANT_KEYS } from '../../transports/redis/grants/grant-keys.ts';
 import {
   DEVICE,
   makeDesktop,

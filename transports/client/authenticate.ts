@@ -1,5 +1,5 @@
 /** Proves to the api who we are and opens an account on first sight: challenge, verify, register (contract §3, steps 1, 2 and 4). */
-import { deviceAuthText } from '../../actors/identity/signed-texts.ts';
+import { deviceAuthText } from '../../actors/crypto/signed-texts.ts';
 import type { CallApi } from './api-client.ts';
 import type { DeviceIdentity } from './device-identity.ts';
 import type { ServerClock } from './server-clock.ts';

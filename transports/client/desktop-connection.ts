@@ -3,7 +3,7 @@
  * and in order, and acknowledges it only when the application is done with it. Encoding and one socket's life are in `desktop-socket.ts`.
  */
 import { createHash } from 'node:crypto';
-import { webSocketText } from '../../actors/identity/signed-texts.ts';
+import { webSocketText } from '../../actors/crypto/signed-texts.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
 import {
   CLOSE,

@@ -2,7 +2,7 @@
 import { createPrivateKey, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { chmod, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { generateKeyPair, keyPairOf, type KeyPair } from '../../actors/identity/key-pair.ts';
+import { generateKeyPair, keyPairOf, type KeyPair } from '../../actors/crypto/key-pair.ts';
 import { localError } from './client-error.ts';
 
 export interface DeviceIdentity {

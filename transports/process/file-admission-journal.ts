@@ -3,10 +3,10 @@
  * has ended. Rewritten with what is still under way when it has grown.
  */
 import { readFileSync } from 'node:fs';
-import type { AdmissionJournal } from '../../actors/ports/admission-journal.ts';
+import type { AdmissionJournal } from '../../actors/events/admission-journal.ts';
 import type { Log } from '../../actors/ports/log.ts';
-import { packUsageEvent, unpackUsageEvent } from '../../actors/relay/packed-event.ts';
-import type { UsageEvent } from '../../actors/relay/usage-event.ts';
+import { packUsageEvent, unpackUsageEvent } from '../../actors/events/packed-event.ts';
+import type { UsageEvent } from '../../actors/events/usage-event.ts';
 import { AppendFile } from './append-file.ts';
 
 const rewrittenFrom = 1024 * 1024;

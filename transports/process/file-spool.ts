@@ -5,10 +5,10 @@
  */
 import { appendFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
-import type { EventSpool } from '../../actors/ports/event-outlet.ts';
+import type { EventSpool } from '../../actors/events/event-outlet.ts';
 import type { Log } from '../../actors/ports/log.ts';
-import { packUsageEvent, unpackUsageEvent } from '../../actors/relay/packed-event.ts';
-import type { UsageEvent } from '../../actors/relay/usage-event.ts';
+import { packUsageEvent, unpackUsageEvent } from '../../actors/events/packed-event.ts';
+import type { UsageEvent } from '../../actors/events/usage-event.ts';
 import { AppendFile } from './append-file.ts';
 
 /** Events kept beside the file, so that what is sent at once is not read back. */

@@ -2,7 +2,7 @@
 import { createPrivateKey } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { generateKeyPair, keyPairOf, type KeyPair } from '../../actors/identity/key-pair.ts';
+import { generateKeyPair, keyPairOf, type KeyPair } from '../../actors/crypto/key-pair.ts';
 
 export interface ServiceKey extends KeyPair {
   readonly serviceId: string;

@@ -2,8 +2,8 @@
  * The answer on its way out: written as it comes, with what the socket did not take kept until it does. Announces a length
  * where the provider did, and ends so that a client can tell a complete answer from a broken one.
  */
-import type { NativeResponse } from '../http/native-response.ts';
-import { writeHead } from '../http/write-reply.ts';
+import type { NativeResponse } from '../http/server/native-response.ts';
+import { writeHead } from '../http/server/write-reply.ts';
 
 export interface AnswerHead {
   readonly status: number;

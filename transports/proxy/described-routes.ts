@@ -1,8 +1,8 @@
 /** What the api's description says of the routes that the gateway serves, and of those that our own inference role serves in the same shape. */
 import { Type, type TObject } from '@sinclair/typebox';
 import type { ErrorCode } from '../../config/errors.ts';
-import type { RouteDescription } from '../http/api-route.ts';
-import { described, UUID } from '../http/schemas.ts';
+import type { RouteDescription } from '../http/api/api-route.ts';
+import { described, UUID } from '../http/api/schemas.ts';
 
 const open = (properties: Parameters<typeof Type.Object>[0], description: string): TObject =>
   Type.Object(properties, { description, additionalProperties: true });

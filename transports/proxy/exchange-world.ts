@@ -1,12 +1,12 @@
 /** What every exchange of a gateway shares: its collaborators, the list of those under way, and how they are counted. */
 import type { Admission } from '../../actors/admission/admission.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
-import type { EventSink } from '../../actors/ports/event-sink.ts';
+import type { EventSink } from '../../actors/events/event-sink.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { GatewayConfig, ProviderDirectory } from '../../actors/relay/gateway-config.ts';
-import type { Outcome } from '../../actors/relay/usage-event.ts';
-import type { ByteBudget } from '../http/byte-budget.ts';
+import type { Outcome } from '../../actors/events/usage-event.ts';
+import type { ByteBudget } from '../http/server/byte-budget.ts';
 
 export interface ActiveExchange {
   /** Judges what has waited too long. To be called a few times a second. */

@@ -3,15 +3,15 @@
  * happens to it. Decides about departures, failures, retries and time; how bytes wait is decided by upload and answer.
  */
 import type { Caller } from '../../actors/admission/admission.ts';
-import type { UpstreamFailure, UpstreamHeaders } from '../../actors/ports/upstream.ts';
+import type { UpstreamFailure, UpstreamHeaders } from '../../actors/relay/upstream.ts';
 import { describeExchange } from '../../actors/relay/describe-exchange.ts';
 import { needsModel, providerFor, type GatewayConfig } from '../../actors/relay/gateway-config.ts';
-import type { UploadMeter } from '../../actors/relay/upload-meter.ts';
-import type { Outcome, UsageEvent } from '../../actors/relay/usage-event.ts';
+import type { UploadMeter } from '../../actors/metering/upload-meter.ts';
+import type { Outcome, UsageEvent } from '../../actors/events/usage-event.ts';
 import { VelloError } from '../../config/errors.ts';
 import { LIMITS } from '../../config/limits.ts';
-import type { NativeResponse } from '../http/native-response.ts';
-import { problemReply, toVelloError, type ProblemReply } from '../http/problem.ts';
+import type { NativeResponse } from '../http/server/native-response.ts';
+import { problemReply, toVelloError, type ProblemReply } from '../http/server/problem.ts';
 import { createClientAnswer, type ClientAnswer } from './client-answer.ts';
 import { ownHeaders } from './header-policy.ts';
 import { HeldRefusal } from './held-refusal.ts';

@@ -5,7 +5,7 @@ import type { DrainPlan } from '../../actors/ports/drain.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { ListenAddress } from '../../config/parse-setting.ts';
-import { createHttpServer } from '../http/server.ts';
+import { createHttpServer } from '../http/server/server.ts';
 import type { Relay } from './relay.ts';
 
 export interface GatewayListenerParts {

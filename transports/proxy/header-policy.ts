@@ -3,8 +3,8 @@
  * address, hop-by-hop header (RFC 9110 §7.6.1) or account detail of ours can cross by being forgotten.
  */
 import { createHmac } from 'node:crypto';
-import type { UpstreamHeaders } from '../../actors/ports/upstream.ts';
-import { HEADER as REQUEST_ID } from '../http/request-id.ts';
+import type { UpstreamHeaders } from '../../actors/relay/upstream.ts';
+import { HEADER as REQUEST_ID } from '../http/server/request-id.ts';
 import { scrubText } from './key-scrubber.ts';
 
 const TO_PROVIDER = [

@@ -1,7 +1,7 @@
 /** An answer with an error status, held until it is whole, because it is checked and reworded before a client sees it. */
-import type { UpstreamHeaders } from '../../actors/ports/upstream.ts';
+import type { UpstreamHeaders } from '../../actors/relay/upstream.ts';
 import { LIMITS } from '../../config/limits.ts';
-import type { ProblemReply } from '../http/problem.ts';
+import type { ProblemReply } from '../http/server/problem.ts';
 import type { ProviderKey } from '../../actors/relay/provider-key.ts';
 import type { ExchangeWorld } from './exchange-world.ts';
 import { scrubText } from './key-scrubber.ts';

@@ -1,8 +1,8 @@
 /** A provider's answer while it passes: what the client gets of it, and what the event will say of it. */
-import type { UpstreamHeaders } from '../../actors/ports/upstream.ts';
-import { createAnswerReader, type AnswerSummary } from '../../actors/relay/answer-reader.ts';
-import { createUsageFilter } from '../../actors/relay/usage-filter.ts';
-import type { UsageEventType } from '../../actors/relay/usage-event.ts';
+import type { UpstreamHeaders } from '../../actors/relay/upstream.ts';
+import { createAnswerReader, type AnswerSummary } from '../../actors/metering/answer-reader.ts';
+import { createUsageFilter } from '../../actors/metering/usage-filter.ts';
+import type { UsageEventType } from '../../actors/events/usage-event.ts';
 import type { AnswerHead } from './client-answer.ts';
 import { headersToClient, headerValue, UNBUFFERED } from './header-policy.ts';
 import { createKeyScrubber } from './key-scrubber.ts';

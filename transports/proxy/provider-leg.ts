@@ -5,10 +5,10 @@
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
-import type { UpstreamCall, UpstreamFailure, UpstreamHeaders, UpstreamListener } from '../../actors/ports/upstream.ts';
+import type { UpstreamCall, UpstreamFailure, UpstreamHeaders, UpstreamListener } from '../../actors/relay/upstream.ts';
 import type { ExchangeFacts } from '../../actors/relay/describe-exchange.ts';
 import type { Provider } from '../../actors/relay/gateway-config.ts';
-import type { JsonShape } from '../../actors/relay/json-body-scanner.ts';
+import type { JsonShape } from '../../actors/metering/json-body-scanner.ts';
 import type { ProviderKey } from '../../actors/relay/provider-key.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { callerHeader, headersToProvider } from './header-policy.ts';

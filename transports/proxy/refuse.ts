@@ -4,9 +4,9 @@
  */
 import type { Clock } from '../../actors/ports/clock.ts';
 import { LIMITS } from '../../config/limits.ts';
-import type { NativeResponse } from '../http/native-response.ts';
-import type { ProblemReply } from '../http/problem.ts';
-import { writeHead } from '../http/write-reply.ts';
+import type { NativeResponse } from '../http/server/native-response.ts';
+import type { ProblemReply } from '../http/server/problem.ts';
+import { writeHead } from '../http/server/write-reply.ts';
 import type { RelayRequest } from './relay-request.ts';
 import type { Upload } from './upload.ts';
 

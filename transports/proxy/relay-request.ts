@@ -1,16 +1,16 @@
 /** Copies what the relay needs of a request, because uWebSockets.js takes it back when the route callback returns. Checks its form. */
 import { validate } from 'uuid';
 import type { SourceAddress } from '../../actors/admission/source-address.ts';
-import { multipartBoundary } from '../../actors/relay/multipart-scanner.ts';
+import { multipartBoundary } from '../../actors/metering/multipart-scanner.ts';
 import {
   createJsonMeter,
   createMultipartMeter,
   emptyMeter,
   type UploadMeter,
-} from '../../actors/relay/upload-meter.ts';
-import type { UsageEventType } from '../../actors/relay/usage-event.ts';
+} from '../../actors/metering/upload-meter.ts';
+import type { UsageEventType } from '../../actors/events/usage-event.ts';
 import { VelloError } from '../../config/errors.ts';
-import type { Framing, RequestHead } from '../http/request-head.ts';
+import type { Framing, RequestHead } from '../http/server/request-head.ts';
 
 export interface RelayRoute {
   readonly method: 'GET' | 'POST';

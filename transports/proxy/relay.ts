@@ -1,6 +1,6 @@
 /** The gateway's routes on a listener, and the life of all exchanges together: their watch over time, their end at a stop. */
-import { createByteBudget } from '../http/byte-budget.ts';
-import type { HttpServer } from '../http/server.ts';
+import { createByteBudget } from '../http/server/byte-budget.ts';
+import type { HttpServer } from '../http/server/server.ts';
 import type { Timer } from '../../actors/ports/clock.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { Exchange } from './exchange.ts';

@@ -4,7 +4,7 @@
  */
 import { Readable } from 'node:stream';
 import { Pool, type Dispatcher } from 'undici';
-import type { Upstream, UpstreamCall, UpstreamHeaders, UpstreamListener } from '../../actors/ports/upstream.ts';
+import type { Upstream, UpstreamCall, UpstreamHeaders, UpstreamListener } from '../../actors/relay/upstream.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { createContentDecoder, type ContentDecoder } from './content-decoder.ts';
 

@@ -4,8 +4,8 @@
  * its departure is not reported while it is paused. What is too slow is judged in `exchange.ts`.
  */
 import { LIMITS } from '../../config/limits.ts';
-import type { ByteBudget } from '../http/byte-budget.ts';
-import type { NativeResponse } from '../http/native-response.ts';
+import type { ByteBudget } from '../http/server/byte-budget.ts';
+import type { NativeResponse } from '../http/server/native-response.ts';
 
 /** A client that is silent for this long needs its connection's timer restarted by us; one that sends restarts it itself. */
 const quietMs = 2_000;

@@ -3,9 +3,9 @@
  * concerns our account does not: there it would read the provider's 401 as its own and throw a good token away.
  */
 import { ERRORS, VelloError, type ErrorCode } from '../../config/errors.ts';
-import { problemReply, type ProblemReply } from '../http/problem.ts';
+import { problemReply, type ProblemReply } from '../http/server/problem.ts';
 import { headerValue } from './header-policy.ts';
-import type { UpstreamHeaders } from '../../actors/ports/upstream.ts';
+import type { UpstreamHeaders } from '../../actors/relay/upstream.ts';
 
 export interface UpstreamRefusal {
   readonly status: number;

@@ -2,9 +2,9 @@
  * Sees to it that the provider counts a streamed chat whose client does not ask for it: holds a body of common size until it is whole, and
  * changes a larger one while it passes. What is changed is decided in `usage-option.ts`.
  */
-import { askForUsage, fillReserve, OPTION_BYTES, type BodyChange } from '../../actors/relay/usage-option.ts';
+import { askForUsage, fillReserve, OPTION_BYTES, type BodyChange } from '../../actors/metering/usage-option.ts';
 import type { Provider } from '../../actors/relay/gateway-config.ts';
-import type { JsonShape } from '../../actors/relay/json-body-scanner.ts';
+import type { JsonShape } from '../../actors/metering/json-body-scanner.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { RelayRequest } from './relay-request.ts';
 import type { Upload } from './upload.ts';

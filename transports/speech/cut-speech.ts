@@ -1,7 +1,7 @@
 /** Cuts a recording, as it comes, into pieces of speech that the model can take, and leaves out what is no speech. */
-import { recognitionRate } from './audio-block.ts';
+import { recognitionRate } from './codecs/audio-block.ts';
 import { quietestMoment } from './quietest-moment.ts';
-import { voiceFrameSamples } from './silero-model.ts';
+import { voiceFrameSamples } from './models/silero-model.ts';
 
 /** Seconds since the start of the recording. */
 export interface Span {

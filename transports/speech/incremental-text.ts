@@ -1,6 +1,6 @@
 /** Turns tokens into text that only ever grows, so that what was sent never has to be taken back. */
 import llamaTokenizer from 'llama-tokenizer-js';
-import { startToken } from './moonshine-model.ts';
+import { startToken } from './models/moonshine-model.ts';
 
 export interface IncrementalText {
   /** The text that this token settles; may be empty. */

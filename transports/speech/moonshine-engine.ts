@@ -6,10 +6,10 @@ import type {
   Recognition,
   RecognitionOptions,
   SpeechEngine,
-} from '../../actors/ports/speech-engine.ts';
+} from '../../actors/inference/speech-engine.ts';
 import { VelloError } from '../../config/errors.ts';
-import type { ModelFiles } from './fetch-model.ts';
-import type { LanguageModel } from './language-models.ts';
+import type { ModelFiles } from './models/fetch-model.ts';
+import type { LanguageModel } from './models/language-models.ts';
 import type { MessageToThread, RecognitionThreadData, ThreadMessage } from './recognition-messages.ts';
 
 export interface MoonshineEngineOptions {

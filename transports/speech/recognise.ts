@@ -1,14 +1,14 @@
 /** One recording from its bytes to its text: decode, find the speech, recognise it piece by piece. Runs on a thread of its own. */
 import { LIMITS } from '../../config/limits.ts';
 import { VelloError } from '../../config/errors.ts';
-import type { Recognition, Segment } from '../../actors/ports/speech-engine.ts';
-import { recognitionRate } from './audio-block.ts';
+import type { Recognition, Segment } from '../../actors/inference/speech-engine.ts';
+import { recognitionRate } from './codecs/audio-block.ts';
 import { createSpeechCutter, type SpeechPiece } from './cut-speech.ts';
-import { decodeAudio } from './decode-audio.ts';
+import { decodeAudio } from './codecs/decode-audio.ts';
 import { isIntelligible, type JudgedText } from './intelligibility.ts';
 import { createIncrementalText } from './incremental-text.ts';
-import type { MoonshineModel } from './moonshine-model.ts';
-import { voiceFrameSamples, type VoiceModel } from './silero-model.ts';
+import type { MoonshineModel } from './models/moonshine-model.ts';
+import { voiceFrameSamples, type VoiceModel } from './models/silero-model.ts';
 import { subtitleSegments, type TimelessToken } from './subtitle-segments.ts';
 
 export interface RecognitionModels {

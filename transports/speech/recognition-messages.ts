@@ -1,7 +1,7 @@
 /** What a recogniser and its thread say to each other. */
-import type { Recognition } from '../../actors/ports/speech-engine.ts';
+import type { Recognition } from '../../actors/inference/speech-engine.ts';
 import type { ErrorCode } from '../../config/errors.ts';
-import type { LanguageModel } from './language-models.ts';
+import type { LanguageModel } from './models/language-models.ts';
 
 /** Handed to the thread when it starts. */
 export interface RecognitionThreadData {

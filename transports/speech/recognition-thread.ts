@@ -1,9 +1,9 @@
 /** The thread a recogniser runs on: loads the models, warms them, then recognises one recording a message, and others while one waits at a border. Anything unforeseen ends it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { VelloError } from '../../config/errors.ts';
-import { recognitionRate } from './audio-block.ts';
-import { loadMoonshine, type MoonshineModel } from './moonshine-model.ts';
-import { loadSilero } from './silero-model.ts';
+import { recognitionRate } from './codecs/audio-block.ts';
+import { loadMoonshine, type MoonshineModel } from './models/moonshine-model.ts';
+import { loadSilero } from './models/silero-model.ts';
 import { recognise } from './recognise.ts';
 import type {
   MessageToThread,

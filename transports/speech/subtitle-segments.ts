@@ -1,5 +1,5 @@
 /** Divides the text of a piece of speech into segments short enough for subtitles, at its pauses. */
-import type { Segment } from '../../actors/ports/speech-engine.ts';
+import type { Segment } from '../../actors/inference/speech-engine.ts';
 import type { Span } from './cut-speech.ts';
 
 /** What one token added to the text. */

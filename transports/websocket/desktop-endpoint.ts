@@ -5,7 +5,7 @@
 import type { SourceAddress } from '../../actors/admission/source-address.ts';
 import type { Ref } from '../../actors/kernel/ref.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
-import type { DesktopPrincipal, DeviceAuth } from '../../actors/ports/device-auth.ts';
+import type { DesktopPrincipal, DeviceAuth } from '../../actors/identity/device-auth.ts';
 import type { RevocationScope } from '../../actors/ports/grants.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
@@ -16,10 +16,10 @@ import type { SessionDirectory } from '../../actors/sessions/session-directory.t
 import type { SessionSocket } from '../../actors/sessions/session-socket.ts';
 import { VelloError } from '../../config/errors.ts';
 import { LIMITS } from '../../config/limits.ts';
-import type { NativeSocket } from '../http/native-socket.ts';
-import { problemReply, toVelloError } from '../http/problem.ts';
-import type { HttpServer, SocketBehavior } from '../http/server.ts';
-import { writeWhole } from '../http/write-reply.ts';
+import type { NativeSocket } from '../http/server/native-socket.ts';
+import { problemReply, toVelloError } from '../http/server/problem.ts';
+import type { HttpServer, SocketBehavior } from '../http/server/server.ts';
+import { writeWhole } from '../http/server/write-reply.ts';
 import { FRAME_CODECS, type FrameCodec } from './frame-codec.ts';
 import { readUpgradeRequest, type UpgradeRequest } from './upgrade-request.ts';
 

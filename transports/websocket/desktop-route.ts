@@ -1,7 +1,7 @@
 /** What the OpenAPI document says of the desktop WebSocket: its upgrade is an HTTP request like any other, what follows is in docs/. */
 import { Type } from '@sinclair/typebox';
-import type { RouteDescription } from '../http/api-route.ts';
-import { base64url, closed, described, UUID } from '../http/schemas.ts';
+import type { RouteDescription } from '../http/api/api-route.ts';
+import { base64url, closed, described, UUID } from '../http/api/schemas.ts';
 import { SUBPROTOCOLS } from '../../actors/sessions/desktop-protocol.ts';
 
 export const DESKTOP_ROUTE: RouteDescription = {

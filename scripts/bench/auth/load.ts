@@ -2,10 +2,10 @@
 import { createHash, sign, type KeyObject } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { Client } from 'undici';
-import { generateKeyPair } from '../../../actors/identity/key-pair.ts';
+import { generateKeyPair } from '../../../actors/crypto/key-pair.ts';
 import { newId } from '../../../actors/identity/new-id.ts';
-import { deviceAuthText, serviceRequestText } from '../../../actors/identity/signed-texts.ts';
-import { encodeUsageEvent } from '../../../actors/relay/usage-event.ts';
+import { deviceAuthText, serviceRequestText } from '../../../actors/crypto/signed-texts.ts';
+import { encodeUsageEvent } from '../../../actors/events/usage-event.ts';
 
 export interface Owner {
   readonly userId: string;

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { creditsFor, transcriptionCredits } from '../../../actors/credits/credits-for.ts';
-import type { UsageEvent } from '../../../actors/relay/usage-event.ts';
+import type { UsageEvent } from '../../../actors/events/usage-event.ts';
 import { usageEvent } from '../../fixtures/usage-event.ts';
 
 const cost = { creditsPer1kInput: 1, creditsPer1kOutput: 4, minimumCredits: 2 };

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { gatherSettlements } from '../../../actors/credits/gathered-settlement.ts';
-import type { PricedEvent, Settlement, SettlementVerdict } from '../../../actors/ports/settlement.ts';
+import type { PricedEvent, Settlement, SettlementVerdict } from '../../../actors/credits/settlement.ts';
 import { pricedEvent } from '../../fixtures/priced-event.ts';
 import { settled } from '../../fixtures/settled.ts';
 

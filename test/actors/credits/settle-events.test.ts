@@ -1,8 +1,8 @@
 /** Settling over ports in memory: what each event becomes, and who hears of it. */
 import t from 'tap';
 import { settleEvents } from '../../../actors/credits/settle-events.ts';
-import type { PricedEvent, SettlementVerdict } from '../../../actors/ports/settlement.ts';
-import type { UsageEvent } from '../../../actors/relay/usage-event.ts';
+import type { PricedEvent, SettlementVerdict } from '../../../actors/credits/settlement.ts';
+import type { UsageEvent } from '../../../actors/events/usage-event.ts';
 import type { SequencedMessage } from '../../../actors/sessions/desktop-protocol.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { createMemoryGrants } from '../../fixtures/memory-grants.ts';

@@ -6,7 +6,7 @@ import type {
   DeviceRegistry,
   RegistrationCandidate,
   RegistrationOutcome,
-} from '../../../actors/ports/device-registry.ts';
+} from '../../../actors/devices/device-registry.ts';
 import { createIdentityDecisions } from '../../fixtures/identity-decisions.ts';
 
 const fingerprints = { machine_id: '9f27c11e5ab04d', disk_serial: '5VEGK19T', cpu_id: 'GenuineIntel-6-158' };

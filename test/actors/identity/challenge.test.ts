@@ -2,8 +2,8 @@ import t from 'tap';
 import { sourceAddress } from '../../../actors/admission/source-address.ts';
 import { answerChallenge, issueChallenge } from '../../../actors/identity/challenge.ts';
 import { openKeyRing } from '../../../actors/identity/key-ring.ts';
-import { createKeyScreen } from '../../../actors/identity/public-key.ts';
-import { deviceAuthText } from '../../../actors/identity/signed-texts.ts';
+import { createKeyScreen } from '../../../actors/crypto/public-key.ts';
+import { deviceAuthText } from '../../../actors/crypto/signed-texts.ts';
 import { createTokens } from '../../../actors/identity/tokens.ts';
 import { createIdentityDecisions } from '../../fixtures/identity-decisions.ts';
 import { createMemorySigningKeys } from '../../fixtures/memory-signing-keys.ts';
@@ -86,7 +86,7 @@ t.test('challenges and answers are counted by the /64 of who asks', async (t) =>
 
 t.test('150 challenges from one /64 do not all pass', async (t) => {
   const { limiter, ...deps } = await setUp();
-  const { generateKeyPair } = await import('../../../actors/identity/key-pair.ts');
+  const { generateKeyPair } = await import('../../../actors/crypto/key-pair.ts');
   let refused = 0;
   for (let n = 0; n < 150; n += 1) {
     const publicKey = generateKeyPair().publicKey.toString('base64url');

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { revokeDevice } from '../../../actors/devices/revoke-device.ts';
-import { deleteAccount } from '../../../actors/identity/delete-account.ts';
+import { deleteAccount } from '../../../actors/account/delete-account.ts';
 import { createMemoryGrants } from '../../fixtures/memory-grants.ts';
 
 const failing = () => Promise.reject(new Error('away'));

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createHash } from 'node:crypto';
 import { newFamily, refresh, REFRESH_TOKEN_MS } from '../../../actors/identity/refresh.ts';
-import type { PresentedToken, TokenFamilies } from '../../../actors/ports/token-families.ts';
+import type { PresentedToken, TokenFamilies } from '../../../actors/identity/token-families.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { createMemoryGrants } from '../../fixtures/memory-grants.ts';
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { PresentedToken } from '../../../actors/ports/token-families.ts';
+import type { PresentedToken } from '../../../actors/identity/token-families.ts';
 import { decideRotation } from '../../../actors/identity/refresh.ts';
 
 const NOW = 1_750_000_000_000;

@@ -5,7 +5,7 @@ import {
   SERVICE_CLOCK_TOLERANCE_MS,
   type SignedServiceRequest,
 } from '../../../actors/identity/service-requests.ts';
-import { serviceRequestText } from '../../../actors/identity/signed-texts.ts';
+import { serviceRequestText } from '../../../actors/crypto/signed-texts.ts';
 import { createIdentityDecisions } from '../../fixtures/identity-decisions.ts';
 import { createMemoryUsedSignatures } from '../../fixtures/memory-identity-stores.ts';
 

@@ -2,7 +2,7 @@ import t from 'tap';
 import { openKeyRing } from '../../../actors/identity/key-ring.ts';
 import { createTokenPairs } from '../../../actors/identity/token-pairs.ts';
 import { createTokens, hashToken } from '../../../actors/identity/tokens.ts';
-import type { TokenFamilies } from '../../../actors/ports/token-families.ts';
+import type { TokenFamilies } from '../../../actors/identity/token-families.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { createMemoryGrants } from '../../fixtures/memory-grants.ts';
 import { createMemorySigningKeys } from '../../fixtures/memory-signing-keys.ts';

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createPublicKey } from 'node:crypto';
 import { SignJWT, type JWTHeaderParameters } from 'jose';
-import { generateKeyPair } from '../../../actors/identity/key-pair.ts';
+import { generateKeyPair } from '../../../actors/crypto/key-pair.ts';
 import { openKeyRing, generateSigningKey } from '../../../actors/identity/key-ring.ts';
 import { createTokens } from '../../../actors/identity/tokens.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { streamMonitor } from '../../../actors/intake/stream-monitor.ts';
-import type { EventStreams } from '../../../actors/ports/event-stream.ts';
+import type { EventStreams } from '../../../actors/intake/event-stream.ts';
 import { createTestSystem } from '../../fixtures/actor-system.ts';
 import { createMemoryEventStreams } from '../../fixtures/memory-event-streams.ts';
 import { pass, settled } from '../../fixtures/settled.ts';

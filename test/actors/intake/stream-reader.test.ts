@@ -2,7 +2,7 @@
 import t from 'tap';
 import { createConsumerLine, type ConsumerLine, type WorkerMessage } from '../../../actors/intake/consumer-line.ts';
 import { streamReader } from '../../../actors/intake/stream-reader.ts';
-import type { ClaimTerms, EventStream } from '../../../actors/ports/event-stream.ts';
+import type { ClaimTerms, EventStream } from '../../../actors/intake/event-stream.ts';
 import type { EventStreamKind } from '../../../config/streams.ts';
 import { createTestSystem } from '../../fixtures/actor-system.ts';
 import type { ManualClock } from '../../fixtures/manual-clock.ts';

@@ -2,7 +2,7 @@
 import t from 'tap';
 import { createConsumerLine, type SettlerMessage } from '../../../actors/intake/consumer-line.ts';
 import { streamSettler } from '../../../actors/intake/stream-settler.ts';
-import type { EntryMove, EventStream } from '../../../actors/ports/event-stream.ts';
+import type { EntryMove, EventStream } from '../../../actors/intake/event-stream.ts';
 import { createTestSystem } from '../../fixtures/actor-system.ts';
 import { pass, settled } from '../../fixtures/settled.ts';
 

@@ -3,7 +3,7 @@ import t from 'tap';
 import { createConsumerLine, type ReaderMessage, type SettlerMessage } from '../../../actors/intake/consumer-line.ts';
 import type { JudgeEvent } from '../../../actors/intake/event-verdict.ts';
 import { streamWorker } from '../../../actors/intake/stream-worker.ts';
-import type { AddedJob } from '../../../actors/ports/jobs-api.ts';
+import type { AddedJob } from '../../../actors/intake/jobs-api.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { createTestSystem } from '../../fixtures/actor-system.ts';
 import { settled } from '../../fixtures/settled.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { describeExchange, type ExchangeFacts } from '../../../actors/relay/describe-exchange.ts';
-import { MOST_AUDIO_SECONDS } from '../../../actors/relay/usage-event.ts';
+import { MOST_AUDIO_SECONDS } from '../../../actors/events/usage-event.ts';
 
 const facts: ExchangeFacts = {
   eventId: 'event',

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { DeviceChannels } from '../../../actors/ports/device-channels.ts';
+import type { DeviceChannels } from '../../../actors/sessions/device-channels.ts';
 import { createDeviceFollowers } from '../../../actors/sessions/device-followers.ts';
 
 function setUp() {

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { sourceAddress } from '../../../actors/admission/source-address.ts';
 import type { Reply } from '../../../actors/kernel/ref.ts';
-import type { DeviceBus } from '../../../actors/ports/device-channels.ts';
+import type { DeviceBus } from '../../../actors/sessions/device-channels.ts';
 import { createDeviceFollowers } from '../../../actors/sessions/device-followers.ts';
 import { deviceSession, type SessionMessage, type SessionParts } from '../../../actors/sessions/device-session.ts';
 import type { ServerMessage } from '../../../actors/sessions/desktop-protocol.ts';

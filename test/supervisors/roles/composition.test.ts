@@ -1,6 +1,6 @@
 /** Which actors each role is made of, written out: a child that is lost, out of order or ends too soon shows here, without a database. */
 import t from 'tap';
-import { generateKeyPair } from '../../../actors/identity/key-pair.ts';
+import { generateKeyPair } from '../../../actors/crypto/key-pair.ts';
 import { createActorSystem } from '../../../actors/kernel/actor-system.ts';
 import { loadSettings } from '../../../config/load-settings.ts';
 import type { ApiStores } from '../../../supervisors/api-stores.ts';

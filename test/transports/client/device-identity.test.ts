@@ -2,7 +2,7 @@ import { createPublicKey, verify } from 'node:crypto';
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { vetPublicKey } from '../../../actors/identity/public-key.ts';
+import { vetPublicKey } from '../../../actors/crypto/public-key.ts';
 import { openDeviceIdentity } from '../../../transports/client/device-identity.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
 

@@ -1,7 +1,7 @@
 import { appendFileSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { encodeUsageEvent } from '../../../actors/relay/usage-event.ts';
+import { encodeUsageEvent } from '../../../actors/events/usage-event.ts';
 import { createFileAdmissionJournal } from '../../../transports/process/file-admission-journal.ts';
 import { createMemoryLog } from '../../fixtures/silent.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import t, { type Test } from 'tap';
-import { encodeUsageEvent, type UsageEvent } from '../../../actors/relay/usage-event.ts';
+import { encodeUsageEvent, type UsageEvent } from '../../../actors/events/usage-event.ts';
 import { createFileSpool } from '../../../transports/process/file-spool.ts';
 import { createMemoryLog } from '../../fixtures/silent.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { createByteBudget } from '../../../transports/http/byte-budget.ts';
-import { writeWhole } from '../../../transports/http/write-reply.ts';
+import { createByteBudget } from '../../../transports/http/server/byte-budget.ts';
+import { writeWhole } from '../../../transports/http/server/write-reply.ts';
 import { createUpload, type Upload } from '../../../transports/proxy/upload.ts';
 import { startTestListener } from '../../fixtures/api-listener.ts';
 import { connectRaw } from '../../fixtures/raw-client.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { createRecognitionPool } from '../../../actors/inference/recognition-pool.ts';
-import type { Recogniser, Recognition } from '../../../actors/ports/speech-engine.ts';
+import type { Recogniser, Recognition } from '../../../actors/inference/speech-engine.ts';
 import { createMoonshineEngine } from '../../../transports/speech/moonshine-engine.ts';
 import { wavFile } from '../../fixtures/audio-bytes.ts';
 import { decodeWhole } from '../../fixtures/decode-whole.ts';

@@ -1,14 +1,14 @@
 /** An owner's right over the data: take all of it away, or have it erased. */
 import { Type } from '@sinclair/typebox';
-import { deleteAccount } from '../../../actors/identity/delete-account.ts';
-import type { AccountErasure } from '../../../actors/ports/account-erasure.ts';
-import type { AccountExport } from '../../../actors/ports/account-export.ts';
+import { deleteAccount } from '../../../actors/account/delete-account.ts';
+import type { AccountErasure } from '../../../actors/account/account-erasure.ts';
+import type { AccountExport } from '../../../actors/account/account-export.ts';
 import type { Clock } from '../../../actors/ports/clock.ts';
 import { IDENTITY_LIMITS, takeOrRefuse } from '../../../actors/identity/rate-limits.ts';
 import type { RateLimiter } from '../../../actors/ports/rate-limiter.ts';
 import type { GrantPublisher } from '../../../actors/ports/grants.ts';
-import { apiRoute, type ApiRoute } from '../api-route.ts';
-import { TIME } from '../schemas.ts';
+import { apiRoute, type ApiRoute } from '../api/api-route.ts';
+import { TIME } from '../api/schemas.ts';
 
 export interface AccountDataParts {
   readonly exporting: AccountExport;

@@ -1,10 +1,10 @@
 /** Reading an account: itself, its ledger, its jobs and their texts. Nothing here changes anything. */
 import { VelloError } from '../../../config/errors.ts';
-import type { AccountRecords } from '../../../actors/ports/account-records.ts';
-import { apiRoute, type ApiRoute } from '../api-route.ts';
-import { numberCursor, pageOf, PAGE_QUERY, readPage, uuidCursor } from '../page.ts';
-import { ACCOUNT, JOB, JOB_DETAILS, LEDGER_ENTRY, TRANSCRIPTION } from '../record-schemas.ts';
-import { closed, UUID } from '../schemas.ts';
+import type { AccountRecords } from '../../../actors/account/account-records.ts';
+import { apiRoute, type ApiRoute } from '../api/api-route.ts';
+import { numberCursor, pageOf, PAGE_QUERY, readPage, uuidCursor } from './page.ts';
+import { ACCOUNT, JOB, JOB_DETAILS, LEDGER_ENTRY, TRANSCRIPTION } from './record-schemas.ts';
+import { closed, UUID } from '../api/schemas.ts';
 
 export function accountRecordRoutes(records: AccountRecords): readonly ApiRoute[] {
   return [

@@ -1,7 +1,7 @@
 /** The api's own description: `/openapi.json` for programs, `/docs` for people. Both are written once, from the routes that are served. */
-import { apiRoute, type ApiRoute, type RouteDescription } from '../api-route.ts';
-import { docsPage, DOCS_PAGE_POLICY } from '../docs-page.ts';
-import { openApiDocument } from '../openapi-document.ts';
+import { apiRoute, type ApiRoute, type RouteDescription } from '../api/api-route.ts';
+import { docsPage, DOCS_PAGE_POLICY } from '../openapi/docs-page.ts';
+import { openApiDocument } from '../openapi/openapi-document.ts';
 
 /** `described` are all other routes of the listener, in the order in which a reader should meet them. */
 export function apiDocumentationRoutes(described: readonly RouteDescription[], version: string): readonly ApiRoute[] {

@@ -4,8 +4,8 @@ import { answerChallenge, issueChallenge, type DeviceAuthDependencies } from '..
 import type { KeyRing } from '../../../actors/identity/key-ring.ts';
 import { IDENTITY_LIMITS, takeFromAddress } from '../../../actors/identity/rate-limits.ts';
 import { refresh, type RefreshDependencies } from '../../../actors/identity/refresh.ts';
-import { apiRoute, type ApiRoute } from '../api-route.ts';
-import { base64url, closed, TIME, TOKEN_PAIR, UUID } from '../schemas.ts';
+import { apiRoute, type ApiRoute } from '../api/api-route.ts';
+import { base64url, closed, TIME, TOKEN_PAIR, UUID } from '../api/schemas.ts';
 
 export interface AuthRouteDependencies {
   readonly deviceAuth: DeviceAuthDependencies;

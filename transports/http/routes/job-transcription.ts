@@ -1,9 +1,9 @@
 /** Where a desktop without a WebSocket ends an orphan: it says which text it holds. */
 import { Type } from '@sinclair/typebox';
 import { VelloError } from '../../../config/errors.ts';
-import type { ConfirmedTexts } from '../../../actors/ports/confirmed-texts.ts';
-import { apiRoute, type ApiRoute } from '../api-route.ts';
-import { closed, TIME, UUID } from '../schemas.ts';
+import type { ConfirmedTexts } from '../../../actors/account/confirmed-texts.ts';
+import { apiRoute, type ApiRoute } from '../api/api-route.ts';
+import { closed, TIME, UUID } from '../api/schemas.ts';
 
 /** Several hours of speech; the listener would refuse more anyway. */
 const MAX_TEXT_LENGTH = 1_000_000;

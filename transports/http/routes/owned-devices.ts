@@ -1,14 +1,14 @@
 /** The devices of an account, as their owner sees and manages them. */
 import { Type } from '@sinclair/typebox';
 import { revokeDevice } from '../../../actors/devices/revoke-device.ts';
-import type { AccountRecords } from '../../../actors/ports/account-records.ts';
-import type { DeviceControl } from '../../../actors/ports/device-control.ts';
+import type { AccountRecords } from '../../../actors/account/account-records.ts';
+import type { DeviceControl } from '../../../actors/devices/device-control.ts';
 import type { GrantPublisher } from '../../../actors/ports/grants.ts';
 import { VelloError } from '../../../config/errors.ts';
-import { apiRoute, type ApiRoute } from '../api-route.ts';
-import { pageOf, PAGE_QUERY, readPage, uuidCursor } from '../page.ts';
-import { DEVICE } from '../record-schemas.ts';
-import { closed, UUID } from '../schemas.ts';
+import { apiRoute, type ApiRoute } from '../api/api-route.ts';
+import { pageOf, PAGE_QUERY, readPage, uuidCursor } from './page.ts';
+import { DEVICE } from './record-schemas.ts';
+import { closed, UUID } from '../api/schemas.ts';
 
 export interface OwnedDeviceParts {
   readonly records: AccountRecords;

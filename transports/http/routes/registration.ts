@@ -2,8 +2,8 @@
 import { Type } from '@sinclair/typebox';
 import { COMPONENT_NAMES } from '../../../actors/devices/fingerprints.ts';
 import { registerDevice, validateDevice, type RegistrationDependencies } from '../../../actors/devices/registration.ts';
-import { apiRoute, type ApiRoute } from '../api-route.ts';
-import { closed, TOKEN_PAIR, UUID } from '../schemas.ts';
+import { apiRoute, type ApiRoute } from '../api/api-route.ts';
+import { closed, TOKEN_PAIR, UUID } from '../api/schemas.ts';
 
 export function registrationRoutes(deps: RegistrationDependencies): readonly ApiRoute[] {
   return [

@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import { v7 as uuidv7 } from 'uuid';
-import { createAccountErasure, ERASED_TABLES } from '../../../../transports/postgres/account-erasure.ts';
-import { EXPORT_SECTIONS } from '../../../../transports/postgres/account-export.ts';
+import { createAccountErasure, ERASED_TABLES } from '../../../../transports/postgres/account/account-erasure.ts';
+import { EXPORT_SECTIONS } from '../../../../transports/postgres/account/account-export.ts';
 import type { Account } from '../../../fixtures/account.ts';
 import { startReadingApi } from '../../../fixtures/reading-api.ts';
 

@@ -1,0 +1,126 @@
+import t from 'tap';
+import {
+  decodeUsageEvent,
+  encodeUsageEvent,
+  flattenUsageEvent,
+  type UsageEvent,
+} from '../../../actors/events/usage-event.ts';
+import type { VelloError } from '../../../config/errors.ts';
+import { usageEvent, usageEventFields } from '../../fixtures/usage-event.ts';
+
+const full: UsageEvent = {
+  eventId: '01939f5e-7f00-7000-8000-000000000001',
+  type: 'transcribe',
+  requestId: '01939f5e-7f00-7000-8000-000000000002',
+  sessionId: '01939f5e-7f00-7000-8000-000000000003',
+  userId: '01939f5e-7f00-7000-8000-000000000004',
+  deviceId: '01939f5e-7f00-7000-8000-000000000005',
+  provider: 'inference',
+  model: 'moonshine-tiny',
+  keyId: 'default',
+  outcome: 'ok',
+  status: 200,
+  startedAtMs: 1_763_700_000_000,
+  ttfbMs: 12,
+  durationMs: 300,
+  bytesIn: 112_044,
+  bytesOut: 96,
+  audioSeconds: 6.996,
+  audioSource: 'header',
+  usage: { type: 'duration', seconds: 0 },
+  result: 'ein Satz\nmit "Zeichen" ✓',
+  attempts: 1,
+  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+};
+
+const bare: UsageEvent = {
+  eventId: full.eventId,
+  type: 'process',
+  requestId: full.requestId,
+  sessionId: full.sessionId,
+  provider: 'openai',
+  model: '',
+  keyId: '',
+  outcome: 'client_abort',
+  status: 0,
+  startedAtMs: 1,
+  durationMs: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  audioSeconds: 0,
+  audioSource: 'none',
+  attempts: 0,
+};
+
+t.test('an event comes back from its stream form as it was, with every optional field or with none', async (t) => {
+  t.same(decodeUsageEvent(encodeUsageEvent(full)), full);
+  t.same(decodeUsageEvent(encodeUsageEvent(bare)), bare);
+});
+
+t.test('the flat form names each of the 23 fields of the contract once', async (t) => {
+  const flat = flattenUsageEvent(encodeUsageEvent(bare));
+  const names = flat.filter((_, index) => index % 2 === 0);
+  t.equal(names.length, 23);
+  t.equal(new Set(names).size, 23);
+  t.same(names.slice(0, 4), ['v', 'event_id', 'type', 'request_id']);
+});
+
+t.test('a malformed event is refused with every offending field', async (t) => {
+  const broken = {
+    ...encodeUsageEvent(full),
+    v: '2',
+    event_id: 'x',
+    outcome: 'fine',
+    status: '-1',
+    audio_seconds: 'NaN',
+    usage: '[1]',
+    bytes_in: 5,
+    started_at: '',
+  };
+  const error = t.throws(() => decodeUsageEvent(broken)) as unknown as VelloError;
+  t.equal(error.code, 'EVENT_MALFORMED');
+  t.same(error.extras.fields?.map((problem) => problem.field).sort(), [
+    '/audio_seconds',
+    '/bytes_in',
+    '/event_id',
+    '/outcome',
+    '/started_at',
+    '/status',
+    '/usage',
+    '/v',
+  ]);
+});
+
+t.test('usage that is not JSON is a malformed event, not a crash', async (t) => {
+  t.throws(() => decodeUsageEvent({ ...encodeUsageEvent(full), usage: '{' }), { code: 'EVENT_MALFORMED' });
+});
+
+t.test('a field of a newer gateway is ignored', async (t) => {
+  t.same(decodeUsageEvent({ ...encodeUsageEvent(full), colour: 'red' }), full);
+});
+
+t.test('a text that no database keeps is mended when it is written, so that the work is recorded', async (t) => {
+  const event = usageEvent({
+    result: 'a\0b\ud800c😀',
+    model: 'm\0',
+    usage: { text: '\0', deep: { more: ['\udfff'] } },
+  });
+  const fields = encodeUsageEvent(event);
+  t.equal(fields.result, 'a\ufffdb\ufffdc😀');
+  t.match(decodeUsageEvent(fields), { model: 'm\ufffd', usage: { text: '\ufffd', deep: { more: ['\ufffd'] } } });
+  t.equal(decodeUsageEvent({ ...fields, usage: '{"path":"C:\\\\u0000"}' }).usage?.['path'], 'C:\\u0000');
+});
+
+t.test('refuses numbers and usage that no table could hold', async (t) => {
+  const refused: readonly (readonly [string, string])[] = [
+    ['status', '2147483648'],
+    ['started_at', '253402300800000'],
+    ['audio_seconds', '999999999999999'],
+    ['usage', '{"a":"\\u0000"}'],
+    ['usage', '{"\\ud800":1}'],
+    ['usage', `${'{"a":'.repeat(40)}1${'}'.repeat(40)}`],
+  ];
+  for (const [name, value] of refused) {
+    t.throws(() => decodeUsageEvent({ ...usageEventFields(), [name]: value }), { code: 'EVENT_MALFORMED' }, name);
+  }
+});

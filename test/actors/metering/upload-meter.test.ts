@@ -1,0 +1,103 @@
+import t from 'tap';
+import { createJsonMeter, createMultipartMeter, type UploadMeter } from '../../../actors/metering/upload-meter.ts';
+import { wavFile } from '../../fixtures/audio-bytes.ts';
+
+function pushed(meter: UploadMeter, bytes: Uint8Array): void {
+  const contradiction = meter.take([bytes], false);
+  if (contradiction !== undefined) throw contradiction;
+}
+
+/** 16-bit mono at 8 kHz. */
+const recording = (seconds: number) =>
+  wavFile({ sampleRate: 8_000, channels: 1, bitsPerSample: 16 }, new Uint8Array(seconds * 16_000));
+
+const field = (name: string, value: string) =>
+  Buffer.from(`--b\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`);
+
+const file = (bytes: Uint8Array) =>
+  Buffer.concat([
+    Buffer.from('--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'),
+    bytes,
+    Buffer.from('\r\n'),
+  ]);
+
+const closing = Buffer.from('--b--\r\n');
+
+t.test('model and audio length are read in any order of fields and any size of pieces', async (t) => {
+  const audio = recording(2);
+  for (const body of [
+    Buffer.concat([field('model', 'moonshine'), file(audio), closing]),
+    Buffer.concat([file(audio), field('model', 'moonshine'), closing]),
+  ]) {
+    for (const size of [1, 7, 1_000, body.length]) {
+      const meter = createMultipartMeter('b');
+      for (let from = 0; from < body.length; from += size) pushed(meter, body.subarray(from, from + size));
+      t.equal(meter.model(), 'moonshine');
+      t.same(meter.facts().audio, { audioSeconds: 2, source: 'header' });
+    }
+  }
+});
+
+t.test('a form without a file has no audio length, one whose file nobody here can read an estimate', async (t) => {
+  const meter = createMultipartMeter('b');
+  pushed(meter, Buffer.concat([file(Buffer.from('not audio at all')), closing]));
+  t.same(meter.facts().audio, { audioSeconds: 0.001, source: 'estimate' });
+  t.same(createMultipartMeter('b').facts().audio, { audioSeconds: 0, source: 'none' });
+});
+
+t.test('a form that gives a field twice, or another model than the request names beside it, is refused', async (t) => {
+  const refused = (named: string | undefined, ...parts: Buffer[]) =>
+    t.throws(() => pushed(createMultipartMeter('b', named), Buffer.concat([...parts, closing])), {
+      code: 'BAD_REQUEST',
+    });
+  refused(undefined, file(recording(1)), file(recording(9)));
+  refused(undefined, field('model', 'cheap'), field('model', 'expensive'));
+  refused('cheap', field('model', 'expensive'));
+  refused(undefined, field('Model', 'expensive'));
+  refused(undefined, field('model', 'm'.repeat(257)));
+  const lists = Buffer.concat([
+    field('timestamp_granularities[]', 'word'),
+    field('timestamp_granularities[]', 'segment'),
+  ]);
+  t.doesNotThrow(() => pushed(createMultipartMeter('b', 'm'), Buffer.concat([field('model', 'm'), lists, closing])));
+});
+
+t.test('a JSON body that gives a member twice, or another model than beside it, is refused', async (t) => {
+  const bodies: [string, string?][] = [
+    ['{"model":"cheap","messages":[],"model":"expensive"}'],
+    ['{"model":"cheap","m\\u006fdel":"expensive"}'],
+    ['{"model":"m","stream":true,"stream":false}'],
+    ['{"MODEL":"expensive"}'],
+    ['{"model":"expensive"}', 'cheap'],
+    [`{"messages":["${'x'.repeat(70_000)}"],"model":"expensive"}`, 'cheap'],
+    [Buffer.from('{"model":"exp"}', 'utf16le').toString('latin1')],
+  ];
+  for (const [body, named] of bodies) {
+    for (const size of [1, 7, body.length]) {
+      const meter = createJsonMeter(named);
+      const push = () => {
+        for (let from = 0; from < body.length; from += size) pushed(meter, Buffer.from(body.slice(from, from + size)));
+      };
+      t.throws(push, { code: 'BAD_REQUEST' }, body.slice(0, 60));
+    }
+  }
+});
+
+t.test('the model of a JSON body is the top-level one, escaped or not, however it is cut', async (t) => {
+  const cases: [string, string | undefined][] = [
+    ['{"model":"gpt-4o","messages":[]}', 'gpt-4o'],
+    ['{"messages":[{"model":"inner","content":"\\"model\\":\\"no\\""}], "model" : "out\\u0065r"}', 'outer'],
+    ['{"metadata":{"model":"inner"},"x":["model","no"]}', undefined],
+    ['{"a":"model","b":"no"}', undefined],
+    ['{"model":5}', undefined],
+    [`{"messages":["${'x'.repeat(70_000)}"],"model":"last"}`, 'last'],
+    ['["model"]', undefined],
+  ];
+  for (const [body, expected] of cases) {
+    for (const size of [1, 3, body.length]) {
+      const meter = createJsonMeter();
+      for (let from = 0; from < body.length; from += size) pushed(meter, Buffer.from(body.slice(from, from + size)));
+      t.equal(meter.model(), expected, body);
+    }
+  }
+});

@@ -1,0 +1,73 @@
+/** Turns a recording's bytes into one channel at 16 kHz. Decides what counts as audio; leaves each container to its decoder. */
+import { VelloError } from '../../../config/errors.ts';
+import { adtsPackets, looksLikeAdts } from '../containers/adts-packets.ts';
+import { decodeFlac, looksLikeFlac } from './decode-flac.ts';
+import { decodeMp3, looksLikeMp3 } from './decode-mp3.ts';
+import { decodePackets } from './decode-packets.ts';
+import { decodeWav, looksLikeWav } from './decode-wav.ts';
+import { recognitionRate, type AudioBlock } from './audio-block.ts';
+import { looksLikeMatroska, matroskaPackets } from '../containers/matroska-packets.ts';
+import { looksLikeMp4, mp4Packets } from '../containers/mp4-packets.ts';
+import { looksLikeOgg, oggPackets } from '../containers/ogg-packets.ts';
+import { createResampler } from './resample.ts';
+
+/** A stretch of one channel, 16 000 samples a second; may be empty. */
+export interface DecodedBlock {
+  readonly samples: Float32Array;
+  /** What was sent before these samples and could not be read, where it can be told. */
+  readonly lostSeconds: number;
+}
+
+const lowestRate = 1000;
+const highestRate = 768_000;
+/** OpenAI's lower bound; less holds no word. */
+const shortestSeconds = 0.1;
+
+/**
+ * Decodes FLAC, WAV, mp3, AAC, and what of it, Opus and Vorbis lies in Ogg, WebM or MP4, block by block, so that a small file that unfolds into
+ * hours is stopped at the limit. A recording that breaks off is decoded up to where it breaks.
+ * @throws VelloError `AUDIO_NOT_RECOGNISED`; `AUDIO_TOO_LONG` once more than `longestSeconds` were decoded; `AUDIO_TOO_SHORT` at
+ * the end
+ */
+export async function* decodeAudio(file: Uint8Array, longestSeconds: number): AsyncGenerator<DecodedBlock> {
+  let resampler: ReturnType<typeof createResampler> | undefined;
+  let sampleRate = 0;
+  let decodedSamples = 0;
+  const counted = (samples: Float32Array, lostSeconds = 0): DecodedBlock => {
+    decodedSamples += samples.length;
+    if (decodedSamples <= longestSeconds * recognitionRate) return { samples, lostSeconds };
+    throw new VelloError('AUDIO_TOO_LONG', `Recordings may last up to ${longestSeconds} seconds.`);
+  };
+  for await (const block of blocksOf(file, longestSeconds)) {
+    const lostSeconds = (block.lostSamples ?? 0) / block.sampleRate;
+    if (block.samples.length > 0 && block.sampleRate !== sampleRate) {
+      if (resampler !== undefined) yield counted(resampler.end());
+      sampleRate = checkedRate(block.sampleRate);
+      resampler = createResampler(sampleRate, recognitionRate);
+    }
+    yield counted(resampler?.push(block.samples) ?? block.samples, lostSeconds);
+  }
+  if (resampler !== undefined) yield counted(resampler.end());
+  if (decodedSamples < shortestSeconds * recognitionRate) {
+    throw new VelloError('AUDIO_TOO_SHORT', `Recordings must last at least ${shortestSeconds} seconds.`);
+  }
+}
+
+function blocksOf(file: Uint8Array, longestSeconds: number): AsyncIterable<AudioBlock> | Iterable<AudioBlock> {
+  if (looksLikeFlac(file)) return decodeFlac(file, longestSeconds);
+  if (looksLikeWav(file)) return decodeWav(file);
+  if (looksLikeOgg(file)) return decodePackets(oggPackets(file));
+  if (looksLikeMatroska(file)) return decodePackets(matroskaPackets(file));
+  if (looksLikeMp4(file)) return decodePackets(mp4Packets(file));
+  if (looksLikeMp3(file)) return decodeMp3(file);
+  if (looksLikeAdts(file)) return decodePackets(adtsPackets(file));
+  throw new VelloError(
+    'AUDIO_NOT_RECOGNISED',
+    'The file is not audio in FLAC, WAV, mp3, AAC, Ogg, WebM or MP4 format.',
+  );
+}
+
+function checkedRate(sampleRate: number): number {
+  if (sampleRate >= lowestRate && sampleRate <= highestRate) return sampleRate;
+  throw new VelloError('AUDIO_NOT_RECOGNISED', `A sample rate of ${sampleRate} Hz is no rate for audio.`);
+}
