@@ -7,7 +7,7 @@ import postgres from 'postgres';
 import { deriveIdentitySecrets, type IdentitySecrets } from '../actors/crypto/secrets.ts';
 import type { GrantPublisher } from '../actors/ports/grants.ts';
 import type { Log } from '../actors/ports/log.ts';
-import type { Notifier } from '../actors/sessions/device-notifier.ts';
+import type { DeviceNotifier } from '../actors/sessions/device-channels.ts';
 import { loadSettings } from '../config/load-settings.ts';
 import type { Settings } from '../config/settings.ts';
 import { isPoolerRefusal, pooled } from '../transports/postgres/connection/check-sessions.ts';
@@ -19,7 +19,7 @@ import { redisUrl } from '../transports/process/redis-server.ts';
 import { systemClock } from '../transports/process/system-clock.ts';
 import { connectRedis } from '../transports/redis/connection/connect.ts';
 import { createGrantPublisher } from '../transports/redis/grants/grant-publisher.ts';
-import { createRedisNotifier } from '../transports/redis/sessions/device-notifier.ts';
+import { createDeviceNotifier } from '../transports/redis/sessions/device-notifier.ts';
 import { CommandError } from './command.ts';
 import { projectRoot } from './project-root.ts';
 
@@ -34,7 +34,7 @@ export interface Operator {
   withRedis<T>(work: (redis: Redis) => Promise<T>): Promise<T>;
   /** The same, for what gateways and devices must hear. */
   announce(
-    work: (to: { readonly grants: GrantPublisher; readonly notifier: Notifier }) => Promise<void>,
+    work: (to: { readonly grants: GrantPublisher; readonly notifier: DeviceNotifier }) => Promise<void>,
   ): Promise<void>;
 }
 
@@ -52,7 +52,7 @@ export async function asOperator(work: (operator: Operator) => Promise<number>):
     const withRedis: Operator['withRedis'] = (task) => connected(settings, home, task);
     const announce: Operator['announce'] = (task) =>
       withRedis((redis) =>
-        task({ grants: createGrantPublisher(redis, systemClock), notifier: createRedisNotifier(redis) }),
+        task({ grants: createGrantPublisher(redis, systemClock), notifier: createDeviceNotifier(redis) }),
       );
     return await work({ sql, secrets, name: operatorName(), keyFolder: join(home, 'keys'), withRedis, announce });
   } catch (error) {

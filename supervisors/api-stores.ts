@@ -3,12 +3,12 @@ import { gatherSettlements } from '../actors/credits/gathered-settlement.ts';
 import type { Peppers } from '../actors/devices/fingerprints.ts';
 import type { IdentitySecrets } from '../actors/crypto/secrets.ts';
 import type { Clock } from '../actors/ports/clock.ts';
-import type { DeviceAuth } from '../actors/identity/device-auth.ts';
+import type { DeviceAuth } from '../actors/identity/desktop-requests.ts';
 import type { DeviceBus } from '../actors/sessions/device-channels.ts';
 import type { DeviceMessages } from '../actors/sessions/device-messages.ts';
 import type { RevocationScope } from '../actors/ports/grants.ts';
 import type { Log } from '../actors/ports/log.ts';
-import type { StoreLogins } from '../actors/services/store-logins.ts';
+import type { StoreLogins } from '../actors/services/login-watch.ts';
 import type { ApiRoute, Guards } from '../transports/http/api/api-route.ts';
 import { accountDataRoutes } from '../transports/http/routes/account-data.ts';
 import { accountRecordRoutes } from '../transports/http/routes/account-records.ts';
@@ -34,7 +34,7 @@ import { createDeviceBus } from '../transports/redis/sessions/device-bus.ts';
 import { createGrantPublisher } from '../transports/redis/grants/grant-publisher.ts';
 import { createRedisRateLimiter } from '../transports/redis/identity/rate-limiter.ts';
 import { createGrantSource } from '../transports/redis/grants/grant-source.ts';
-import { createRedisNotifier } from '../transports/redis/sessions/device-notifier.ts';
+import { createDeviceNotifier } from '../transports/redis/sessions/device-notifier.ts';
 import type { ChildSpec } from './child-spec.ts';
 import { openIdentity } from './identity-parts.ts';
 import type { Closable } from './opened.ts';
@@ -113,7 +113,7 @@ export async function openApiStores(options: ApiStoresOptions): Promise<ApiStore
         settlement: gatherSettlements(createSettlement(system)),
         costs: createModelCosts(system),
         abandoned: createAbandonedEvents(system),
-        notifier: createRedisNotifier(commands),
+        notifier: createDeviceNotifier(commands),
         grants: publisher,
         log,
       }),

@@ -1,7 +1,7 @@
 /** Chooses what stands behind the gateway's ports: Redis for grants and events, a file for events that wait, and one provider from the settings. */
 import { join } from 'node:path';
 import { newId } from '../actors/identity/new-id.ts';
-import type { AdmissionJournal } from '../actors/events/admission-journal.ts';
+import type { AdmissionJournal } from '../actors/events/admission-notes.ts';
 import type { Clock } from '../actors/ports/clock.ts';
 import type { DrainPlan } from '../actors/ports/drain.ts';
 import type { EventOutlet, EventSpool } from '../actors/events/event-outlet.ts';

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { RegistrationDependencies } from '../actors/devices/registration.ts';
 import type { Peppers } from '../actors/devices/fingerprints.ts';
 import { createAuthenticator, type Authenticator } from '../actors/identity/authenticator.ts';
-import { createDeviceAuth } from '../actors/identity/desktop-requests.ts';
+import { createDeviceAuth, type DeviceAuth } from '../actors/identity/desktop-requests.ts';
 import { keyFollower } from '../actors/identity/key-follower.ts';
 import { openKeyRing, type KeyRing } from '../actors/identity/key-ring.ts';
 import { revocationFollower } from '../actors/identity/revocation-follower.ts';
@@ -15,7 +15,6 @@ import { tokenJanitor } from '../actors/identity/token-janitor.ts';
 import { createTokenPairs } from '../actors/identity/token-pairs.ts';
 import { createTokens, type Tokens } from '../actors/identity/tokens.ts';
 import type { Clock } from '../actors/ports/clock.ts';
-import type { DeviceAuth } from '../actors/identity/device-auth.ts';
 import type { GrantPublisher, GrantSource, RevocationScope } from '../actors/ports/grants.ts';
 import type { Log } from '../actors/ports/log.ts';
 import type { ApiRoute, Guards } from '../transports/http/api/api-route.ts';
@@ -23,6 +22,7 @@ import { createGuards } from '../transports/http/api/guards.ts';
 import { authRoutes } from '../transports/http/routes/auth.ts';
 import { registrationRoutes } from '../transports/http/routes/registration.ts';
 import { createAnnouncedChanges } from '../transports/postgres/identity/announced-changes.ts';
+import { createKnownDevices } from '../transports/postgres/identity/known-devices.ts';
 import { createDeviceRegistry } from '../transports/postgres/devices/device-registry.ts';
 import { createIdentityUpkeep } from '../transports/postgres/identity/identity-upkeep.ts';
 import { createServiceAccounts } from '../transports/postgres/identity/service-accounts.ts';
@@ -70,7 +70,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const services = createServiceAccounts(system, clock);
   const tokens = createTokens({ keys, clock });
   const families = createTokenFamilies(system);
-  const registry = createDeviceRegistry(system);
+  const devices = createKnownDevices(system);
   const signatures = createSignatureVerifier();
   const sequences = createRedisSequenceWindows(redis);
   const limiter = createRedisRateLimiter(redis);
@@ -80,7 +80,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   const challenges = createRedisChallenges(redis);
   const used = await openUsedSignatures(redis);
   const registering: RegistrationDependencies = {
-    registry,
+    registry: createDeviceRegistry(system),
     pairs,
     grants,
     limiter,
@@ -91,7 +91,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
   return {
     routes: [
       ...authRoutes({
-        deviceAuth: { screen: createKeyScreen(), challenges, registry, sequences, signatures, tokens, limiter, clock },
+        deviceAuth: { screen: createKeyScreen(), challenges, devices, sequences, signatures, tokens, limiter, clock },
         refreshing: { families, pairs, grants, clock, refreshKey: secrets.refreshKey },
         keys,
       }),
@@ -99,7 +99,7 @@ export async function openIdentity(options: IdentityOptions): Promise<Identity> 
     ],
     guards: createGuards({ authenticator, services: { services, used, signatures, clock } }),
     authenticator,
-    deviceAuth: createDeviceAuth({ authenticator, registry, sequences, signatures, grants, clock, log }),
+    deviceAuth: createDeviceAuth({ authenticator, devices, sequences, signatures, grants, clock, log }),
     keys,
     tokens,
     children: [

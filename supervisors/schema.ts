@@ -1,6 +1,6 @@
 /** The database at this build's schema, with our own services known to it, as a child of the tree: before any role that relies on it. */
 import type { Log } from '../actors/ports/log.ts';
-import type { RolePasswords } from '../actors/crypto/role-passwords.ts';
+import type { RolePasswords } from '../actors/crypto/secrets.ts';
 import { connectPostgres } from '../transports/postgres/connection/connect.ts';
 import { migrate } from '../transports/postgres/schema/migrate.ts';
 import { registerService, type ServiceRegistration } from '../transports/postgres/identity/register-service.ts';

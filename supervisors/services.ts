@@ -1,6 +1,5 @@
 /** The programs that Vello starts for itself, as the first child of the tree: up before any role, down after the last. */
-import { SERVICE_STOP_MS, serviceActor } from '../actors/services/service-actor.ts';
-import type { ServiceProcess } from '../actors/services/service-process.ts';
+import { SERVICE_STOP_MS, serviceActor, type ServiceProcess } from '../actors/services/service-actor.ts';
 import { worker, type SupervisorSpec } from './child-spec.ts';
 
 export interface LocalService {

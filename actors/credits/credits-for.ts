@@ -1,6 +1,12 @@
 /** What a usage event costs (contract §5). Pure; which cost rule belongs to a model is looked up by the caller. */
 import type { UsageEvent } from '../events/usage-event.ts';
 
+/** What each model costs, as the operator set it. */
+export interface ModelCosts {
+  /** The rule of each model that has one of its own, and under `*` the one for all others. */
+  read(): Promise<ReadonlyMap<string, ModelCost>>;
+}
+
 /** What processing with one model costs. */
 export interface ModelCost {
   readonly creditsPer1kInput: number;

@@ -5,17 +5,16 @@
 import { VelloError } from '../../config/errors.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
 import type { Log } from '../ports/log.ts';
-import type { ModelCosts } from './model-costs.ts';
-import type { Notifier } from '../sessions/device-notifier.ts';
+import { type ModelCosts, creditsFor, type ModelCost } from './credits-for.ts';
+import type { DeviceNotifier } from '../sessions/device-channels.ts';
 import type { PricedEvent, Settlement, SettlementVerdict } from './settlement.ts';
 import { decodeUsageEvent, type UsageEvent } from '../events/usage-event.ts';
-import { creditsFor, type ModelCost } from './credits-for.ts';
 import { requestsAtOnce } from './requests-at-once.ts';
 
 export interface SettleEventsParts {
   readonly settlement: Settlement;
   readonly costs: ModelCosts;
-  readonly notifier: Notifier;
+  readonly notifier: DeviceNotifier;
   readonly grants: Pick<GrantPublisher, 'suspend' | 'limit'>;
   readonly log: Log;
 }

@@ -1,6 +1,8 @@
 /** Derives every secret of the identity part from the one key of the installation, so that processes which share it agree. Pure. */
 import { hkdfSync } from 'node:crypto';
-import type { RolePasswords } from './role-passwords.ts';
+
+/** The database roles that log in, and a password for each. */
+export type RolePasswords = Readonly<Record<'vello_api' | 'vello_service' | 'vello_operator', string>>;
 
 export interface IdentitySecrets {
   /** Makes the successor of a refresh token (32 bytes). */

@@ -1,16 +1,7 @@
-/** The store of devices: who holds a key, what hardware was seen, and the one transaction that registers. */
+/** The store of devices as a registration sees it: what hardware was seen, and the one transaction that registers. */
 import type { HashedComponent } from './fingerprints.ts';
 import type { HardwareEvidence, HardwareVerdict } from './hardware-verdict.ts';
 import type { NewFamily } from '../identity/token-families.ts';
-
-export interface KnownDevice {
-  readonly userId: string;
-  readonly deviceId: string;
-  readonly revoked: boolean;
-  /** Highest sequence that the database knows. */
-  readonly sequenceHigh: number;
-  readonly mustReauthenticate: boolean;
-}
 
 export interface RegistrationCandidate {
   readonly publicKey: Buffer;
@@ -36,8 +27,6 @@ export type RegistrationOutcome =
   | { readonly outcome: 'revoked' };
 
 export interface DeviceRegistry {
-  findByKey(publicKey: Buffer): Promise<KnownDevice | undefined>;
-  findById(deviceId: string): Promise<(KnownDevice & { readonly publicKey: Buffer }) | undefined>;
   /** Looks all components up at once, each by itself. */
   evidence(publicKey: Buffer, fingerprints: readonly HashedComponent[]): Promise<HardwareEvidence>;
   /**
@@ -48,13 +37,4 @@ export interface DeviceRegistry {
     candidate: RegistrationCandidate,
     judge: (evidence: HardwareEvidence) => HardwareVerdict,
   ): Promise<RegistrationOutcome>;
-  /** Remembers an answered challenge: the device is alive, and a halt for a second writer is over. */
-  authenticated(device: { readonly userId: string; readonly deviceId: string }, sequenceHigh: number): Promise<void>;
-  /** Remembers an accepted signed request. */
-  requestAccepted(deviceId: string, sequence: number, clockSkewMs: number): Promise<void>;
-  /** Halts a device whose key has two writers until it answers a challenge. Returns the token families that this ended. */
-  secondWriterSeen(
-    device: { readonly userId: string; readonly deviceId: string },
-    sequence: number,
-  ): Promise<readonly string[]>;
 }

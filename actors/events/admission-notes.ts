@@ -3,11 +3,19 @@
  * the next admission, at no cost of its own: until then its event is in the spool, and tells that it has ended.
  */
 import { LIMITS } from '../../config/limits.ts';
-import type { AdmissionJournal } from './admission-journal.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSpool } from './event-outlet.ts';
 import type { Log } from '../ports/log.ts';
 import type { UsageEvent } from './usage-event.ts';
+
+/** What the gateway has admitted and not ended, on disk: what a gateway that died owes an account of. */
+export interface AdmissionJournal {
+  /** Returns what an earlier process had admitted and not ended, each as its event would say. Where it throws, it may be tried again. */
+  open(): readonly UsageEvent[];
+  /** The death of this process cannot take the note any more. @throws where the disk does not take it: the next call makes up for it */
+  note(admitted: readonly UsageEvent[], endedIds: readonly string[]): void;
+  close(): void;
+}
 
 export interface AdmissionNotesOptions {
   readonly journal: AdmissionJournal;

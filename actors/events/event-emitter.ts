@@ -5,13 +5,22 @@
  */
 import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { AdmissionJournal } from './admission-journal.ts';
+import { type AdmissionJournal, AdmissionNotes } from './admission-notes.ts';
 import type { EventOutlet, EventSpool } from './event-outlet.ts';
-import type { EventSink } from './event-sink.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import { AdmissionNotes } from './admission-notes.ts';
 import type { UsageEvent } from './usage-event.ts';
+
+/** Where the gateway leaves its usage events. */
+export interface EventSink {
+  /** A request was admitted: this is its event should this process die before it ends. Never fails. */
+  admit(event: UsageEvent): void;
+  /**
+   * Takes the event at once and never fails. `onDurable` is called once the death of this process cannot take it any more, at the end of
+   * this turn of the event loop; or, where neither disk nor stream takes it, when it has been waited for long enough.
+   */
+  emit(event: UsageEvent, onDurable?: () => void): void;
+}
 
 export interface EventEmitter extends EventSink {
   /** Opens the spool and begins to send, what an earlier process left first. */

@@ -2,9 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
 import type { SourceAddress } from '../admission/source-address.ts';
-import type { Challenges } from './challenges.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DeviceRegistry } from '../devices/device-registry.ts';
+import type { KnownDevices } from './known-devices.ts';
 import type { RateLimiter } from '../ports/rate-limiter.ts';
 import type { SequenceWindows } from './sequence-windows.ts';
 import { decodeBase64url } from '../crypto/base64url.ts';
@@ -15,12 +14,26 @@ import type { SignatureVerifier } from '../crypto/signature.ts';
 import { deviceAuthText } from '../crypto/signed-texts.ts';
 import { BOOTSTRAP_TOKEN_SECONDS, type Tokens } from './tokens.ts';
 
+export interface Challenge {
+  /** Both base64url, as they travel and as they are signed. */
+  readonly publicKey: string;
+  readonly nonce: string;
+}
+
+/** Where challenges wait for their answer. */
+export interface Challenges {
+  /** Keeps a challenge for `lifetimeMs`. */
+  put(challengeId: string, challenge: Challenge, lifetimeMs: number): Promise<void>;
+  /** Removes and returns it in one step, so that of two takers one gets it; undefined when it is unknown, taken or expired. */
+  take(challengeId: string): Promise<Challenge | undefined>;
+}
+
 export const CHALLENGE_LIFETIME_MS = 300_000;
 
 export interface DeviceAuthDependencies {
   readonly screen: KeyScreen;
   readonly challenges: Challenges;
-  readonly registry: DeviceRegistry;
+  readonly devices: KnownDevices;
   readonly sequences: SequenceWindows;
   readonly signatures: SignatureVerifier;
   readonly tokens: Tokens;
@@ -87,12 +100,12 @@ export async function answerChallenge(
   // Looked up meanwhile: the challenge is used up, so that a wrong signature costs one look-up and no more.
   const [holds, device] = await Promise.all([
     deps.signatures.verify(publicKey, text, signature),
-    deps.registry.findByKey(publicKey),
+    deps.devices.findByKey(publicKey),
   ]);
   if (!holds) throw new VelloError('AUTH_SIGNATURE_INVALID');
   if (device?.revoked === true) throw new VelloError('AUTH_DEVICE_REVOKED');
   const nextSequence = device === undefined ? 1 : await deps.sequences.resume(device.deviceId, device.sequenceHigh);
-  if (device !== undefined) await deps.registry.authenticated(device, nextSequence - 1);
+  if (device !== undefined) await deps.devices.authenticated(device, nextSequence - 1);
   return {
     bootstrap_token: deps.tokens.issueBootstrap(challenge.publicKey, device?.deviceId),
     expires_in: BOOTSTRAP_TOKEN_SECONDS,

@@ -2,8 +2,7 @@
 import { createHash } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DesktopHandshake, DesktopPrincipal, DeviceAuth } from './device-auth.ts';
-import type { DeviceRegistry } from '../devices/device-registry.ts';
+import type { KnownDevices } from './known-devices.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
 import type { Log } from '../ports/log.ts';
 import type { SequenceVerdict, SequenceWindows } from './sequence-windows.ts';
@@ -11,13 +10,48 @@ import type { Authenticator } from './authenticator.ts';
 import { decodeBase64url } from '../crypto/base64url.ts';
 import type { SignatureVerifier } from '../crypto/signature.ts';
 import { webSocketText } from '../crypto/signed-texts.ts';
+import type { SourceAddress } from '../admission/source-address.ts';
+
+/** Whom an access token speaks for, as far as a session needs to know. */
+export interface DesktopPrincipal {
+  readonly userId: string;
+  readonly deviceId: string;
+  /** The tokens that end together with this one. */
+  readonly familyId: string;
+  readonly expiresAtMs: number;
+}
+
+/** What a desktop signed to open its WebSocket, as it arrived. */
+export interface DesktopHandshake {
+  readonly deviceId: string;
+  /** Unix seconds by the device's clock. */
+  readonly timestamp: number;
+  readonly sequence: number;
+  /** Base64url. */
+  readonly signature: string;
+  readonly token: string;
+}
+
+/** How a desktop's two credentials are checked: its access token, and the signature of its device key (contract §3.6, §3.7, §7). */
+export interface DeviceAuth {
+  /**
+   * Whom a token speaks for; `address` pays for one that was not seen before.
+   * @throws VelloError `AUTH_TOKEN_INVALID`, `AUTH_TOKEN_EXPIRED`, `RATE_LIMITED`, `UNAVAILABLE`
+   */
+  verifyAccess(token: string, address: SourceAddress): Promise<DesktopPrincipal>;
+  /**
+   * Resolves to the device's clock minus ours, in milliseconds, once the signature holds and its sequence was never used before.
+   * @throws VelloError `AUTH_SIGNATURE_INVALID`, `AUTH_CLOCK_SKEW`, `AUTH_SEQUENCE_REPLAYED`, `AUTH_REAUTHENTICATE`, `AUTH_DEVICE_REVOKED`
+   */
+  verifyHandshake(principal: DesktopPrincipal, handshake: DesktopHandshake): Promise<number>;
+}
 
 /** How far a desktop's signed time may be off, either way. Bounds what is signed; never lengthens a token's life. */
 export const DESKTOP_CLOCK_TOLERANCE_MS = 2 * 3600 * 1000;
 
 export interface DesktopRequestDependencies {
   readonly authenticator: Authenticator;
-  readonly registry: DeviceRegistry;
+  readonly devices: KnownDevices;
   readonly sequences: SequenceWindows;
   readonly signatures: SignatureVerifier;
   readonly grants: GrantPublisher;
@@ -48,7 +82,7 @@ async function judge(
   if (Math.abs(clockSkewMs) > DESKTOP_CLOCK_TOLERANCE_MS) {
     throw new VelloError('AUTH_CLOCK_SKEW', undefined, { members: { server_time: new Date(nowMs).toISOString() } });
   }
-  const device = await deps.registry.findById(request.deviceId);
+  const device = await deps.devices.findById(request.deviceId);
   if (device === undefined || device.userId !== principal.userId) throw new VelloError('AUTH_SIGNATURE_INVALID');
   if (device.revoked) throw new VelloError('AUTH_DEVICE_REVOKED');
 
@@ -64,7 +98,7 @@ async function judge(
   let verdict = await deps.sequences.mark(mark);
   if (verdict === 'unknown') verdict = await deps.sequences.mark(mark, device.sequenceHigh);
   await act(verdict, principal, sequence, deps);
-  await deps.registry.requestAccepted(request.deviceId, sequence, clockSkewMs);
+  await deps.devices.requestAccepted(request.deviceId, sequence, clockSkewMs);
   return clockSkewMs;
 }
 
@@ -86,7 +120,7 @@ async function act(
     case 'second_writer': {
       deps.log.warn('Two writers of one device sequence', { userId: principal.userId, deviceId: principal.deviceId });
       // The families and not the device: after a new challenge the device gets tokens again.
-      const families = await deps.registry.secondWriterSeen(principal, sequence);
+      const families = await deps.devices.secondWriterSeen(principal, sequence);
       await Promise.all(families.map((familyId) => deps.grants.revoke({ familyId })));
       throw new VelloError('AUTH_REAUTHENTICATE');
     }

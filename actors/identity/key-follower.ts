@@ -1,7 +1,17 @@
 /** Hears of rotated signing keys and revoked service keys, and has them read again at once. */
 import type { ActorDefinition } from '../kernel/actor.ts';
-import type { AnnouncedChanges, AnnouncedTable } from './announced-changes.ts';
 import type { KeyRing } from './key-ring.ts';
+
+export type AnnouncedTable = 'service_accounts' | 'service_keys' | 'signing_keys';
+
+/** Changes that every process must hear of at once, whoever made them. */
+export interface AnnouncedChanges {
+  /**
+   * Calls `changed` for each change, and without a table whenever the connection was lost and is back: something may have been
+   * missed then. Resolves once it listens, to a function that ends it.
+   */
+  follow(changed: (table: AnnouncedTable | undefined) => void): Promise<() => Promise<void>>;
+}
 
 interface Changed {
   /** Undefined when anything may have changed. */

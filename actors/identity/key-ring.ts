@@ -6,9 +6,28 @@ import { importJWK, type CryptoKey, type JWK } from 'jose';
 import { createPrivateKey, randomBytes, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { NewSigningKey, SigningKeyStore, StoredSigningKey } from './signing-key-store.ts';
 import { generateKeyPair } from '../crypto/key-pair.ts';
 import { seal, unseal } from '../crypto/sealed-box.ts';
+
+export interface StoredSigningKey {
+  readonly kid: string;
+  readonly state: 'next' | 'current' | 'retired';
+  readonly publicJwk: JWK;
+  /** The private JWK, sealed for this installation. */
+  readonly sealed: Buffer;
+  readonly createdAtMs: number;
+  readonly retiredAtMs: number | undefined;
+}
+
+export type NewSigningKey = Pick<StoredSigningKey, 'kid' | 'publicJwk' | 'sealed'>;
+
+/** Where signing keys are kept, private halves sealed. */
+export interface SigningKeyStore {
+  /** Keys that are in use, and those retired since `retiredAfterMs`. */
+  load(retiredAfterMs: number): Promise<readonly StoredSigningKey[]>;
+  /** Stores the two where a current and a next key are missing; does nothing where another process was first. */
+  provide(current: NewSigningKey, next: NewSigningKey): Promise<void>;
+}
 
 export interface KeyRing {
   /** The key that signs now. */

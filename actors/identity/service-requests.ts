@@ -2,10 +2,27 @@
 import { createHash } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { ServiceAccounts, UsedSignatures } from './service-accounts.ts';
 import { decodeBase64url } from '../crypto/base64url.ts';
 import type { SignatureVerifier } from '../crypto/signature.ts';
 import { serviceRequestText } from '../crypto/signed-texts.ts';
+
+/** Who may call the api as a service. */
+export interface ServiceAccounts {
+  /** Public keys (32 vetted bytes) that may sign for the service now; none for an unknown or disabled one. Never older than a second. */
+  keysOf(serviceId: string): Promise<readonly Buffer[]>;
+}
+
+/**
+ * - `fresh`: not used before, remembered now.
+ * - `replayed`: used before.
+ * - `forgotten`: signed before the memory was last emptied, so nobody can tell.
+ */
+export type SignatureUse = 'fresh' | 'replayed' | 'forgotten';
+
+export interface UsedSignatures {
+  /** Remembers a signed text by its hash for `lifetimeMs`. Rejects when the memory is away: what cannot be told from a replay is not accepted. */
+  use(textHash: string, signedAtMs: number, lifetimeMs: number): Promise<SignatureUse>;
+}
 
 /** How far a service's clock may be off, either way: services run NTP. */
 export const SERVICE_CLOCK_TOLERANCE_MS = 300_000;

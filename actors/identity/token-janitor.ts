@@ -4,7 +4,20 @@
  */
 import type { ActorDefinition } from '../kernel/actor.ts';
 import type { GrantPublisher } from '../ports/grants.ts';
-import type { IdentityUpkeep } from './identity-upkeep.ts';
+
+export interface RecentRestrictions {
+  /** Families that were revoked since then. */
+  readonly familyIds: readonly string[];
+  /** Users whose credits ran out since then, and still are. */
+  readonly suspendedUserIds: readonly string[];
+}
+
+/** What the store of identity needs done from time to time. */
+export interface IdentityUpkeep {
+  recentRestrictions(withinMs: number): Promise<RecentRestrictions>;
+  /** Removes what is past keeping, at most a few thousand rows a call. Returns how many. */
+  removeExpired(): Promise<number>;
+}
 
 type JanitorMessage = { readonly type: 'announce' } | { readonly type: 'remove' };
 

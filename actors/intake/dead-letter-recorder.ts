@@ -3,9 +3,8 @@
  * are recorded and not before, until an operator retries or discards them; recording one twice is recording it once.
  */
 import type { ActorContext, ActorDefinition } from '../kernel/actor.ts';
-import type { AbandonedAttempt, AbandonedEvent } from './abandoned-events.ts';
+import type { AbandonedAttempt, AbandonedEvent, JobsApi } from './jobs-api.ts';
 import type { EventStream, EventStreams, StreamEntry } from './event-stream.ts';
-import type { JobsApi } from './jobs-api.ts';
 import { eventFields, failedRuns, mayBeOneOfMany } from './event-verdict.ts';
 
 export interface DeadLetterRecorderParts {

@@ -29,7 +29,7 @@ export interface ActorSystemParts {
 export interface ActorSystem {
   /** Starts an actor without a parent. Throws KernelError ACTOR_ID_INVALID, ACTOR_ID_TAKEN, ACTOR_SPEC_INVALID. */
   spawn<M>(id: string, definition: ActorDefinition<M>): Ref<M>;
-  /** The present incarnation at a path such as `vello/api/notifier`; the caller vouches for its message type. */
+  /** The present incarnation at a path such as `vello/api/notices`; the caller vouches for its message type. */
   resolve<M>(path: string): Ref<M> | undefined;
   /** Tells whoever lives at a path now; a dead letter of reason `unknown` where nobody does. */
   tell(path: string, message: unknown): TellResult;

@@ -10,7 +10,7 @@ export interface Reply<R> {
 }
 
 export interface Ref<M> {
-  /** From the root: `vello/api/notifier`. */
+  /** From the root: `vello/api/notices`. */
   readonly path: string;
   /** The definition's type: the label under which it is measured. */
   readonly type: string;

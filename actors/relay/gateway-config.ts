@@ -59,3 +59,17 @@ export function singleProviderConfig(provider: ProviderConfig): GatewayConfig {
     defaultModels: {},
   };
 }
+
+/** Holds the configuration in force. A swap is one assignment: requests under way keep the snapshot they began with. */
+export interface ConfigHolder {
+  readonly current: () => GatewayConfig;
+  swap(next: GatewayConfig): void;
+}
+
+export function createConfigHolder(initial: GatewayConfig): ConfigHolder {
+  let config = initial;
+  return {
+    current: () => config,
+    swap: (next) => (config = next),
+  };
+}

@@ -3,7 +3,12 @@
  * away, is thereby known before a request meets it: the role is not ready, and says why.
  */
 import type { ActorDefinition } from '../kernel/actor.ts';
-import type { StoreLogins } from './store-logins.ts';
+
+/** Whether a new connection to a store would be let in now: those that are open already say nothing about that. */
+export interface StoreLogins {
+  /** Resolves to what is wrong, for an operator to read, or undefined. Never rejects. */
+  problem(): Promise<string | undefined>;
+}
 
 /** Together with one try this is how late a readiness can be. A sign-in costs both sides a few milliseconds. */
 const TRY_EVERY_MS = 3000;

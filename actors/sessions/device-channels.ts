@@ -2,6 +2,15 @@
  * News for devices between processes, at most once: a hint that the outbox has grown, and word that a newer session has opened. What
  * must not be missed is in the store.
  */
+import type { SequencedMessage } from './desktop-protocol.ts';
+
+export interface DeviceNotifier {
+  /**
+   * Tells whoever is connected now. Loses the message where nobody is, and when the store is away: what must not be missed is in the
+   * device's outbox and is replayed from there.
+   */
+  notify(deviceId: string, notification: SequencedMessage): Promise<void>;
+}
 
 export type DeviceNotice =
   /** A numbered message, as it would be sent. */

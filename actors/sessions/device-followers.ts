@@ -1,6 +1,6 @@
 /**
  * Who in this process wants to hear of which device. A plain table, because it must outlive the actor that owns the subscriber
- * connection: a notifier that restarts finds here whom it has to listen for.
+ * connection: one that restarts finds here whom it has to listen for.
  */
 import type { DeviceChannelListener, DeviceChannels, DeviceNotice } from './device-channels.ts';
 

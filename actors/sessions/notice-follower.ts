@@ -3,9 +3,9 @@ import type { ActorDefinition } from '../kernel/actor.ts';
 import type { DeviceBus } from './device-channels.ts';
 import type { DeviceFollowers } from './device-followers.ts';
 
-export function notifier(bus: DeviceBus, followers: DeviceFollowers): ActorDefinition<never> {
+export function noticeFollower(bus: DeviceBus, followers: DeviceFollowers): ActorDefinition<never> {
   return {
-    type: 'notifier',
+    type: 'notice-follower',
     start: async () => {
       const channels = await bus.open(followers);
       await followers.attach(channels);

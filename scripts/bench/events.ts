@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId } from '../../actors/identity/new-id.ts';
-import type { AdmissionJournal } from '../../actors/events/admission-journal.ts';
+import type { AdmissionJournal } from '../../actors/events/admission-notes.ts';
 import type { EventSpool } from '../../actors/events/event-outlet.ts';
 import { createEventEmitter, type EventEmitter } from '../../actors/events/event-emitter.ts';
 import type { UsageEvent } from '../../actors/events/usage-event.ts';

@@ -7,10 +7,9 @@ import type { RevocationScope } from '../../actors/ports/grants.ts';
 import type { DrainPlan } from '../../actors/ports/drain.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
-import type { StoreLogins } from '../../actors/services/store-logins.ts';
-import { loginWatch } from '../../actors/services/login-watch.ts';
+import { type StoreLogins, loginWatch } from '../../actors/services/login-watch.ts';
 import { createDeviceFollowers } from '../../actors/sessions/device-followers.ts';
-import { notifier } from '../../actors/sessions/notice-follower.ts';
+import { noticeFollower } from '../../actors/sessions/notice-follower.ts';
 import { createSessionDirectory } from '../../actors/sessions/session-directory.ts';
 import type { Settings } from '../../config/settings.ts';
 import { apiListener, type ApiSurface } from '../../transports/http/api/api-listener.ts';
@@ -78,7 +77,7 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
         children: stores.use().children,
       })),
       sessions.child,
-      worker('notifier', () => notifier(stores.use().bus, followers)),
+      worker('notices', () => noticeFollower(stores.use().bus, followers)),
       worker('listener', () => listener, { shutdownMs: settings.drainMs + 1000 }),
     ],
   };

@@ -3,10 +3,9 @@ import { createAdmission, openAdmission } from '../../actors/admission/admission
 import { createGrantTable } from '../../actors/admission/grant-table.ts';
 import { grantsFollower } from '../../actors/admission/grants-follower.ts';
 import type { EventOutlet } from '../../actors/events/event-outlet.ts';
-import { createConfigHolder } from '../../actors/relay/config-holder.ts';
+import { createConfigHolder, type ProviderDirectory } from '../../actors/relay/gateway-config.ts';
 import { createEventEmitter } from '../../actors/events/event-emitter.ts';
 import { eventEmitterActor } from '../../actors/events/event-emitter-actor.ts';
-import type { ProviderDirectory } from '../../actors/relay/gateway-config.ts';
 import type { Settings } from '../../config/settings.ts';
 import { gatewayListener } from '../../transports/proxy/gateway-listener.ts';
 import { providerActor } from '../../transports/proxy/provider-actor.ts';

@@ -1,7 +1,7 @@
 /** With a hundred thousand accounts in the database, every statement of the api finds its rows by an index. */
 import t from 'tap';
 import { createDeviceMessages } from '../../transports/postgres/devices/device-messages.ts';
-import { createDeviceRegistry } from '../../transports/postgres/devices/device-registry.ts';
+import { createKnownDevices } from '../../transports/postgres/identity/known-devices.ts';
 import { createIdentityUpkeep } from '../../transports/postgres/identity/identity-upkeep.ts';
 import { insertAccount } from '../fixtures/account.ts';
 import { startApiRole } from '../fixtures/api-role.ts';
@@ -36,10 +36,10 @@ t.test('no statement of the api reads a whole table of users', async (t) => {
   const messages = createDeviceMessages(database.tenants);
   await messages.read(account, 0, 100);
   await messages.acknowledge(account, 1);
-  const registry = createDeviceRegistry(database.system);
-  await registry.findById(account.deviceId);
-  await registry.requestAccepted(account.deviceId, 1, 0);
-  await registry.secondWriterSeen(account, 2);
+  const devices = createKnownDevices(database.system);
+  await devices.findById(account.deviceId);
+  await devices.requestAccepted(account.deviceId, 1, 0);
+  await devices.secondWriterSeen(account, 2);
   const upkeep = createIdentityUpkeep(database.system);
   await upkeep.recentRestrictions(300_000);
   await upkeep.removeExpired();

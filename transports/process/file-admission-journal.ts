@@ -3,7 +3,7 @@
  * has ended. Rewritten with what is still under way when it has grown.
  */
 import { readFileSync } from 'node:fs';
-import type { AdmissionJournal } from '../../actors/events/admission-journal.ts';
+import type { AdmissionJournal } from '../../actors/events/admission-notes.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import { packUsageEvent, unpackUsageEvent } from '../../actors/events/packed-event.ts';
 import type { UsageEvent } from '../../actors/events/usage-event.ts';

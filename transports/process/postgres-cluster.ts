@@ -7,7 +7,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, 
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import type { ServiceProcess } from '../../actors/services/service-process.ts';
+import type { ServiceProcess } from '../../actors/services/service-actor.ts';
 import { endOrphan } from './end-orphan.ts';
 import { launchAsOurselves, launchAsUser, opensClosedFolders, type LaunchAs } from './launch-as.ts';
 import { findNobody, settleOwner, type UserId } from './own-user-id.ts';

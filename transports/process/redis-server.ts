@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
-import type { ServiceProcess } from '../../actors/services/service-process.ts';
+import type { ServiceProcess } from '../../actors/services/service-actor.ts';
 import { endOrphan } from './end-orphan.ts';
 import { launchAsOurselves } from './launch-as.ts';
 import { commandLine, workingFolder } from './process-identity.ts';

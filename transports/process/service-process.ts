@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { ServiceProcess } from '../../actors/services/service-process.ts';
+import type { ServiceProcess } from '../../actors/services/service-actor.ts';
 import type { LaunchAs } from './launch-as.ts';
 
 export interface ServiceProgram {

@@ -1,7 +1,7 @@
 /** What every exchange of a gateway shares: its collaborators, the list of those under way, and how they are counted. */
 import type { Admission } from '../../actors/admission/admission.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
-import type { EventSink } from '../../actors/events/event-sink.ts';
+import type { EventSink } from '../../actors/events/event-emitter.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { GatewayConfig, ProviderDirectory } from '../../actors/relay/gateway-config.ts';

@@ -20,7 +20,6 @@ function setUp(outcome: RegistrationOutcome = existing) {
   const world = createIdentityDecisions();
   const seen: { candidate?: RegistrationCandidate; verdict?: string; owner?: object; lifeMs?: number } = {};
   const registry: DeviceRegistry = {
-    ...world.registry,
     evidence: async () => nothingKnown,
     register: async (candidate, judge) => {
       Object.assign(seen, { candidate, verdict: judge(nothingKnown).verdict });

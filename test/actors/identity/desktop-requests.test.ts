@@ -1,8 +1,7 @@
 import t from 'tap';
 import { createHash } from 'node:crypto';
-import { createDeviceAuth } from '../../../actors/identity/desktop-requests.ts';
+import { createDeviceAuth, type DesktopHandshake } from '../../../actors/identity/desktop-requests.ts';
 import { webSocketText } from '../../../actors/crypto/signed-texts.ts';
-import type { DesktopHandshake } from '../../../actors/identity/device-auth.ts';
 import { createIdentityDecisions } from '../../fixtures/identity-decisions.ts';
 
 function setUp() {

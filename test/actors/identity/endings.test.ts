@@ -1,5 +1,5 @@
 import t from 'tap';
-import { revokeDevice } from '../../../actors/devices/revoke-device.ts';
+import { revokeDevice } from '../../../actors/devices/device-control.ts';
 import { deleteAccount } from '../../../actors/account/delete-account.ts';
 import { createMemoryGrants } from '../../fixtures/memory-grants.ts';
 

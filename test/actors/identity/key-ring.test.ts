@@ -1,7 +1,6 @@
 import t from 'tap';
-import { keyFollower } from '../../../actors/identity/key-follower.ts';
+import { keyFollower, type AnnouncedTable } from '../../../actors/identity/key-follower.ts';
 import { generateSigningKey, openKeyRing } from '../../../actors/identity/key-ring.ts';
-import type { AnnouncedTable } from '../../../actors/identity/announced-changes.ts';
 import { createTestSystem } from '../../fixtures/actor-system.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { createMemorySigningKeys } from '../../fixtures/memory-signing-keys.ts';

@@ -1,7 +1,6 @@
 /** A collector on streams in memory, an api that does as it is told, and a clock that stands still. */
 import t from 'tap';
-import type { AbandonedEvent } from '../../../actors/intake/abandoned-events.ts';
-import type { AddedJob, JobsApi } from '../../../actors/intake/jobs-api.ts';
+import type { AbandonedEvent, AddedJob, JobsApi } from '../../../actors/intake/jobs-api.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { collectorRole } from '../../../supervisors/roles/collector.ts';
 import { supervisorDefinition } from '../../../supervisors/supervisor.ts';

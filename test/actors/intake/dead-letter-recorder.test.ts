@@ -1,7 +1,7 @@
 /** What becomes of abandoned events, on a stream in memory and an api that does as it is told. */
 import t from 'tap';
 import { deadLetterRecorder } from '../../../actors/intake/dead-letter-recorder.ts';
-import type { AbandonedEvent } from '../../../actors/intake/abandoned-events.ts';
+import type { AbandonedEvent } from '../../../actors/intake/jobs-api.ts';
 import type { EventStream } from '../../../actors/intake/event-stream.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { createTestSystem } from '../../fixtures/actor-system.ts';

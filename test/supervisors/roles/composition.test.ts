@@ -168,7 +168,7 @@ t.test('the children of api: what it stands on first, its listener last', async 
     'api/identity/keys: keys, permanent, 5000 ms to stop',
     'api/sessions: oneForOne, 10 in 10000 ms',
     ...SHARDS,
-    'api/notifier: notifier, permanent, 5000 ms to stop',
+    'api/notices: notice-follower, permanent, 5000 ms to stop',
     'api/listener: listener, permanent, 8000 ms to stop',
   ]);
   await system.stop();

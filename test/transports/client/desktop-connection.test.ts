@@ -3,7 +3,7 @@ import type { ClientError } from '../../../transports/client/client-error.ts';
 import { connectDesktop, type ConnectionHandlers } from '../../../transports/client/desktop-connection.ts';
 import { createServerClock } from '../../../transports/client/server-clock.ts';
 import { createSettlement } from '../../../transports/postgres/credits/settlement.ts';
-import { createRedisNotifier } from '../../../transports/redis/sessions/device-notifier.ts';
+import { createDeviceNotifier } from '../../../transports/redis/sessions/device-notifier.ts';
 import { insertAccount, type Account } from '../../fixtures/account.ts';
 import { realClock } from '../../fixtures/api-listener.ts';
 import { startDesktopServer, testToken } from '../../fixtures/desktop-server.ts';
@@ -22,7 +22,7 @@ async function settle(owner: Account) {
   const ids = { job_id: verdict.jobId, event_id: event.eventId, session_id: event.sessionId };
   const sums = { credits_deducted: 3, balance: verdict.balance };
   const message = { type: 'job_created', seq: verdict.messageSeq, ...ids, ...sums } as const;
-  await createRedisNotifier(server.redis).notify(owner.deviceId, message);
+  await createDeviceNotifier(server.redis).notify(owner.deviceId, message);
 }
 
 function connect(t: { teardown(fn: () => void): void }, owner: Account, handlers: ConnectionHandlers) {

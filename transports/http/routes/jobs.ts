@@ -1,7 +1,7 @@
 /** Where the collector brings usage events: `POST /api/jobs/add` settles them, `POST /api/jobs/dead-letters` records what it gave up. */
 import { Type } from '@sinclair/typebox';
 import { settleEvents, type EventResult, type SettleEventsParts } from '../../../actors/credits/settle-events.ts';
-import type { AbandonedEvents } from '../../../actors/intake/abandoned-events.ts';
+import type { AbandonedEvents } from '../../../actors/intake/jobs-api.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { apiRoute, type ApiRoute } from '../api/api-route.ts';
 

@@ -1,8 +1,7 @@
 /** The devices of an account, as their owner sees and manages them. */
 import { Type } from '@sinclair/typebox';
-import { revokeDevice } from '../../../actors/devices/revoke-device.ts';
+import { revokeDevice, type DeviceControl } from '../../../actors/devices/device-control.ts';
 import type { AccountRecords } from '../../../actors/account/account-records.ts';
-import type { DeviceControl } from '../../../actors/devices/device-control.ts';
 import type { GrantPublisher } from '../../../actors/ports/grants.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { apiRoute, type ApiRoute } from '../api/api-route.ts';

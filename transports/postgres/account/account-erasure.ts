@@ -1,6 +1,6 @@
 /** Erases accounts. What is removed, scrubbed and kept is listed here and explained in docs/decisions/account-deletion.md. */
 import { newId } from '../../../actors/identity/new-id.ts';
-import type { AccountErasure } from '../../../actors/account/account-erasure.ts';
+import type { AccountErasure } from '../../../actors/account/delete-account.ts';
 import type { TransactionSql } from '../connection/connect.ts';
 import { moveCredits } from '../credits/ledger.ts';
 import type { SystemSql } from '../connection/system.ts';

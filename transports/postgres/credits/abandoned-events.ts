@@ -1,6 +1,6 @@
 /** Keeps abandoned events in `dead_letters`. */
 import { newId } from '../../../actors/identity/new-id.ts';
-import type { AbandonedEvents } from '../../../actors/intake/abandoned-events.ts';
+import type { AbandonedEvents } from '../../../actors/intake/jobs-api.ts';
 import type { SystemSql } from '../connection/system.ts';
 
 export function createAbandonedEvents(sql: SystemSql): AbandonedEvents {

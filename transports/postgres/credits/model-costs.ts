@@ -1,5 +1,5 @@
 /** Cost rules by model (`ai_models_costs`). */
-import type { ModelCosts } from '../../../actors/credits/model-costs.ts';
+import type { ModelCosts } from '../../../actors/credits/credits-for.ts';
 import type { SystemSql } from '../connection/system.ts';
 
 export function createModelCosts(sql: SystemSql): ModelCosts {

@@ -1,5 +1,5 @@
 /** Hears which tables were changed: the database announces it with the commit (migration 0005). */
-import type { AnnouncedChanges, AnnouncedTable } from '../../../actors/identity/announced-changes.ts';
+import type { AnnouncedChanges, AnnouncedTable } from '../../../actors/identity/key-follower.ts';
 import type { Sql } from '../connection/connect.ts';
 
 export function createAnnouncedChanges(sql: Sql): AnnouncedChanges {

@@ -1,5 +1,5 @@
 /** Finds what was restricted lately and removes what is past keeping, in PostgreSQL. */
-import type { IdentityUpkeep } from '../../../actors/identity/identity-upkeep.ts';
+import type { IdentityUpkeep } from '../../../actors/identity/token-janitor.ts';
 import { createAccountErasure } from '../account/account-erasure.ts';
 import type { SystemSql } from '../connection/system.ts';
 

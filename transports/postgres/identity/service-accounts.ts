@@ -1,5 +1,5 @@
 /** Service keys in PostgreSQL. Kept in memory for a second at most; an announced change empties the memory at once. */
-import type { ServiceAccounts } from '../../../actors/identity/service-accounts.ts';
+import type { ServiceAccounts } from '../../../actors/identity/service-requests.ts';
 import type { Clock } from '../../../actors/ports/clock.ts';
 import type { SystemSql } from '../connection/system.ts';
 

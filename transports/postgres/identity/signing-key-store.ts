@@ -1,5 +1,5 @@
 /** Signing keys in PostgreSQL: all api processes read the same ones, and a rotation is one transaction. */
-import type { NewSigningKey, SigningKeyStore, StoredSigningKey } from '../../../actors/identity/signing-key-store.ts';
+import type { NewSigningKey, SigningKeyStore, StoredSigningKey } from '../../../actors/identity/key-ring.ts';
 import type { Sql } from '../connection/connect.ts';
 import { recordDeed } from '../operators/operator-log.ts';
 import type { SystemSql } from '../connection/system.ts';

@@ -1,5 +1,5 @@
 /** The PostgreSQL roles of Vello: their names, their creation, and the address each connects with. What each may touch is said by the migrations. */
-import type { RolePasswords } from '../../../actors/crypto/role-passwords.ts';
+import type { RolePasswords } from '../../../actors/crypto/secrets.ts';
 import { connectPostgres, type AdminSql } from '../connection/connect.ts';
 import { claimServer } from './installation-key.ts';
 

@@ -4,7 +4,7 @@
  * runs already, whichever database it uses. Therefore the proof is kept with a role and not in a table.
  */
 import { createHash } from 'node:crypto';
-import type { RolePasswords } from '../../../actors/crypto/role-passwords.ts';
+import type { RolePasswords } from '../../../actors/crypto/secrets.ts';
 import { VelloError } from '../../../config/errors.ts';
 import type { AdminSql } from '../connection/connect.ts';
 

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { VelloError } from '../../../config/errors.ts';
 import type { Log } from '../../../actors/ports/log.ts';
-import type { RolePasswords } from '../../../actors/crypto/role-passwords.ts';
+import type { RolePasswords } from '../../../actors/crypto/secrets.ts';
 import { connectPostgres, type AdminSql, type TransactionSql } from '../connection/connect.ts';
 import { ensureDatabaseRoles, OWNER_ROLE, RUNTIME_ROLES } from './database-roles.ts';
 import { LOCK_TIMEOUT, watchLocks } from './lock-watch.ts';

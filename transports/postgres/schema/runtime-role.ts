@@ -1,5 +1,5 @@
 /** Opens the pools that serve. Decides at start whether their role is harmless enough, and whether the tables it will reach are guarded. */
-import type { RolePasswords } from '../../../actors/crypto/role-passwords.ts';
+import type { RolePasswords } from '../../../actors/crypto/secrets.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { readMigrations } from './migrate.ts';
 import { connectPostgres, type Sql } from '../connection/connect.ts';

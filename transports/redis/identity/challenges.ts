@@ -1,6 +1,6 @@
 /** Challenges in Redis: one key each, removed by the first taker (GETDEL) or by time. */
 import type { Redis } from 'ioredis';
-import type { Challenge, Challenges } from '../../../actors/identity/challenges.ts';
+import type { Challenge, Challenges } from '../../../actors/identity/challenge.ts';
 
 export function createRedisChallenges(redis: Redis): Challenges {
   return {

@@ -1,6 +1,6 @@
 /** Used service signatures in Redis, one expiring key each, shared by all api processes. */
 import type { Redis } from 'ioredis';
-import type { SignatureUse, UsedSignatures } from '../../../actors/identity/service-accounts.ts';
+import type { SignatureUse, UsedSignatures } from '../../../actors/identity/service-requests.ts';
 import { loadLuaScript } from '../connection/lua-script.ts';
 
 const script = loadLuaScript(import.meta.url, './used-signatures.lua');

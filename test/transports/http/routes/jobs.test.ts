@@ -7,7 +7,7 @@ import { createAbandonedEvents } from '../../../../transports/postgres/credits/a
 import { createModelCosts } from '../../../../transports/postgres/credits/model-costs.ts';
 import { createSettlement } from '../../../../transports/postgres/credits/settlement.ts';
 import { connectRedis } from '../../../../transports/redis/connection/connect.ts';
-import { createRedisNotifier, deviceChannel } from '../../../../transports/redis/sessions/device-notifier.ts';
+import { createDeviceNotifier, deviceChannel } from '../../../../transports/redis/sessions/device-notifier.ts';
 import { insertAccount } from '../../../fixtures/account.ts';
 import { startTestListener } from '../../../fixtures/api-listener.ts';
 import { createMigratedDatabase } from '../../../fixtures/migrated-database.ts';
@@ -50,7 +50,7 @@ async function setUp(t: Teardown) {
     settlement: createSettlement(system),
     costs: createModelCosts(system),
     abandoned: createAbandonedEvents(system),
-    notifier: createRedisNotifier(commands),
+    notifier: createDeviceNotifier(commands),
     grants,
     log,
   });

@@ -18,6 +18,7 @@ import { giveCredits, readCreditAccount } from '../../../../transports/postgres/
 import { runtimeUrl, type RuntimeRole } from '../../../../transports/postgres/schema/database-roles.ts';
 import { createDeviceControl } from '../../../../transports/postgres/devices/device-control.ts';
 import { createDeviceMessages } from '../../../../transports/postgres/devices/device-messages.ts';
+import { createKnownDevices } from '../../../../transports/postgres/identity/known-devices.ts';
 import { createDeviceRegistry } from '../../../../transports/postgres/devices/device-registry.ts';
 import { blockHardware, unblockHardware } from '../../../../transports/postgres/operators/hardware-blocks.ts';
 import { createIdentityUpkeep } from '../../../../transports/postgres/identity/identity-upkeep.ts';
@@ -99,9 +100,10 @@ const now = Date.now();
 
 t.test('identity', async (t) => {
   const registry = createDeviceRegistry(system);
+  const devices = createKnownDevices(system);
   const families = createTokenFamilies(system);
-  await reads(t, 'finding a device', () => registry.findByKey(many.publicKey(7)));
-  await reads(t, 'finding a device by id', () => registry.findById(owner.deviceId));
+  await reads(t, 'finding a device', () => devices.findByKey(many.publicKey(7)));
+  await reads(t, 'finding a device by id', () => devices.findById(owner.deviceId));
   await reads(t, 'looking fingerprints up', () => registry.evidence(many.publicKey(8), fingerprints));
   const device = { name: 'Desk', os: 'linux', appVersion: '1' };
   const judge = (evidence: Parameters<typeof judgeHardware>[0]) => judgeHardware(evidence, 5);
@@ -109,10 +111,10 @@ t.test('identity', async (t) => {
     const candidate = { publicKey, fingerprints, device, family: newFamily(now).family };
     await reads(t, 'registering', () => registry.register(candidate, judge));
   }
-  await reads(t, 'signing in', () => registry.authenticated(owner, 3));
-  await reads(t, 'a signed request', () => registry.requestAccepted(owner.deviceId, 4, 0));
+  await reads(t, 'signing in', () => devices.authenticated(owner, 3));
+  await reads(t, 'a signed request', () => devices.requestAccepted(owner.deviceId, 4, 0));
   await reads(t, 'a second writer', () =>
-    registry.secondWriterSeen({ userId: many.userId(9), deviceId: many.deviceId(9) }, 4),
+    devices.secondWriterSeen({ userId: many.userId(9), deviceId: many.deviceId(9) }, 4),
   );
   const successor = { tokenId: uuidv7(), hash: randomBytes(32), expiresAtMs: now + 1000 };
   await reads(t, 'refreshing', () =>
