@@ -3,7 +3,7 @@ import { gatherSettlements } from '../actors/credits/gathered-settlement.ts';
 import type { Peppers } from '../actors/devices/fingerprints.ts';
 import type { IdentitySecrets } from '../actors/crypto/secrets.ts';
 import type { Clock } from '../actors/ports/clock.ts';
-import type { DeviceAuth } from '../actors/identity/desktop-requests.ts';
+import type { DeviceAuth } from '../actors/sessions/device-auth.ts';
 import type { DeviceBus } from '../actors/sessions/device-channels.ts';
 import type { DeviceMessages } from '../actors/sessions/device-messages.ts';
 import type { RevocationScope } from '../actors/ports/grants.ts';

@@ -10,41 +10,7 @@ import type { Authenticator } from './authenticator.ts';
 import { decodeBase64url } from '../crypto/base64url.ts';
 import type { SignatureVerifier } from '../crypto/signature.ts';
 import { webSocketText } from '../crypto/signed-texts.ts';
-import type { SourceAddress } from '../admission/source-address.ts';
-
-/** Whom an access token speaks for, as far as a session needs to know. */
-export interface DesktopPrincipal {
-  readonly userId: string;
-  readonly deviceId: string;
-  /** The tokens that end together with this one. */
-  readonly familyId: string;
-  readonly expiresAtMs: number;
-}
-
-/** What a desktop signed to open its WebSocket, as it arrived. */
-export interface DesktopHandshake {
-  readonly deviceId: string;
-  /** Unix seconds by the device's clock. */
-  readonly timestamp: number;
-  readonly sequence: number;
-  /** Base64url. */
-  readonly signature: string;
-  readonly token: string;
-}
-
-/** How a desktop's two credentials are checked: its access token, and the signature of its device key (contract §3.6, §3.7, §7). */
-export interface DeviceAuth {
-  /**
-   * Whom a token speaks for; `address` pays for one that was not seen before.
-   * @throws VelloError `AUTH_TOKEN_INVALID`, `AUTH_TOKEN_EXPIRED`, `RATE_LIMITED`, `UNAVAILABLE`
-   */
-  verifyAccess(token: string, address: SourceAddress): Promise<DesktopPrincipal>;
-  /**
-   * Resolves to the device's clock minus ours, in milliseconds, once the signature holds and its sequence was never used before.
-   * @throws VelloError `AUTH_SIGNATURE_INVALID`, `AUTH_CLOCK_SKEW`, `AUTH_SEQUENCE_REPLAYED`, `AUTH_REAUTHENTICATE`, `AUTH_DEVICE_REVOKED`
-   */
-  verifyHandshake(principal: DesktopPrincipal, handshake: DesktopHandshake): Promise<number>;
-}
+import type { DesktopHandshake, DesktopPrincipal, DeviceAuth } from '../sessions/device-auth.ts';
 
 /** How far a desktop's signed time may be off, either way. Bounds what is signed; never lengthens a token's life. */
 export const DESKTOP_CLOCK_TOLERANCE_MS = 2 * 3600 * 1000;

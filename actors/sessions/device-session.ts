@@ -9,7 +9,7 @@ import type { ActorContext, ActorDefinition, Behaviour } from '../kernel/actor.t
 import { isAbnormal } from '../kernel/exit-reason.ts';
 import type { Reply } from '../kernel/ref.ts';
 import type { SourceAddress } from '../admission/source-address.ts';
-import type { DesktopPrincipal, DeviceAuth } from '../identity/desktop-requests.ts';
+import type { DesktopPrincipal, DeviceAuth } from './device-auth.ts';
 import type { DeviceBus, DeviceNotice } from './device-channels.ts';
 import type { DeviceMessages } from './device-messages.ts';
 import type { Metrics } from '../ports/metrics.ts';

@@ -1,5 +1,5 @@
 /** A desktop's open socket as its session sees it. */
-import type { DesktopPrincipal } from '../identity/desktop-requests.ts';
+import type { DesktopPrincipal } from './device-auth.ts';
 import type { ServerMessage } from './desktop-protocol.ts';
 
 export interface SessionSocket {

@@ -4,7 +4,7 @@ import { VelloError } from '../../config/errors.ts';
 import type { Recognition, Segment } from '../../actors/inference/speech-engine.ts';
 import { recognitionRate } from './codecs/audio-block.ts';
 import { createSpeechCutter, type SpeechPiece } from './cut-speech.ts';
-import { decodeAudio } from './codecs/decode-audio.ts';
+import { decodeAudio } from './decode-audio.ts';
 import { isIntelligible, type JudgedText } from './intelligibility.ts';
 import { createIncrementalText } from './incremental-text.ts';
 import type { MoonshineModel } from './models/moonshine-model.ts';

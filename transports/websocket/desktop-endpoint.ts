@@ -5,7 +5,7 @@
 import type { SourceAddress } from '../../actors/admission/source-address.ts';
 import type { Ref } from '../../actors/kernel/ref.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
-import type { DesktopPrincipal, DeviceAuth } from '../../actors/identity/desktop-requests.ts';
+import type { DesktopPrincipal, DeviceAuth } from '../../actors/sessions/device-auth.ts';
 import type { RevocationScope } from '../../actors/ports/grants.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { createHash } from 'node:crypto';
-import { createDeviceAuth, type DesktopHandshake } from '../../../actors/identity/desktop-requests.ts';
+import { createDeviceAuth } from '../../../actors/identity/desktop-requests.ts';
+import type { DesktopHandshake } from '../../../actors/sessions/device-auth.ts';
 import { webSocketText } from '../../../actors/crypto/signed-texts.ts';
 import { createIdentityDecisions } from '../../fixtures/identity-decisions.ts';
 

@@ -2,7 +2,7 @@
 import { VelloError } from '../../../config/errors.ts';
 import type { AudioBlock } from './audio-block.ts';
 import { decodeFlacFrame } from './decode-flac-frame.ts';
-import { afterId3Tags } from './id3-tags.ts';
+import { afterId3Tags } from '../containers/id3-tags.ts';
 import { flacFrameHeaderAt, type FlacFrameHeader } from './flac-frame-header.ts';
 
 /** What may be decoded in vain: a file of frames that all but fit would take hours otherwise. */

@@ -2,7 +2,7 @@
 import { MPEGDecoder } from 'mpg123-decoder';
 import { VelloError } from '../../../config/errors.ts';
 import type { AudioBlock } from './audio-block.ts';
-import { afterId3Tags } from './id3-tags.ts';
+import { afterId3Tags } from '../containers/id3-tags.ts';
 
 /** Frames of silence at 8 kbit/s unfold a hundredfold: small slices bound what one call can produce. */
 const sliceBytes = 8192;

@@ -1,6 +1,6 @@
 /** Reads the packets of a bare AAC stream (ADTS, ISO/IEC 14496-3 §1.A.3.2). Behind damage it goes on at the next two headers in a row. */
 import { VelloError } from '../../../config/errors.ts';
-import { afterId3Tags } from '../codecs/id3-tags.ts';
+import { afterId3Tags } from './id3-tags.ts';
 import type { StreamEvent } from './packets.ts';
 
 export const looksLikeAdts = (file: Uint8Array): boolean => headerAt(file, afterId3Tags(file)) !== undefined;

@@ -1,15 +1,15 @@
 /** Turns a recording's bytes into one channel at 16 kHz. Decides what counts as audio; leaves each container to its decoder. */
-import { VelloError } from '../../../config/errors.ts';
-import { adtsPackets, looksLikeAdts } from '../containers/adts-packets.ts';
-import { decodeFlac, looksLikeFlac } from './decode-flac.ts';
-import { decodeMp3, looksLikeMp3 } from './decode-mp3.ts';
-import { decodePackets } from './decode-packets.ts';
-import { decodeWav, looksLikeWav } from './decode-wav.ts';
-import { recognitionRate, type AudioBlock } from './audio-block.ts';
-import { looksLikeMatroska, matroskaPackets } from '../containers/matroska-packets.ts';
-import { looksLikeMp4, mp4Packets } from '../containers/mp4-packets.ts';
-import { looksLikeOgg, oggPackets } from '../containers/ogg-packets.ts';
-import { createResampler } from './resample.ts';
+import { VelloError } from '../../config/errors.ts';
+import { adtsPackets, looksLikeAdts } from './containers/adts-packets.ts';
+import { decodeFlac, looksLikeFlac } from './codecs/decode-flac.ts';
+import { decodeMp3, looksLikeMp3 } from './codecs/decode-mp3.ts';
+import { decodePackets } from './codecs/decode-packets.ts';
+import { decodeWav, looksLikeWav } from './codecs/decode-wav.ts';
+import { recognitionRate, type AudioBlock } from './codecs/audio-block.ts';
+import { looksLikeMatroska, matroskaPackets } from './containers/matroska-packets.ts';
+import { looksLikeMp4, mp4Packets } from './containers/mp4-packets.ts';
+import { looksLikeOgg, oggPackets } from './containers/ogg-packets.ts';
+import { createResampler } from './codecs/resample.ts';
 
 /** A stretch of one channel, 16 000 samples a second; may be empty. */
 export interface DecodedBlock {

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
-import { createAudioLengthReader } from '../../../../actors/audio/audio-length.ts';
-import { VelloError } from '../../../../config/errors.ts';
-import { flacHeader, riffChunk, wavFile, type WavShape } from '../../../fixtures/audio-bytes.ts';
-import { decodeAudio } from '../../../../transports/speech/codecs/decode-audio.ts';
-import { decodeWhole as decode, type DecodedWhole } from '../../../fixtures/decode-whole.ts';
-import { verbatimFlac } from '../../../fixtures/verbatim-flac.ts';
-import { recording, recordings } from '../../../fixtures/recordings.ts';
+import { createAudioLengthReader } from '../../../actors/audio/audio-length.ts';
+import { VelloError } from '../../../config/errors.ts';
+import { flacHeader, riffChunk, wavFile, type WavShape } from '../../fixtures/audio-bytes.ts';
+import { decodeAudio } from '../../../transports/speech/decode-audio.ts';
+import { decodeWhole as decode, type DecodedWhole } from '../../fixtures/decode-whole.ts';
+import { verbatimFlac } from '../../fixtures/verbatim-flac.ts';
+import { recording, recordings } from '../../fixtures/recordings.ts';
 
 /** Half a second that rises evenly from -0.5 to 0.5. */
 const ramp = Array.from({ length: 8000 }, (_, index) => index / 8000 - 0.5);
@@ -123,7 +123,7 @@ t.test(
 );
 
 t.test('hears mp3 of any rate, behind tags or without', async (t) => {
-  const plain = readFileSync(new URL('../../../fixtures/speech/vbr-low.mp3', import.meta.url));
+  const plain = readFileSync(new URL('../../fixtures/speech/vbr-low.mp3', import.meta.url));
   const before = Buffer.from('ID3\x04\0\0\0\0\0\x02ab', 'latin1');
   for (const file of [plain, Buffer.concat([before, before, plain])]) {
     const { seconds, samples } = await decode(file);
