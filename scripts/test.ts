@@ -33,6 +33,7 @@ async function test(invocation: Invocation, progress: Progress, signal: AbortSig
       root: projectRoot,
       files: chosen,
       environment: shared.environment,
+      limitMs: 120_000,
       jobs: Math.min(3, Math.max(2, availableParallelism() - 1)),
       signal,
       onFile: (file) => {

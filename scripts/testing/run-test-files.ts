@@ -1,4 +1,4 @@
-/** Runs built test files under tap and reads what it reports. */
+/** Runs built test files, each in a process of its own, and reads what they report. */
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
@@ -13,6 +13,8 @@ export interface TestRun {
   readonly environment: Readonly<Record<string, string>>;
   /** Files that run at once. */
   readonly jobs: number;
+  /** How long a file may take, unless it says by `t.setTimeout` that it needs longer. */
+  readonly limitMs: number;
   readonly signal: AbortSignal;
   readonly onFile: (file: TestPoint) => void;
 }
@@ -39,24 +41,49 @@ function filesBelow(root: string, name: string, all: readonly string[]): string[
 
 /** Resolves when all have run, or `signal` ended them. What tests write to standard error passes through. */
 export async function runTestFiles(run: TestRun): Promise<void> {
-  if (run.files.length === 0) return;
-  const tap = join(run.root, 'node_modules', '.bin', 'tap');
-  const child = spawn(process.execPath, [tap, 'run', '--reporter=tap', `--jobs=${run.jobs}`, ...run.files], {
-    cwd: run.root,
-    env: { ...process.env, ...run.environment },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const ended = new Promise<void>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', () => resolve());
-  });
-  const stop = () => {
-    child.kill('SIGTERM');
-    setTimeout(() => child.kill('SIGKILL'), 3_000).unref();
+  const waiting = run.files.values();
+  const runOneByOne = async () => {
+    for (const file of waiting) {
+      if (run.signal.aborted) return;
+      run.onFile(await runTestFile(run, file));
+    }
   };
-  run.signal.addEventListener('abort', stop);
-  const reader = createTapReader(run.onFile);
-  createInterface({ input: child.stdout }).on('line', (line) => reader.line(line));
-  await ended;
-  run.signal.removeEventListener('abort', stop);
+  await Promise.all(Array.from({ length: run.jobs }, runOneByOne));
+}
+
+async function runTestFile({ root, environment, limitMs, signal }: TestRun, file: string): Promise<TestPoint> {
+  const startedAt = performance.now();
+  const child = spawn(process.execPath, ['--enable-source-maps', file], {
+    cwd: root,
+    env: { ...process.env, ...environment, TAP_TIMEOUT: String(limitMs / 1000) },
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  let ending = '';
+  const kill = (why: string) => {
+    ending ||= why;
+    child.kill('SIGKILL');
+  };
+  // A file ends itself when its time is over, and says where it stood. One that never yields cannot.
+  const limit = (ms: number) => setTimeout(() => kill(`gave no answer for ${ms / 1000} s`), ms * 1.1);
+  let timer = limit(limitMs);
+  child.on('message', ({ setTimeout: newLimitMs }: Partial<Record<'setTimeout', number>>) => {
+    if (newLimitMs === undefined) return;
+    clearTimeout(timer);
+    timer = limit(newLimitMs);
+  });
+  const interrupt = () => {
+    child.kill('SIGTERM');
+    setTimeout(() => kill('interrupted'), 3_000).unref();
+  };
+  signal.addEventListener('abort', interrupt);
+
+  const reader = createTapReader();
+  if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', (line) => reader.line(line));
+  const exit = await new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('close', (code, by) => resolve(code === 0 ? '' : `ended by ${by ?? `exit code ${code ?? ''}`}`));
+  });
+  clearTimeout(timer);
+  signal.removeEventListener('abort', interrupt);
+  return reader.end(file, performance.now() - startedAt, ending || exit);
 }

@@ -1,4 +1,4 @@
-/** Reads TAP 14 as `tap` writes it into a tree of results, and tells when a file is done. Knows nothing of processes or terminals. */
+/** Reads TAP 14, as test files write it, into a tree of results. Knows nothing of processes or terminals. */
 
 export interface TestPoint {
   readonly title: string;
@@ -16,23 +16,25 @@ type Draft = { -readonly [K in keyof TestPoint]: TestPoint[K] };
 export interface TapReader {
   /** Takes the next line, without its line end. */
   line(text: string): void;
+  /** Returns the whole file's result. It failed if its process did, which `exit` then tells, or if it ended before all of its tests. */
+  end(title: string, durationMs: number, exit: string): TestPoint;
 }
 
+const planLine = /^1\.\.(\d+)/;
 const pointLine = /^(not )?ok(?: \d+)?(?: -)? ?(.*?)( \{)?$/;
 const directive = /(?:^| )# (?:(SKIP|TODO)\b ?(.*)|time=([\d.]+)ms)\s*$/i;
 
-/** `onFile` is called with each test file's result, in the order in which files end. */
-export function createTapReader(onFile: (file: TestPoint) => void): TapReader {
+export function createTapReader(): TapReader {
   /** Results per depth that wait for the line of their parent, which TAP writes after them. */
   const waiting: Draft[][] = [[]];
   /** Parents whose results follow in braces, as `tap` writes tests that ran in parallel. */
   const open: { readonly depth: number; readonly point: Draft }[] = [];
   let last: Draft | undefined;
   let isInDiagnostic = false;
+  let planned: number | undefined;
 
   const complete = (point: Draft, depth: number) => {
-    if (depth === 0) onFile(point);
-    else (waiting[depth] ??= []).push(point);
+    (waiting[depth] ??= []).push(point);
   };
 
   return {
@@ -56,6 +58,8 @@ export function createTapReader(onFile: (file: TestPoint) => void): TapReader {
         complete(parent.point, depth);
         return;
       }
+      const plan = depth === 0 ? planLine.exec(text)?.[1] : undefined;
+      if (plan !== undefined) planned = Number(plan);
       const match = pointLine.exec(text);
       if (match === null) return;
       last = readPoint(match);
@@ -66,6 +70,13 @@ export function createTapReader(onFile: (file: TestPoint) => void): TapReader {
       last.children = waiting[depth + 1] ?? [];
       waiting[depth + 1] = [];
       complete(last, depth);
+    },
+    end(title, durationMs, exit) {
+      const children = waiting[0] ?? [];
+      const isWhole = planned === children.length;
+      const diagnostic = exit || (isWhole ? '' : 'ended before all of its tests');
+      const isOk = diagnostic === '' && children.every((child) => child.isOk);
+      return { title, isOk, skipped: undefined, durationMs, diagnostic, children };
     },
   };
 }

@@ -88,7 +88,7 @@ t.test(
         const outcomes = await known();
         return [...answered, ...mustBeKnown].every((session) => outcomes.has(session));
       }),
-      sleep(60_000),
+      sleep(60_000, undefined, { ref: false }),
     ]);
     const outcomes = await known();
     t.same(

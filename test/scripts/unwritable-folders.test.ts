@@ -23,18 +23,15 @@ function freshClone(t: Teardown): string {
 /** As an ordinary user, whom modes bind. */
 function start(root: string, environment: Readonly<Record<string, string>> = {}) {
   const user = process.getuid?.() === 0 ? findNobody() : {};
-  const env = {
-    PATH: process.env['PATH'],
-    HOME: '/nonexistent',
-    npm_config_registry: 'http://127.0.0.1:9/',
-    ...environment,
-  };
-  // By `env -i`: the test runner would have a child of Node.js write into this project, which that user may not.
-  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const command = [process.execPath, join(root, 'scripts', 'vello.mjs'), 'start'];
-  const { status, stdout, stderr } = spawnSync('env', ['-i', ...variables, ...command], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'vello.mjs'), 'start'], {
     ...user,
     ...{ encoding: 'utf8', timeout: 60_000, cwd: '/' },
+    env: {
+      PATH: process.env['PATH'],
+      HOME: '/nonexistent',
+      npm_config_registry: 'http://127.0.0.1:9/',
+      ...environment,
+    },
   });
   return { status, output: stdout + stderr };
 }

@@ -1,0 +1,55 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { runTestFiles } from '../../../scripts/testing/run-test-files.ts';
+import { listFailures, tally, type TestPoint } from '../../../scripts/testing/tap-report.ts';
+import { temporaryFolder, type Teardown } from '../../fixtures/temporary-folder.ts';
+
+const never = new AbortController().signal;
+
+/** Runs files of these texts and resolves to their results, by name. */
+async function run(t: Teardown, texts: Readonly<Record<string, string>>, limitMs = 60_000) {
+  const root = temporaryFolder(t);
+  for (const [name, text] of Object.entries(texts)) writeFileSync(join(root, `${name}.mjs`), text);
+  const files = Object.keys(texts).map((name) => `${name}.mjs`);
+  const results = new Map<string, TestPoint>();
+  const onFile = (file: TestPoint) => results.set(file.title.replace('.mjs', ''), file);
+  await runTestFiles({ root, files, environment: { SHARED: 'x' }, jobs: 2, limitMs, signal: never, onFile });
+  return results;
+}
+
+const causeOf = (file: TestPoint | undefined) =>
+  listFailures(file === undefined ? [] : [file]).map(({ point }) => point.diagnostic);
+
+t.test('a file passes that held all of its tests and ended well, in the environment that is shared', async (t) => {
+  const results = await run(t, {
+    fine: 'console.log(process.env.SHARED === "x" ? "ok 1 - a\\n1..1" : "not ok 1 - a\\n1..1")',
+  });
+  t.strictSame(tally([...results.values()]), { passed: 1, failed: 0, skipped: 0 });
+});
+
+t.test('a file that dies, ends too soon or holds no test has failed, and the others still run', async (t) => {
+  const results = await run(t, {
+    dies: 'console.log("ok 1 - a\\n1..1"); process.kill(process.pid, "SIGKILL")',
+    throws: 'console.log("ok 1 - a\\n1..1"); process.exitCode = 3',
+    leaves: 'console.log("ok 1 - a"); process.exit(0)',
+    leavesMore: 'console.log("1..2\\nok 1 - a"); process.exit(0)',
+    isEmpty: '',
+    planless: 'console.log("1..0")',
+    fine: 'console.log("ok 1 - a\\n1..1")',
+  });
+  const failed = [...results].filter(([, file]) => tally([file]).failed > 0).map(([name]) => name);
+  t.strictSame(failed.sort(), ['dies', 'isEmpty', 'leaves', 'leavesMore', 'planless', 'throws']);
+  t.strictSame(causeOf(results.get('dies')), ['ended by SIGKILL']);
+  t.strictSame(causeOf(results.get('throws')), ['ended by exit code 3']);
+  t.strictSame(causeOf(results.get('leavesMore')), ['ended before all of its tests']);
+  t.equal(results.size, 7);
+});
+
+t.test('a file that hangs is ended when its time is over, which it may lengthen', async (t) => {
+  const more = 'setTimeout(() => { console.log("ok 1 - a\\n1..1"); process.disconnect(); }, 3500)';
+  const hangs = 'console.log("ok 1 - a\\n1..1"); setInterval(() => {}, 1000)';
+  const results = await run(t, { hangs, longer: `process.send({ setTimeout: 60_000 }); ${more}` }, 3000);
+  t.strictSame(causeOf(results.get('hangs')), ['gave no answer for 3 s']);
+  t.equal(tally([results.get('longer')!]).failed, 0);
+});
