@@ -9,7 +9,7 @@ import { VelloError } from './errors.ts';
 export function loadSettings(environment: Readonly<Record<string, string | undefined>>): Settings {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
-  const known = new Set<string>(internal);
+  const known = new Set<string>(INTERNAL);
   for (const [key, setting] of Object.entries<Setting<unknown>>(SETTINGS)) {
     known.add(setting.variable);
     const given = environment[setting.variable];
@@ -31,4 +31,4 @@ export function loadSettings(environment: Readonly<Record<string, string | undef
 }
 
 /** Set by our own test runner for its child processes; not settings of the product. */
-const internal = ['VELLO_TEST_DATABASE_URL', 'VELLO_TEST_REDIS_SERVER', 'VELLO_CACHE'];
+const INTERNAL = ['VELLO_TEST_DATABASE_URL', 'VELLO_TEST_REDIS_SERVER', 'VELLO_CACHE'];

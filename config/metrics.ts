@@ -7,14 +7,14 @@ interface Declared {
   readonly buckets?: readonly number[];
 }
 
-const seconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
 export const METRICS = {
   vello_actor_ask_seconds: {
     kind: 'histogram',
     help: 'From an ask to its end, by the type that was asked.',
     labels: ['type'],
-    buckets: seconds,
+    buckets: SECONDS,
   },
   vello_actor_asks_total: {
     kind: 'counter',
@@ -31,7 +31,7 @@ export const METRICS = {
     kind: 'histogram',
     help: 'Time in a handler; messages handled in one turn count as equals.',
     labels: ['type'],
-    buckets: seconds,
+    buckets: SECONDS,
   },
   vello_actor_live: { kind: 'gauge', help: 'Living actors.', labels: ['type'] },
   vello_actor_mailbox_depth_max: { kind: 'gauge', help: 'Messages in the deepest mailbox.', labels: ['type'] },
@@ -41,7 +41,7 @@ export const METRICS = {
     kind: 'histogram',
     help: 'How long messages waited in a mailbox until the turn that handled them.',
     labels: ['type'],
-    buckets: seconds,
+    buckets: SECONDS,
   },
   vello_actor_messages_total: { kind: 'counter', help: 'Messages handed to a handler.', labels: ['type'] },
   vello_actor_restart_budgets_exhausted_total: {
@@ -68,13 +68,13 @@ export const METRICS = {
     kind: 'histogram',
     help: 'One post of a batch of events to the api.',
     labels: ['stream'],
-    buckets: seconds,
+    buckets: SECONDS,
   },
   vello_event_settle_seconds: {
     kind: 'histogram',
     help: 'From the entry in the stream to its acknowledgement.',
     labels: ['stream'],
-    buckets: [...seconds, 60, 300],
+    buckets: [...SECONDS, 60, 300],
   },
   vello_events_in_flight: { kind: 'gauge', help: 'Events read and not yet settled.', labels: ['stream'] },
   vello_events_total: {
@@ -114,14 +114,14 @@ export const METRICS = {
     kind: 'histogram',
     help: 'From the request line to the call of the provider.',
     labels: ['route'],
-    buckets: seconds,
+    buckets: SECONDS,
   },
   vello_gateway_requests_total: { kind: 'counter', help: 'Requests by outcome.', labels: ['route', 'outcome'] },
   vello_gateway_ttft_seconds: {
     kind: 'histogram',
     help: 'From the request line to the first byte of the answer, the upload included.',
     labels: ['route'],
-    buckets: seconds,
+    buckets: SECONDS,
   },
   vello_gateway_upstream_connections: {
     kind: 'gauge',
@@ -132,7 +132,7 @@ export const METRICS = {
     kind: 'histogram',
     help: 'From the call of the provider to the first byte of its answer.',
     labels: ['provider'],
-    buckets: seconds,
+    buckets: SECONDS,
   },
 
   vello_http_requests_total: { kind: 'counter', help: 'HTTP answers.', labels: ['listener', 'route', 'status'] },
@@ -140,7 +140,7 @@ export const METRICS = {
     kind: 'histogram',
     help: 'From the request line to the last byte of the answer.',
     labels: ['listener', 'route'],
-    buckets: seconds,
+    buckets: SECONDS,
   },
   vello_http_requests_in_flight: { kind: 'gauge', help: 'HTTP requests being answered.', labels: ['listener'] },
 
@@ -180,13 +180,13 @@ export const METRICS = {
     kind: 'histogram',
     help: 'Work on one recording.',
     labels: ['engine'],
-    buckets: [...seconds, 60, 300],
+    buckets: [...SECONDS, 60, 300],
   },
   vello_recognition_wait_seconds: {
     kind: 'histogram',
     help: 'From the request to a free recogniser.',
     labels: ['engine'],
-    buckets: [...seconds, 60],
+    buckets: [...SECONDS, 60],
   },
   vello_recognitions_total: {
     kind: 'counter',

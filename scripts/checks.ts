@@ -9,7 +9,7 @@ export interface CheckFailure {
   readonly said: string;
 }
 
-const checks = [
+const CHECKS = [
   { name: 'Style (eslint)', args: ['eslint/bin/eslint.js', '--cache', '--cache-location', 'build/.eslintcache', '.'] },
   {
     name: 'Format (prettier)',
@@ -24,12 +24,12 @@ const checks = [
   },
 ];
 
-export const checkCount = checks.length;
+export const CHECK_COUNT = CHECKS.length;
 
 /** Runs every check. Resolves to those that failed, with what they said. */
 export async function runChecks(root: string, progress: Progress, signal: AbortSignal): Promise<CheckFailure[]> {
   const failures: CheckFailure[] = [];
-  for (const { name, args } of checks) {
+  for (const { name, args } of CHECKS) {
     const [program = '', ...flags] = args;
     await progress
       .step(name, async () => {

@@ -6,7 +6,7 @@ import { existsSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 
-const advice = {
+const ADVICE = {
   EACCES: (path) => `may not be used by this user${whose(path)}. Start Vello as the owner, or give this user the right`,
   EPERM: (path) =>
     `may not be changed by this user${whose(path)}. Start Vello as the owner, or give this user the right`,
@@ -29,7 +29,7 @@ const advice = {
  */
 export function explainFileError(error) {
   const { code, path, dest, syscall } = error instanceof Error ? error : {};
-  const known = advice[code];
+  const known = ADVICE[code];
   const isOfFiles = typeof path === 'string' || code === 'ENOSPC' || code === 'EDQUOT';
   if (code === 'ENOENT' && syscall !== 'mkdir') return undefined;
   if (known === undefined || !isOfFiles || syscall === 'connect' || syscall === 'listen') return undefined;

@@ -2,15 +2,15 @@
  * Shows long work on a terminal: one line a step, rewritten while it runs, with its time once it is done. Where the output is not a
  * terminal, only the finished lines are written. Plain JavaScript, since it already runs before the first build.
  */
-const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
-const titleWidth = 62;
+const SPINNER = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const TITLE_WIDTH = 62;
 
 /** @param {NodeJS.WriteStream} output */
 export function createProgress(output) {
   const isLive = output.isTTY === true && process.env.TERM !== 'dumb' && process.env.CI === undefined;
   const paint = (code, text) => (isLive && process.env.NO_COLOR === undefined ? `\x1b[${code}m${text}\x1b[0m` : text);
   const line = (mark, title, startedAt) =>
-    `  ${mark} ${title.padEnd(titleWidth)} ${`${((performance.now() - startedAt) / 1000).toFixed(1)} s`.padStart(7)}`;
+    `  ${mark} ${title.padEnd(TITLE_WIDTH)} ${`${((performance.now() - startedAt) / 1000).toFixed(1)} s`.padStart(7)}`;
 
   return {
     /** Writes text between steps, or above the line of one that runs. */
@@ -30,7 +30,7 @@ export function createProgress(output) {
       const draw = () => {
         frame += 1;
         const text = detail === '' ? title : `${title}: ${detail}`;
-        output.write(`\r${line(paint(36, spinner[frame % spinner.length]), text.slice(0, titleWidth), startedAt)}`);
+        output.write(`\r${line(paint(36, SPINNER[frame % SPINNER.length]), text.slice(0, TITLE_WIDTH), startedAt)}`);
       };
       const timer = isLive ? setInterval(draw, 100) : undefined;
       const finish = (mark, finalTitle) => {

@@ -5,7 +5,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 
-const answerWithinMs = 6000;
+const ANSWER_WITHIN_MS = 6000;
 
 /** The command line of npm: the one that started us, else the one on the PATH. */
 export const npmCommand = () =>
@@ -58,7 +58,7 @@ export function whyUnreachable({ registry, proxy }, signal) {
     const giveUp = setTimeout(() => {
       isLate = true;
       child.kill('SIGKILL');
-    }, answerWithinMs);
+    }, ANSWER_WITHIN_MS);
     const end = () => child.kill('SIGKILL');
     signal.addEventListener('abort', end);
     child.once('error', () => resolve(undefined));

@@ -17,7 +17,7 @@ import { loadServiceKey } from '../transports/process/service-key.ts';
 import { onStopSignals, type StopSignalHandlers } from '../transports/process/signals.ts';
 import { guardClock } from '../transports/process/guard-clock.ts';
 import { systemClock } from '../transports/process/system-clock.ts';
-import { moonshineModelId } from '../transports/speech/moonshine-engine.ts';
+import { MOONSHINE_MODEL_ID } from '../transports/speech/moonshine-engine.ts';
 import { loadLanguageModels, type LanguageModel } from '../transports/speech/models/language-models.ts';
 import { fetchModel, type ModelFiles } from '../transports/speech/models/fetch-model.ts';
 import { createJsonLog } from '../transports/telemetry/json-log.ts';
@@ -157,7 +157,7 @@ async function stayUp(run: SystemRun, ended: Promise<number>, stopper: Stopper):
 
 /** One that the provider streams. */
 function demoModel({ providerKey, providerUrl }: Settings): string {
-  return providerKey === undefined && providerUrl === undefined ? moonshineModelId : 'gpt-4o-mini-transcribe';
+  return providerKey === undefined && providerUrl === undefined ? MOONSHINE_MODEL_ID : 'gpt-4o-mini-transcribe';
 }
 
 async function prepareModel({ progress, cache, signal }: SystemRun): Promise<ModelFiles> {

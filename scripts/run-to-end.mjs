@@ -1,7 +1,7 @@
 /** Runs a command of the set-up. Plain JavaScript: it runs before the first build. */
 import { spawn } from 'node:child_process';
 
-const graceMs = 500;
+const GRACE_MS = 500;
 
 /**
  * Resolves when it ends well. Rejects with the lines it wrote when it fails, and ends it when `signal` fires.
@@ -22,7 +22,7 @@ export function runToEnd([command, ...args], cwd, signal) {
     const end = () => {
       child.kill('SIGTERM');
       // npm takes the first signal as a wish to be met after the next answer of the network.
-      killer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+      killer = setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
     };
     if (signal.aborted) end();
     signal.addEventListener('abort', end);

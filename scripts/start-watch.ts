@@ -10,8 +10,8 @@ export interface StartWatch {
   settled(readiness: () => { readonly isReady: boolean; readonly waitingFor: readonly string[] }): Promise<true>;
 }
 
-const readyTimeoutMs = 120_000;
-const pollMs = 25;
+const READY_TIMEOUT_MS = 120_000;
+const POLL_MS = 25;
 
 export function createStartWatch(progress: Progress): StartWatch {
   const seen = new Set<string>();
@@ -45,8 +45,8 @@ export function createStartWatch(progress: Progress): StartWatch {
       await progress.step('Roles ready', async (report) => {
         for (let state = readiness(); !state.isReady; state = readiness()) {
           report(`waiting for ${state.waitingFor.map((path) => path.replace(/^[^/]*\//, '')).join(', ')}`);
-          if (performance.now() - startedAt > readyTimeoutMs) {
-            throw new Error(`not ready after ${readyTimeoutMs / 1000} s: ${state.waitingFor.join(', ')}.`);
+          if (performance.now() - startedAt > READY_TIMEOUT_MS) {
+            throw new Error(`not ready after ${READY_TIMEOUT_MS / 1000} s: ${state.waitingFor.join(', ')}.`);
           }
           await pause();
         }
@@ -56,4 +56,4 @@ export function createStartWatch(progress: Progress): StartWatch {
   };
 }
 
-const pause = () => new Promise((resolve) => setTimeout(resolve, pollMs));
+const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));

@@ -1,6 +1,6 @@
 /** `vello test`: checks, what the tests share, the tests, and a verdict in the last line. */
 import { availableParallelism } from 'node:os';
-import { checkCount, runChecks } from './checks.ts';
+import { CHECK_COUNT, runChecks } from './checks.ts';
 import type { Command, Invocation } from './command.ts';
 import { interruptible } from './interruptible.ts';
 import { createProgress, type Progress } from './progress.mjs';
@@ -59,7 +59,7 @@ async function test(invocation: Invocation, progress: Progress, signal: AbortSig
   const allFailed = failed + broken.length + lost;
   if (lost > 0) console.log(`\n✗ ${lost} test files gave no result; the output of the tests is above.`);
   if (chosen.length === 0) console.log('\n✗ There is no test there.');
-  const allPassed = passed + (withChecks ? checkCount - broken.length : 0);
+  const allPassed = passed + (withChecks ? CHECK_COUNT - broken.length : 0);
   console.log(`\n${allPassed} passed, ${allFailed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
   return allFailed === 0 && passed > 0 ? 0 : 1;
 }

@@ -6,7 +6,7 @@ import type { GrantTable } from './grant-table.ts';
 
 type FollowerMessage = { readonly kind: 'sweep' } | { readonly kind: 'ended'; readonly error: Error };
 
-const sweepMs = 5_000;
+const SWEEP_MS = 5_000;
 
 export interface GrantsFollowerParts {
   readonly table: GrantTable;
@@ -35,7 +35,7 @@ export function grantsFollower({ table, source, metrics }: GrantsFollowerParts):
         .catch((error: unknown) => {
           self.tell({ kind: 'ended', error: error instanceof Error ? error : new Error(String(error)) });
         });
-      timers.every('sweep', sweepMs, { kind: 'sweep' });
+      timers.every('sweep', SWEEP_MS, { kind: 'sweep' });
       return {
         receive: (message) => {
           if (message.kind === 'ended') throw message.error;

@@ -20,7 +20,7 @@ const RATES: readonly {
 ];
 
 /** Bytes of a file that `estimateAudioSeconds` looks at. */
-export const estimateSignatureBytes = 8;
+export const ESTIMATE_SIGNATURE_BYTES = 8;
 
 /** Between AMR, with a tenth of it, and the samples of a CD, with ten times as much: both are read by providers and by nobody here. */
 const UNKNOWN_BYTES_PER_SECOND = 16_000;

@@ -1,6 +1,6 @@
 /** How long a recording is, by what of it has passed: chooses the container's reader by the first bytes, and keeps no audio. */
 import { feedBytes, type ByteProgram } from './byte-program.ts';
-import { estimateAudioSeconds, estimateSignatureBytes } from './audio-estimate.ts';
+import { estimateAudioSeconds, ESTIMATE_SIGNATURE_BYTES } from './audio-estimate.ts';
 import { flacLength } from './flac-length.ts';
 import type { LengthReader } from './length-reader.ts';
 import { matroskaLength } from './matroska-length.ts';
@@ -36,8 +36,8 @@ export function createAudioLengthReader(): AudioLengthReader {
   return {
     push: (chunk) => {
       fileBytes += chunk.byteLength;
-      if (first.length < estimateSignatureBytes) {
-        first = Buffer.concat([first, chunk.subarray(0, estimateSignatureBytes - first.length)]);
+      if (first.length < ESTIMATE_SIGNATURE_BYTES) {
+        first = Buffer.concat([first, chunk.subarray(0, ESTIMATE_SIGNATURE_BYTES - first.length)]);
       }
       feeder.push(chunk);
     },
@@ -73,14 +73,14 @@ function* recognise(state: { reader: LengthReader | undefined }): ByteProgram {
     else {
       const more = Buffer.concat([head, yield { take: 4 }]);
       const box = more.toString('latin1', 4, 8);
-      state.reader = firstBoxes.has(box) ? mp4Length(more) : mpegLength(more);
+      state.reader = FIRST_BOXES.has(box) ? mp4Length(more) : mpegLength(more);
     }
     yield* state.reader.program;
     return;
   }
 }
 
-const firstBoxes = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'styp']);
+const FIRST_BOXES = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'styp']);
 
 function rounded(seconds: number): number {
   return Math.round(seconds * 1_000_000) / 1_000_000;

@@ -11,12 +11,12 @@ export interface ByteFeeder {
 }
 
 /** No format looks at more in one go; a larger request is a broken file. */
-const mostTaken = 4_096;
+const MOST_TAKEN = 4_096;
 const nothing = new Uint8Array(0);
 
 /** Runs `program` over the bytes pushed, and holds no more than what it asked to take. */
 export function feedBytes(program: ByteProgram): ByteFeeder {
-  const held = Buffer.alloc(mostTaken);
+  const held = Buffer.alloc(MOST_TAKEN);
   let heldBytes = 0;
   let skipped = 0;
   let request = program.next(nothing);
@@ -37,7 +37,7 @@ export function feedBytes(program: ByteProgram): ByteFeeder {
       request = program.next(nothing);
       return used;
     }
-    if (wanted.take > mostTaken) {
+    if (wanted.take > MOST_TAKEN) {
       request = program.return(undefined);
       return 0;
     }

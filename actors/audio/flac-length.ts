@@ -7,7 +7,7 @@ import type { LengthReader } from './length-reader.ts';
 import { isPossibleRate } from './possible-rate.ts';
 
 /** Frames that a damaged header may hide between two sound ones; what is missing beyond that was not sent. */
-const mostHidden = 8;
+const MOST_HIDDEN = 8;
 
 export function flacLength(): LengthReader {
   const state: State = { rate: 0, samples: 0, lastSamples: 0, claimedSamples: 0 };
@@ -47,7 +47,7 @@ function* readStream(state: State): ByteProgram {
     if (frame === undefined) continue;
     if (frame.rate !== 0 && !isPossibleRate(state.rate)) state.rate = frame.rate;
     const hidden = previous === undefined || frame.isVariable ? 0 : frame.number - previous.number - 1;
-    if (previous !== undefined && hidden > 0 && hidden <= mostHidden) state.samples += hidden * previous.samples;
+    if (previous !== undefined && hidden > 0 && hidden <= MOST_HIDDEN) state.samples += hidden * previous.samples;
     state.samples += frame.samples;
     state.lastSamples = frame.samples;
     previous = frame;
@@ -92,7 +92,7 @@ function* readFrameHeader(): Generator<{ take: number }, Frame | undefined, Uint
   let samples = samplesBySizeCode(sizeCode);
   if (sizeCode === 6) samples = (yield* take()) + 1;
   if (sizeCode === 7) samples = (yield* take()) * 256 + (yield* take()) + 1;
-  let rate = ratesByCode[rateCode] ?? 0;
+  let rate = RATES_BY_CODE[rateCode] ?? 0;
   if (rateCode === 12) rate = (yield* take()) * 1_000;
   if (rateCode === 13) rate = (yield* take()) * 256 + (yield* take());
   if (rateCode === 14) rate = ((yield* take()) * 256 + (yield* take())) * 10;
@@ -102,7 +102,7 @@ function* readFrameHeader(): Generator<{ take: number }, Frame | undefined, Uint
   return { isVariable: (second & 1) === 1, number, samples, rate };
 }
 
-const ratesByCode = [
+const RATES_BY_CODE = [
   0, 88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000,
 ] as const;
 

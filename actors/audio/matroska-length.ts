@@ -19,7 +19,7 @@ interface State {
 }
 
 /** No codec takes more for sound that is worth compressing; times that pass more slowly than this are not true. */
-const mostBytesPerSecond = 192_000;
+const MOST_BYTES_PER_SECOND = 192_000;
 
 export function matroskaLength(): LengthReader {
   const state: State = {
@@ -37,14 +37,14 @@ export function matroskaLength(): LengthReader {
     seconds: () => {
       if (state.opusSeconds > 0) return state.opusSeconds;
       const told = ((state.lastTime - (state.firstTime ?? state.lastTime)) * state.scale) / 1e9;
-      return Math.max(told, state.audioBytes / mostBytesPerSecond);
+      return Math.max(told, state.audioBytes / MOST_BYTES_PER_SECOND);
     },
   };
 }
 
 const EBML = 0x1a45dfa3;
 /** Elements whose children are read as if they stood beside them: their ends need not be known, nor their sizes. */
-const opened = new Set([0x18538067, 0x1549a966, 0x1654ae6b, 0xae, 0x1f43b675, 0xa0]);
+const OPENED = new Set([0x18538067, 0x1549a966, 0x1654ae6b, 0xae, 0x1f43b675, 0xa0]);
 
 function* readElements(state: State): ByteProgram {
   // The caller has seen the first element's id.
@@ -52,7 +52,7 @@ function* readElements(state: State): ByteProgram {
   for (;;) {
     const size = yield* readNumber(false);
     if (id === 0xae) state.track = { number: 0, type: 0, codec: '' };
-    if (!opened.has(id)) yield* readElement(state, id, size);
+    if (!OPENED.has(id)) yield* readElement(state, id, size);
     id = yield* readNumber(true);
   }
 }

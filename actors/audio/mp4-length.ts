@@ -24,7 +24,7 @@ interface State {
 }
 
 /** No codec takes more for sound that is worth compressing. */
-const mostBytesPerSecond = 192_000;
+const MOST_BYTES_PER_SECOND = 192_000;
 
 /** @param head the first box's size and type, which the caller has taken to recognise the file. */
 export function mp4Length(head: Uint8Array): LengthReader {
@@ -42,13 +42,13 @@ export function mp4Length(head: Uint8Array): LengthReader {
       const track = state.tracks.find(({ isAudio, timescale, units }) => isAudio && timescale > 0 && units > 0);
       if (track === undefined) return 0;
       const arrived = state.mediaClaimed > 0 ? Math.min(1, state.mediaArrived / state.mediaClaimed) : 0;
-      return Math.max(track.units / track.timescale, track.bytes / mostBytesPerSecond) * arrived;
+      return Math.max(track.units / track.timescale, track.bytes / MOST_BYTES_PER_SECOND) * arrived;
     },
   };
 }
 
 /** Boxes whose children are read as if they stood beside them. */
-const opened = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl', 'mvex', 'moof', 'traf']);
+const OPENED = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl', 'mvex', 'moof', 'traf']);
 
 function* readBoxes(first: Buffer, state: State): ByteProgram {
   for (let head: Buffer = first; ; head = Buffer.from(yield { take: 8 })) {
@@ -58,17 +58,17 @@ function* readBoxes(first: Buffer, state: State): ByteProgram {
     else bytes = bytes === 0 ? Infinity : bytes - 8;
     if (bytes < 0) return;
     if (type === 'mdat') yield* readMedia(state, bytes);
-    else if (!opened.has(type)) yield* readBox(state, type, bytes);
+    else if (!OPENED.has(type)) yield* readBox(state, type, bytes);
     else if (type === 'trak') state.tracks.push({ timescale: 0, isAudio: false, number: 0, units: 0, bytes: 0 });
   }
 }
 
-const mediaStepBytes = 4_096;
+const MEDIA_STEP_BYTES = 4_096;
 
 function* readMedia(state: State, bytes: number): ByteProgram {
   state.mediaClaimed += bytes === Infinity ? 0 : bytes;
-  for (let left = bytes; left > 0; left -= mediaStepBytes) {
-    const step = Math.min(left, mediaStepBytes);
+  for (let left = bytes; left > 0; left -= MEDIA_STEP_BYTES) {
+    const step = Math.min(left, MEDIA_STEP_BYTES);
     yield { skip: step };
     state.mediaArrived += step;
     if (bytes === Infinity) state.mediaClaimed += step;
@@ -76,14 +76,14 @@ function* readMedia(state: State, bytes: number): ByteProgram {
 }
 
 /** Longest beginning of a box that is looked at; tables are read entry by entry behind it. */
-const lookBytes = 40;
+const LOOK_BYTES = 40;
 
 function* readBox(state: State, type: string, bytes: number): ByteProgram {
-  if (!read.has(type)) {
+  if (!READ.has(type)) {
     yield { skip: bytes };
     return;
   }
-  const looked = type === 'stts' || type === 'trun' ? 8 : type === 'stsz' ? 12 : Math.min(bytes, lookBytes);
+  const looked = type === 'stts' || type === 'trun' ? 8 : type === 'stsz' ? 12 : Math.min(bytes, LOOK_BYTES);
   if (bytes < looked || looked < 8) {
     yield { skip: bytes };
     return;
@@ -103,7 +103,7 @@ function* readBox(state: State, type: string, bytes: number): ByteProgram {
   yield { skip: left };
 }
 
-const read = new Set(['tkhd', 'mdhd', 'hdlr', 'trex', 'tfhd', 'stts', 'stsz', 'trun']);
+const READ = new Set(['tkhd', 'mdhd', 'hdlr', 'trex', 'tfhd', 'stts', 'stsz', 'trun']);
 
 type Taking = Generator<{ take: number }, number, Uint8Array>;
 

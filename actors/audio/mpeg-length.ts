@@ -26,7 +26,7 @@ function* readFrames(first: Buffer, state: { seconds: number; waiting: number })
   let kind = -1;
   let isFirst = true;
   for (;;) {
-    while (head.length < headBytes) head = Buffer.concat([head, yield { take: headBytes - head.length }]);
+    while (head.length < HEAD_BYTES) head = Buffer.concat([head, yield { take: HEAD_BYTES - head.length }]);
     const frame = frameOf(head);
     if (frame === undefined) {
       state.waiting = 0;
@@ -37,7 +37,7 @@ function* readFrames(first: Buffer, state: { seconds: number; waiting: number })
     kind = frame.kind;
     state.waiting = frame.seconds;
     const left = frame.bytes - head.length;
-    const look = Math.max(0, Math.min(tagLookBytes, left));
+    const look = Math.max(0, Math.min(TAG_LOOK_BYTES, left));
     const start = Buffer.from(yield { take: look });
     // The first frame of most files holds a table and no sound. Later ones are not looked at: all could be made to look so.
     const table = isFirst ? tableOf(start) : undefined;
@@ -51,11 +51,11 @@ function* readFrames(first: Buffer, state: { seconds: number; waiting: number })
   }
 }
 
-const headBytes = 6;
+const HEAD_BYTES = 6;
 /** Of a table, up to the lengths of the gaps. */
-const tagLookBytes = 200;
+const TAG_LOOK_BYTES = 200;
 /** Two frames and a decoder's delay. */
-const mostAddedSamples = 3_500;
+const MOST_ADDED_SAMPLES = 3_500;
 
 /** The next bytes that may begin a frame, the ones at hand included. */
 function* findHead(seen: Uint8Array): Generator<{ take: number } | { find: number }, Uint8Array, Uint8Array> {
@@ -74,7 +74,7 @@ function tableOf(bytes: Buffer): { readonly addedSamples: number } | undefined {
   if (bytes.length < gapsAt + 3) return { addedSamples: 0 };
   const gaps = bytes.readUIntBE(gapsAt, 3);
   const addedSamples = (gaps >>> 12) + (gaps & 0xfff);
-  return { addedSamples: addedSamples > mostAddedSamples ? 0 : addedSamples };
+  return { addedSamples: addedSamples > MOST_ADDED_SAMPLES ? 0 : addedSamples };
 }
 
 /** The frame that begins with these six bytes, if one does. */
@@ -88,13 +88,13 @@ export function frameOf(head: Uint8Array): Frame | undefined {
 function adtsFrame(head: Uint8Array, bits: number): Frame | undefined {
   // Bit 20 belongs to the syncword here: layer 0 of MPEG 2.5 is nothing.
   if (((bits >>> 20) & 1) === 0) return undefined;
-  const rate = adtsRates[(bits >>> 10) & 0xf];
+  const rate = ADTS_RATES[(bits >>> 10) & 0xf];
   const bytes = ((bits & 3) << 11) | ((head[4] ?? 0) << 3) | ((head[5] ?? 0) >>> 5);
   if (rate === undefined || bytes < 8) return undefined;
   return { bytes, samples: 1_024, seconds: 1_024 / rate, kind: bits >>> 10 };
 }
 
-const adtsRates = [
+const ADTS_RATES = [
   96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350,
 ];
 
@@ -108,7 +108,7 @@ function mpegFrame(bits: number, layerBits: number): Frame | undefined {
   const isFirst = version === 3;
   const rate = ([44_100, 48_000, 32_000][rateIndex] ?? 0) / (isFirst ? 1 : version === 2 ? 2 : 4);
   const table = isFirst ? layer : layer === 1 ? 4 : 5;
-  const bitrate = (bitrates[table - 1]?.[bitrateIndex - 1] ?? 0) * 1_000;
+  const bitrate = (BITRATES[table - 1]?.[bitrateIndex - 1] ?? 0) * 1_000;
   const samples = layer === 1 ? 384 : layer === 3 && !isFirst ? 576 : 1_152;
   const bytes =
     layer === 1
@@ -118,7 +118,7 @@ function mpegFrame(bits: number, layerBits: number): Frame | undefined {
 }
 
 /** kbit/s by index: MPEG 1 layers I to III, MPEG 2 layer I, MPEG 2 layers II and III. */
-const bitrates = [
+const BITRATES = [
   [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
   [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
   [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],

@@ -10,13 +10,13 @@ export interface WavEncoding {
   readonly bytesPerSecond: number;
 }
 
-const kinds = new Map<number, WavEncoding['kind']>([
+const KINDS = new Map<number, WavEncoding['kind']>([
   [1, 'integer'],
   [3, 'float'],
   [6, 'a-law'],
   [7, 'mu-law'],
 ]);
-const extensible = 0xfffe;
+const EXTENSIBLE = 0xfffe;
 
 /**
  * The encoding that a `fmt ` chunk's body (16 bytes or more) declares, or undefined where it is no possible one.
@@ -27,7 +27,7 @@ export function wavEncodingOf(body: Uint8Array): WavEncoding | undefined {
   const view = new DataView(body.buffer, body.byteOffset, body.length);
   const tag = view.getUint16(0, true);
   // An extensible format names the real one in the first two bytes of its GUID.
-  const kind = kinds.get(tag === extensible && body.length >= 26 ? view.getUint16(24, true) : tag) ?? 'other';
+  const kind = KINDS.get(tag === EXTENSIBLE && body.length >= 26 ? view.getUint16(24, true) : tag) ?? 'other';
   const channels = view.getUint16(2, true);
   const sampleRate = view.getUint32(4, true);
   const bitsPerSample = view.getUint16(14, true);

@@ -44,7 +44,7 @@ export function wavLength(startsAt: number): LengthReader {
   };
 }
 
-const longestFormatBytes = 40;
+const LONGEST_FORMAT_BYTES = 40;
 
 function* readChunks(state: State, startsAt: number): ByteProgram {
   yield { take: 8 };
@@ -65,7 +65,7 @@ function* readChunks(state: State, startsAt: number): ByteProgram {
       longSize = Number(viewOf(yield { take: 16 }).getBigUint64(8, true));
       yield { skip: padded - 16 };
     } else if (id === 'fmt ' && size >= 16) {
-      const looked = Math.min(size, longestFormatBytes);
+      const looked = Math.min(size, LONGEST_FORMAT_BYTES);
       const body = Buffer.from(yield { take: looked });
       state.format ??= formatOf(body);
       yield { skip: padded - looked };
@@ -75,7 +75,7 @@ function* readChunks(state: State, startsAt: number): ByteProgram {
       if (state.dataFrom !== undefined) state.earlierBytes += state.dataBytes ?? 0;
       state.dataFrom = at;
       state.dataBytes = dataBytes === 0 ? undefined : dataBytes;
-      if (state.format.tag === mpegTag) {
+      if (state.format.tag === MPEG_TAG) {
         state.mpeg = mpegLength(new Uint8Array(0));
         yield* state.mpeg.program;
       }
@@ -88,11 +88,11 @@ function* readChunks(state: State, startsAt: number): ByteProgram {
   }
 }
 
-const mpegTag = 0x55;
+const MPEG_TAG = 0x55;
 
 function formatOf(body: Buffer): Format | undefined {
   // Its frames say it all, and its writers leave the rest at 0.
-  if (body.readUInt16LE(0) === mpegTag) return { bytesPerSecond: 1, unitBytes: 1, tag: mpegTag };
+  if (body.readUInt16LE(0) === MPEG_TAG) return { bytesPerSecond: 1, unitBytes: 1, tag: MPEG_TAG };
   const encoding = wavEncodingOf(body);
   if (encoding === undefined || !isPossibleRate(encoding.sampleRate)) return undefined;
   const { kind, sampleRate, channels, frameBytes, bytesPerSecond } = encoding;

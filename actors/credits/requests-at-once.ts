@@ -3,7 +3,7 @@ import type { GrantPublisher } from '../ports/grants.ts';
 import { CREDITS_PER_AUDIO_SECOND } from './credits-for.ts';
 
 /** A balance that pays for so many minutes of speech is not small: the gateway's own bound is enough. */
-const manyMinutes = 32;
+const MANY_MINUTES = 32;
 
 /**
  * The requests that a user may have under way at each gateway: one for each minute of speech that the balance pays for, at least one, in powers
@@ -11,7 +11,7 @@ const manyMinutes = 32;
  */
 export function requestsAtOnce(balance: number): number | undefined {
   const minutes = balance / (60 * CREDITS_PER_AUDIO_SECOND);
-  if (minutes >= manyMinutes) return undefined;
+  if (minutes >= MANY_MINUTES) return undefined;
   return minutes < 2 ? 1 : 2 ** Math.floor(Math.log2(minutes));
 }
 

@@ -18,7 +18,7 @@ export interface FairQueue<Entry extends FairEntry> {
 }
 
 /** What is charged in advance: as much as is heard between two borders at most. */
-const stretchSeconds = 30;
+const STRETCH_SECONDS = 30;
 
 interface Caller {
   servedSeconds: number;
@@ -56,7 +56,7 @@ export function createFairQueue<Entry extends FairEntry>(): FairQueue<Entry> {
       const caller = chosen === undefined ? undefined : callers.get(chosen.caller);
       if (chosen === undefined || caller === undefined) return undefined;
       now = Math.max(now, caller.servedSeconds);
-      const seconds = Math.min(stretchSeconds, chosen.leftSeconds);
+      const seconds = Math.min(STRETCH_SECONDS, chosen.leftSeconds);
       charged.set(chosen, seconds);
       caller.servedSeconds += seconds;
       return chosen;

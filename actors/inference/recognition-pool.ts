@@ -61,10 +61,10 @@ interface Job extends FairEntry {
 }
 
 /** A guess for `Retry-After` until there is something to average: a second of speech on one core. */
-const firstGuessMsPerSecond = 100;
-const shortestRetryMs = 1000;
+const FIRST_GUESS_MS_PER_SECOND = 100;
+const SHORTEST_RETRY_MS = 1000;
 /** Weight of the newest recording in the running mean. */
-const newest = 0.2;
+const NEWEST = 0.2;
 
 export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionPool {
   const { clock, metrics, engine, limits = LIMITS.recognition } = parts;
@@ -74,7 +74,7 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
   /** Had a turn, and wait for the next. */
   const atBorder = new Set<Job>();
   const queue = createFairQueue<Job>();
-  let msPerSecond = firstGuessMsPerSecond;
+  let msPerSecond = FIRST_GUESS_MS_PER_SECOND;
   let isOpen = true;
 
   function counts() {
@@ -123,7 +123,7 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
   /** Places come free as fast as recordings like those that wait are worked off. */
   function busy(detail?: string): VelloError {
     const seconds = [...waiting].reduce((sum, job) => sum + job.leftSeconds, 0) / Math.max(1, waiting.size);
-    const retryAfterMs = Math.max(shortestRetryMs, (seconds * msPerSecond) / Math.max(1, members.size));
+    const retryAfterMs = Math.max(SHORTEST_RETRY_MS, (seconds * msPerSecond) / Math.max(1, members.size));
     return new VelloError('ENGINE_BUSY', detail, { retryAfterMs });
   }
 
@@ -190,7 +190,7 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
       metrics.observe('vello_recognition_wait_seconds', { engine }, (clock.monotonicMs() - askedMs) / 1000);
       const recognition = await work(recogniser, job, file, options);
       const { audioSeconds } = recognition;
-      if (audioSeconds > 0) msPerSecond += newest * (job.workedMs / audioSeconds - msPerSecond);
+      if (audioSeconds > 0) msPerSecond += NEWEST * (job.workedMs / audioSeconds - msPerSecond);
       metrics.observe('vello_recognition_seconds', { engine }, job.workedMs / 1000);
       metrics.count('vello_recognised_audio_seconds_total', { engine }, audioSeconds);
       count('ok');

@@ -27,14 +27,14 @@ export interface JsonBodyScanner extends JsonShape {
 }
 
 /** How long a string must be, and how it must begin, to be a file in base64 or the address that holds one. */
-const leastFileBytes = 2_048;
-const fileStart = /^[\w+/=:;,.-]{64}/;
+const LEAST_FILE_BYTES = 2_048;
+const FILE_START = /^[\w+/=:;,.-]{64}/;
 
 /** Longer strings are prompts, not names. */
-const longestName = 512;
+const LONGEST_NAME = 512;
 /** More than any request has. A key that comes later is not looked for again. */
-const mostKeys = 1_000;
-const longestWord = 5;
+const MOST_KEYS = 1_000;
+const LONGEST_WORD = 5;
 
 export interface JsonBodyListener {
   /** A key of the top level. What it throws ends the push. */
@@ -66,7 +66,7 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
     literal = '';
     if (key === undefined) return;
     const isRepeated = members.has(key);
-    if (members.size < mostKeys && !isRepeated) members.set(key, undefined);
+    if (members.size < MOST_KEYS && !isRepeated) members.set(key, undefined);
     listener.onKey(key, isRepeated);
   };
 
@@ -76,10 +76,11 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
   };
 
   const onString = () => {
-    const isName = depth === 1 && text.length < longestName;
+    const isName = depth === 1 && text.length < LONGEST_NAME;
     lastString = isName ? decode(text) : undefined;
     text = [];
-    if (stringBytes > leastFileBytes && fileStart.test(Buffer.from(lead).toString('latin1'))) textBytes -= stringBytes;
+    if (stringBytes > LEAST_FILE_BYTES && FILE_START.test(Buffer.from(lead).toString('latin1')))
+      textBytes -= stringBytes;
     lead = [];
     stringBytes = 0;
     if (depth === 1 && key === 'model') model ??= lastString;
@@ -101,7 +102,7 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
       const stop = backslash === -1 ? end : at + backslash + 1;
       stringBytes += stop - at;
       if (lead.length < 64) lead.push(...chunk.subarray(at, Math.min(stop, at + 64 - lead.length)));
-      const kept = depth === 1 ? Math.min(stop, at + longestName - text.length) : at;
+      const kept = depth === 1 ? Math.min(stop, at + LONGEST_NAME - text.length) : at;
       for (let index = at; index < kept; index += 1) keep(chunk[index]);
       at = stop;
       if (backslash !== -1) escaped = true;
@@ -115,7 +116,7 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
   };
 
   const keep = (byte: number | undefined) => {
-    if (depth === 1 && byte !== undefined && text.length < longestName) text.push(byte);
+    if (depth === 1 && byte !== undefined && text.length < LONGEST_NAME) text.push(byte);
   };
 
   return {
@@ -142,7 +143,7 @@ export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScann
         } else if (byte === COLON && depth === 1) beginMember(before + at);
         else if (byte === 0) listener.onNul();
         else if (byte === COMMA && depth === 1) endMember(before + at - 1);
-        else if (depth === 1 && byte !== undefined && byte > SPACE && literal.length < longestWord)
+        else if (depth === 1 && byte !== undefined && byte > SPACE && literal.length < LONGEST_WORD)
           literal += String.fromCharCode(byte);
       }
     },

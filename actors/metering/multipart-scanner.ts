@@ -21,7 +21,7 @@ export interface MultipartScanner {
 }
 
 /** More than any honest part needs; without a bound a hostile header would be collected for ever. */
-const partHeaderBytes = 8 * 1024;
+const PART_HEADER_BYTES = 8 * 1024;
 
 type State = 'boundary' | 'boundary-line' | 'part-header' | 'part-body' | 'over';
 
@@ -100,7 +100,7 @@ export function createMultipartScanner(boundary: string, listener: PartListener)
       case 'part-header': {
         const headerEnd = bytes.indexOf('\r\n\r\n', 0, 'latin1');
         if (headerEnd === -1) {
-          if (bytes.length > partHeaderBytes) throw ambiguous("A part's headers are too long.");
+          if (bytes.length > PART_HEADER_BYTES) throw ambiguous("A part's headers are too long.");
           return 0;
         }
         const name = partName(bytes.toString('utf8', 2, headerEnd));

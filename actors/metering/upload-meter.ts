@@ -25,8 +25,8 @@ export interface BodyFacts {
   readonly textBytes: number;
 }
 
-const noAudio: AudioLength = { audioSeconds: 0, source: 'none' };
-const modelNameBytes = 256;
+const NO_AUDIO: AudioLength = { audioSeconds: 0, source: 'none' };
+const MODEL_NAME_BYTES = 256;
 
 /** @param named the model as the request names it beside its body, if it does. */
 export function createMultipartMeter(boundary: string, named?: string): UploadMeter {
@@ -41,14 +41,14 @@ export function createMultipartMeter(boundary: string, named?: string): UploadMe
       // Lists are sent as `name[]`, one part for each member; everything else has one value, and readers differ in which.
       if (isAlmostModel(name)) throw contradiction(`There is no field ${quoted(name)}.`);
       if (seen.has(name) && !name.endsWith('[]')) throw contradiction(`The field ${quoted(name)} is given twice.`);
-      if (seen.size >= mostFields) throw contradiction('The form has too many fields.');
+      if (seen.size >= MOST_FIELDS) throw contradiction('The form has too many fields.');
       seen.add(name);
       part = name;
     },
     data: (bytes) => {
       if (part === 'file') reader.push(bytes);
       else if (part === 'model') {
-        if (modelBytes.length + bytes.byteLength > modelNameBytes) throw contradiction('The model name is too long.');
+        if (modelBytes.length + bytes.byteLength > MODEL_NAME_BYTES) throw contradiction('The model name is too long.');
         modelBytes = Buffer.concat([modelBytes, bytes]);
       }
     },
@@ -66,12 +66,12 @@ export function createMultipartMeter(boundary: string, named?: string): UploadMe
         if (isLast) scanner.end();
       }),
     model: () => model,
-    facts: () => ({ audio: seen.has('file') ? reader.length() : noAudio, textBytes: 0 }),
+    facts: () => ({ audio: seen.has('file') ? reader.length() : NO_AUDIO, textBytes: 0 }),
   };
 }
 
 /** More than any provider knows. */
-const mostFields = 200;
+const MOST_FIELDS = 200;
 
 /** @param named the model as the request names it beside its body, if it does. */
 export function createJsonMeter(named?: string): UploadMeter {
@@ -95,7 +95,7 @@ export function createJsonMeter(named?: string): UploadMeter {
         agree(named, model);
       }),
     model: () => scanner.model(),
-    facts: () => ({ audio: noAudio, textBytes: scanner.textBytes() }),
+    facts: () => ({ audio: NO_AUDIO, textBytes: scanner.textBytes() }),
     shape: scanner,
   };
 }
@@ -104,7 +104,7 @@ export function createJsonMeter(named?: string): UploadMeter {
 export const emptyMeter: UploadMeter = {
   take: () => undefined,
   model: () => undefined,
-  facts: () => ({ audio: noAudio, textBytes: 0 }),
+  facts: () => ({ audio: NO_AUDIO, textBytes: 0 }),
 };
 
 function contradictionIn(read: () => void): VelloError | undefined {

@@ -11,8 +11,8 @@ export interface BodyChange {
   readonly bytes: Buffer;
 }
 
-const asked = '{"include_usage":true}';
-const option = Buffer.from(`,"stream_options":${asked}`);
+const ASKED = '{"include_usage":true}';
+const option = Buffer.from(`,"stream_options":${ASKED}`);
 
 /** Bytes that a body grows by at most where it is changed before it is whole. */
 export const OPTION_BYTES = option.length;
@@ -27,7 +27,7 @@ export function askForUsage(body: Buffer, shape: JsonShape): BodyChange | undefi
   // What is neither an object nor null is the provider's to refuse.
   if (typeof value !== 'object' || Array.isArray(value)) return undefined;
   if (value !== null && 'include_usage' in value && value.include_usage === true) return undefined;
-  const bytes = value === null ? asked : JSON.stringify({ ...value, include_usage: true });
+  const bytes = value === null ? ASKED : JSON.stringify({ ...value, include_usage: true });
   return { start: given.start, end: given.end, bytes: Buffer.from(bytes) };
 }
 

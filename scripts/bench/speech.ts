@@ -17,13 +17,13 @@ interface Row {
   readonly firstWordMs: number[];
 }
 
-const defaultRounds = 7;
+const DEFAULT_ROUNDS = 7;
 /** Length of the demonstration's recording. */
-const demoSeconds = 8;
+const DEMO_SECONDS = 8;
 
 /** Arguments: the number of rounds, then whisper.cpp's model file. */
 export async function run(args: readonly string[]): Promise<void> {
-  const rounds = Number(args[0] ?? defaultRounds);
+  const rounds = Number(args[0] ?? DEFAULT_ROUNDS);
   if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('The first argument is the number of rounds.');
   const path = join(projectRoot, 'scripts', 'demo', 'recording.flac');
   const file = readFileSync(path);
@@ -41,7 +41,7 @@ export async function run(args: readonly string[]): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     append(alone, await measure([one], file));
     append(paired, await measure([one, other], file));
-    if (peerModel !== undefined) append(peer, measureWhisper(peerModel, path, demoSeconds));
+    if (peerModel !== undefined) append(peer, measureWhisper(peerModel, path, DEMO_SECONDS));
   }
   await Promise.all([one.close(), other.close()]);
 

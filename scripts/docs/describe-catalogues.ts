@@ -3,7 +3,7 @@ import { ERRORS } from '../../config/errors.ts';
 import { METRICS } from '../../config/metrics.ts';
 import { SETTINGS, type Setting } from '../../config/settings.ts';
 
-const generated = 'Written by `node scripts/vello.mjs docs`; change the catalogue, not this file.';
+const GENERATED = 'Written by `node scripts/vello.mjs docs`; change the catalogue, not this file.';
 
 export function describeErrors(): string {
   const rows = Object.entries(ERRORS).map(([code, error]) => [
@@ -49,5 +49,5 @@ function page(title: string, source: string, introduction: string, table: readon
   const [head = [], ...rows] = table;
   const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   const lines = [line(head), line(head.map(() => '---')), ...rows.map(line)];
-  return `# ${title}\n\n${introduction}\n\nSource: \`${source}\`. ${generated}\n\n${lines.join('\n')}\n`;
+  return `# ${title}\n\n${introduction}\n\nSource: \`${source}\`. ${GENERATED}\n\n${lines.join('\n')}\n`;
 }

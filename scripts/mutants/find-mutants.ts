@@ -46,10 +46,10 @@ const otherOperator: ReadonlyMap<ts.SyntaxKind, string> = new Map([
   [ts.SyntaxKind.AsteriskEqualsToken, '/='],
 ]);
 
-const otherMethod: Readonly<Record<string, string>> = { min: 'max', max: 'min', some: 'every', every: 'some' };
+const OTHER_METHOD: Readonly<Record<string, string>> = { min: 'max', max: 'min', some: 'every', every: 'some' };
 
 /** Calls whose receiver could stand for their result. */
-const leftOut = new Set(['filter', 'slice', 'subarray', 'trim', 'toLowerCase', 'toUpperCase', 'sort', 'reverse']);
+const LEFT_OUT = new Set(['filter', 'slice', 'subarray', 'trim', 'toLowerCase', 'toUpperCase', 'sort', 'reverse']);
 
 /**
  * The mutants of a source, in the order of its text. Texts for people (a literal with a blank in it, arguments of a log) have none.
@@ -101,10 +101,10 @@ export function findMutants(path: string, text: string): Mutant[] {
       if (!pieces.some((piece) => piece.text.includes(' '))) add(node, "'mutated'");
     } else if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
       const { name, expression: receiver } = node.expression;
-      const swapped = Object.hasOwn(otherMethod, name.text) ? otherMethod[name.text] : undefined;
+      const swapped = Object.hasOwn(OTHER_METHOD, name.text) ? OTHER_METHOD[name.text] : undefined;
       if (swapped !== undefined) {
         add(node, `${text.slice(node.getStart(file), name.getStart(file))}${swapped}${text.slice(name.end, node.end)}`);
-      } else if (leftOut.has(name.text)) add(node, receiver.getText(file));
+      } else if (LEFT_OUT.has(name.text)) add(node, receiver.getText(file));
     }
     ts.forEachChild(node, visit);
   };

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { RunReply, RunRequest } from './test-process.ts';
-import { recorderSource } from './transpile.ts';
+import { RECORDER_SOURCE } from './transpile.ts';
 
 export interface TestRun {
   /** A test source: `test/actors/…`. */
@@ -30,7 +30,7 @@ export interface Sandbox {
 }
 
 /** Modules stay in memory for each run that loaded them. */
-const runsPerProcess = 150;
+const RUNS_PER_PROCESS = 150;
 
 /** Below `folder`, which the caller removes. Everything but build/ is the project's own, by links. */
 export function createSandbox(root: string, folder: string, environment: Readonly<Record<string, string>>): Sandbox {
@@ -43,7 +43,7 @@ export function createSandbox(root: string, folder: string, environment: Readonl
     filter: (path) => !/\.(?:map|tsbuildinfo)$|cache$/.test(path),
   });
   const recorder = join(folder, 'reached.mjs');
-  writeFileSync(recorder, recorderSource);
+  writeFileSync(recorder, RECORDER_SOURCE);
 
   let child: ChildProcess | undefined;
   let runs = 0;
@@ -83,7 +83,7 @@ export function createSandbox(root: string, folder: string, environment: Readonl
         runner.on('message', (reply: Partial<RunReply>) => {
           // tap has messages of its own.
           if (reply.hasPassed === undefined) return;
-          settle(reply.hasPassed ? 'passed' : 'failed', reply.isClean === true && runs % runsPerProcess !== 0);
+          settle(reply.hasPassed ? 'passed' : 'failed', reply.isClean === true && runs % RUNS_PER_PROCESS !== 0);
         });
         runner.once('error', () => settle('failed', false));
         runner.once('exit', () => settle('failed', false));

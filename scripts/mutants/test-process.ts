@@ -21,7 +21,7 @@ export interface RunReply {
 }
 
 /** After the first failure the rest has this long to end in order. */
-const graceMs = 300;
+const GRACE_MS = 300;
 
 register('./run-hooks.mjs', import.meta.url);
 
@@ -40,7 +40,7 @@ async function run({ run, file, reachedFile }: RunRequest): Promise<void> {
   const isWhole = await new Promise<boolean>((resolve) => {
     const fail = () => {
       hasFailed = true;
-      setTimeout(() => resolve(false), graceMs).unref();
+      setTimeout(() => resolve(false), GRACE_MS).unref();
     };
     const broken = () => {
       hasFailed = true;

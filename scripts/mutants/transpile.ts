@@ -39,7 +39,7 @@ export function instrument(text: string, mutants: readonly Mutant[], recorder: s
 }
 
 /** Appends at once: a process may be killed before it ends. The file's name is in the environment, which children inherit. */
-export const recorderSource = `import { appendFileSync } from 'node:fs';
+export const RECORDER_SOURCE = `import { appendFileSync } from 'node:fs';
 const seen = new Set();
 let last;
 export function reached(place) {

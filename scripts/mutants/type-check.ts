@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import ts from 'typescript';
 
 /** Names that are no longer used. A fault that leaves one behind is a fault all the same. */
-const unused = new Set([6133, 6138, 6192, 6196, 6198]);
+const UNUSED = new Set([6133, 6138, 6192, 6196, 6198]);
 
 /** Returns whether `text` in place of the source at `path`, below `root`, has type errors. */
 export function createTypeCheck(root: string): (path: string, text: string) => boolean {
@@ -35,7 +35,7 @@ export function createTypeCheck(root: string): (path: string, text: string) => b
   return (path, text) => {
     const file = join(root, path);
     changed.set(file, { text, version: (changed.get(file)?.version ?? 0) + 1 });
-    const isRefused = service.getSemanticDiagnostics(file).some(({ code }) => !unused.has(code));
+    const isRefused = service.getSemanticDiagnostics(file).some(({ code }) => !UNUSED.has(code));
     // The next may be of another file, which imports this one.
     changed.set(file, { text: readFileSync(file, 'utf8'), version: (changed.get(file)?.version ?? 0) + 1 });
     return isRefused;

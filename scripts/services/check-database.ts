@@ -4,7 +4,7 @@ import { VelloError } from '../../config/errors.ts';
 import { checkSessions } from '../../transports/postgres/connection/check-sessions.ts';
 import { CommandError } from '../command.ts';
 
-const oldestMajor = 15;
+const OLDEST_MAJOR = 15;
 
 /** Resolves to the server's version, `16.2`. @throws CommandError, VelloError `DATABASE_POOLED` */
 export async function checkDatabase(url: string): Promise<string> {
@@ -16,27 +16,27 @@ export async function checkDatabase(url: string): Promise<string> {
         (select rolcreaterole or rolsuper from pg_roles where rolname = current_user) as creator,
         (select count(*)::int from pg_roles where rolname in ('vello_owner', 'vello_api', 'vello_service', 'vello_operator')) as roles`;
     if (row === undefined) throw new CommandError(`The database at ${describeUrl(url)} answers nothing.`);
-    if (row.number < oldestMajor * 10_000) {
+    if (row.number < OLDEST_MAJOR * 10_000) {
       throw new CommandError(
-        `The database at ${describeUrl(url)} is PostgreSQL ${row.version}; Vello needs ${oldestMajor} or newer. ${embedded}`,
+        `The database at ${describeUrl(url)} is PostgreSQL ${row.version}; Vello needs ${OLDEST_MAJOR} or newer. ${EMBEDDED}`,
       );
     }
     if (!row.creator && row.roles < 4) {
       throw new CommandError(
         `The user of VELLO_DATABASE_URL at ${describeUrl(url)} may not create roles, and Vello's are not there yet. ` +
-          `Grant it with: alter role ${new URL(url).username || 'name'} createrole; ${embedded}`,
+          `Grant it with: alter role ${new URL(url).username || 'name'} createrole; ${EMBEDDED}`,
       );
     }
     return row.version.split(' ')[0] ?? row.version;
   } catch (error) {
     if (error instanceof CommandError || error instanceof VelloError) throw error;
-    throw new CommandError(`The database at ${describeUrl(url)} ${explain(error)} ${embedded}`);
+    throw new CommandError(`The database at ${describeUrl(url)} ${explain(error)} ${EMBEDDED}`);
   } finally {
     await sql.end({ timeout: 1 });
   }
 }
 
-const embedded = 'Correct VELLO_DATABASE_URL, or unset it to let Vello start a PostgreSQL of its own.';
+const EMBEDDED = 'Correct VELLO_DATABASE_URL, or unset it to let Vello start a PostgreSQL of its own.';
 
 /** Host, port and database, never the user's name or password. */
 function describeUrl(url: string): string {

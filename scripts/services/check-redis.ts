@@ -2,7 +2,7 @@
 import { Redis } from 'ioredis';
 import { CommandError } from '../command.ts';
 
-const oldestMajor = 7;
+const OLDEST_MAJOR = 7;
 
 export interface RedisFacts {
   readonly version: string;
@@ -29,9 +29,9 @@ export async function checkRedis(url: string): Promise<RedisFacts> {
     await client.connect();
     const information = await client.info();
     const version = /^(?:valkey|redis)_version:(\S+)/m.exec(information)?.[1] ?? '0';
-    if (Number.parseInt(version, 10) < oldestMajor) {
+    if (Number.parseInt(version, 10) < OLDEST_MAJOR) {
       throw new CommandError(
-        `Redis at ${where} is version ${version}; Vello needs ${oldestMajor} or newer. ${ownServer}`,
+        `Redis at ${where} is version ${version}; Vello needs ${OLDEST_MAJOR} or newer. ${OWN_SERVER}`,
       );
     }
     const policy = /^maxmemory_policy:(\S+)/m.exec(information)?.[1];
@@ -44,13 +44,13 @@ export async function checkRedis(url: string): Promise<RedisFacts> {
     return { version, warnings };
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    throw new CommandError(`Redis at ${where} ${explain(lastError ?? error)} ${ownServer}`);
+    throw new CommandError(`Redis at ${where} ${explain(lastError ?? error)} ${OWN_SERVER}`);
   } finally {
     client.disconnect();
   }
 }
 
-const ownServer = 'Correct VELLO_REDIS_URL, or unset it to let Vello start a Redis of its own.';
+const OWN_SERVER = 'Correct VELLO_REDIS_URL, or unset it to let Vello start a Redis of its own.';
 
 function explain(error: unknown): string {
   const { code, message } = error as { code?: string; message: string };

@@ -21,7 +21,7 @@ export interface RedisBinary {
   readonly version: string;
 }
 
-const oldestMajor = 7;
+const OLDEST_MAJOR = 7;
 const REDIS = { packages: ['redis-server', 'redis-tools'], program: 'usr/bin/redis-server' };
 
 /** Resolves to a program that runs. @throws CommandError that says how to get one. */
@@ -33,17 +33,17 @@ export async function obtainRedis(search: RedisSearch): Promise<RedisBinary> {
       path = await unpackDebian({ ...REDIS, ...search, folder: redisCacheFolder(cache) });
     } catch (error) {
       if (search.signal.aborted) throw error;
-      throw new CommandError(`Redis could not be obtained: ${(error as Error).message}\n${advice}`);
+      throw new CommandError(`Redis could not be obtained: ${(error as Error).message}\n${ADVICE}`);
     }
   }
   const version = await readVersion(path);
-  if (Number.parseInt(version, 10) < oldestMajor) {
-    throw new CommandError(`${path} is version ${version}; Vello needs ${oldestMajor} or newer.\n${advice}`);
+  if (Number.parseInt(version, 10) < OLDEST_MAJOR) {
+    throw new CommandError(`${path} is version ${version}; Vello needs ${OLDEST_MAJOR} or newer.\n${ADVICE}`);
   }
   return { path, version };
 }
 
-const advice =
+const ADVICE =
   'Install it (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis; any redis-server or valkey-server on the PATH ' +
   'will do), or set VELLO_REDIS_URL to a Redis that runs elsewhere. Then run the same command again.';
 
@@ -53,7 +53,7 @@ async function readVersion(path: string): Promise<string> {
     const version = /\bv=(\d+\.\d+\.\d+)/.exec(stdout)?.[1];
     if (version !== undefined) return version;
   } catch (error) {
-    throw new CommandError(`${path} does not run: ${(error as Error).message.trim()}\n${advice}`);
+    throw new CommandError(`${path} does not run: ${(error as Error).message.trim()}\n${ADVICE}`);
   }
-  throw new CommandError(`${path} does not say which version it is.\n${advice}`);
+  throw new CommandError(`${path} does not say which version it is.\n${ADVICE}`);
 }

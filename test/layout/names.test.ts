@@ -88,6 +88,33 @@ t.test('durations say their unit: no number is called a timeout, delay or interv
   t.strictSame(paths(sources.filter(({ text }) => unitless.test(text))), []);
 });
 
+/**
+ * A constant of a module that is written out (numbers, texts, patterns, and lists and tables of them) is UPPER_SNAKE; functions, instances,
+ * caches and all else that a module makes for itself are camelCase. In tests, whose constants are examples, either will do.
+ */
+t.test('constants that are written out are UPPER_SNAKE, functions and instances are not', async (t) => {
+  t.strictSame(sources.flatMap(findOddConstants), []);
+  const planted = {
+    path: 'planted.ts',
+    text: [
+      'const graceMs = 5 * SECOND_MS;',
+      "const names = ['a', 'b'] as const;",
+      'const line = /^a/;',
+      'const derived = { a: graceMs };',
+      'const Text = Type.String();',
+      'const RUN = () => 1;',
+      'const TABLE = new Registry();',
+      'const cache = new Map();',
+      "const known = new Set(['a']);",
+      "const run = (): string => 'a';",
+      'const LIMIT = 5;',
+    ].join('\n'),
+  };
+  t.strictSame(findOddConstants(planted), [
+    ...['graceMs', 'names', 'line', 'derived', 'Text', 'RUN', 'TABLE', 'known'].map((name) => `planted.ts: ${name}`),
+  ]);
+});
+
 function readIfThere(path: string): string {
   try {
     return readFileSync(join(projectFolder, path), 'utf8');
@@ -125,4 +152,52 @@ function findAny({ path, text }: Source): string[] {
   };
   visit(file);
   return found;
+}
+
+const isUpperSnake = (name: string) => /^[A-Z][A-Z0-9_]*$/.test(name);
+
+const isCollection = (made: ts.NewExpression) => /^(Set|Map|RegExp)$/.test(made.expression.getText());
+
+/** `file: name` of each constant of the module that is not written as its value asks. */
+function findOddConstants({ path, text }: Source): string[] {
+  const writtenOut = new Set<string>();
+  const odd: string[] = [];
+  for (const statement of ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true).statements) {
+    if (!ts.isVariableStatement(statement) || !(statement.declarationList.flags & ts.NodeFlags.Const)) continue;
+    for (const { name, initializer } of statement.declarationList.declarations) {
+      if (initializer === undefined || !ts.isIdentifier(name)) continue;
+      const isData = isWrittenOut(initializer, writtenOut);
+      if (isData) writtenOut.add(name.text);
+      const isMade = ts.isFunctionLike(initializer) || (ts.isNewExpression(initializer) && !isCollection(initializer));
+      const isFine = isUpperSnake(name.text) ? isData || !isMade : !isData && /^[a-z]/.test(name.text);
+      if (!isFine) odd.push(`${path}: ${name.text}`);
+    }
+  }
+  return odd;
+}
+
+/** Literals, and what consists of them; an empty collection is there to be filled. `known` are such constants by their names. */
+function isWrittenOut(node: ts.Expression, known: ReadonlySet<string>): boolean {
+  const all = (parts: readonly (ts.Expression | undefined)[]) =>
+    parts.length > 0 && parts.every((part) => part !== undefined && isWrittenOut(part, known));
+  if (ts.isAsExpression(node) || ts.isSatisfiesExpression(node) || ts.isParenthesizedExpression(node)) {
+    return all([node.expression]);
+  }
+  if (ts.isIdentifier(node)) return isUpperSnake(node.text) || known.has(node.text);
+  if (ts.isPropertyAccessExpression(node) || ts.isSpreadElement(node)) return all([node.expression]);
+  if (ts.isPrefixUnaryExpression(node)) return all([node.operand]);
+  if (ts.isBinaryExpression(node)) return all([node.left, node.right]);
+  if (ts.isTemplateExpression(node)) return all(node.templateSpans.map(({ expression }) => expression));
+  if (ts.isArrayLiteralExpression(node)) return all(node.elements);
+  if (ts.isObjectLiteralExpression(node)) {
+    return all(
+      node.properties.map((property) => {
+        if (ts.isPropertyAssignment(property)) return property.initializer;
+        if (ts.isShorthandPropertyAssignment(property)) return property.name;
+        return ts.isSpreadAssignment(property) ? property.expression : undefined;
+      }),
+    );
+  }
+  if (ts.isNewExpression(node)) return isCollection(node) && all(node.arguments ?? []);
+  return ts.isLiteralExpression(node) || [ts.SyntaxKind.TrueKeyword, ts.SyntaxKind.FalseKeyword].includes(node.kind);
 }

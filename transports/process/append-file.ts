@@ -16,12 +16,12 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 
-const newline = 0x0a;
-const readBytes = 1024 * 1024;
+const NEWLINE = 0x0a;
+const READ_BYTES = 1024 * 1024;
 /** Shared by all files: filled and written in one go. */
 const scratch = Buffer.allocUnsafe(64 * 1024);
 /** UTF-8 needs at most so many bytes for a unit of a string. */
-const mostBytesPerUnit = 3;
+const MOST_BYTES_PER_UNIT = 3;
 
 export class AppendFile {
   readonly #path: string;
@@ -42,7 +42,7 @@ export class AppendFile {
 
   /** Writes all of it or nothing. @throws where the disk does not take it */
   append(added: string | Buffer): void {
-    const fits = typeof added === 'string' && added.length * mostBytesPerUnit <= scratch.length;
+    const fits = typeof added === 'string' && added.length * MOST_BYTES_PER_UNIT <= scratch.length;
     const bytes = fits ? scratch : Buffer.from(added);
     const length = fits ? scratch.write(added) : bytes.length;
     try {
@@ -97,17 +97,17 @@ export class AppendFile {
   /** The whole lines from `from` on, without their ends, and where they end; what follows the last one is left out. */
   *lines(from: number): Generator<{ readonly line: Buffer; readonly end: number }> {
     let position = from;
-    let length = readBytes;
+    let length = READ_BYTES;
     while (position < this.#size) {
       const bytes = this.read(position, Math.min(length, this.#size - position));
       let start = 0;
-      for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, start)) {
+      for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
         yield { line: bytes.subarray(start, end), end: position + end + 1 };
         start = end + 1;
       }
       if (start === 0 && bytes.length < length) return;
       // A single line larger than one read: texts of hours-long recordings.
-      length = start === 0 ? length * 2 : readBytes;
+      length = start === 0 ? length * 2 : READ_BYTES;
       position += start;
     }
   }

@@ -1,8 +1,8 @@
 /** Ends a program that outlived the Vello that started it. That it is ours must have been established before. */
 import { identify, stillRuns } from './process-identity.ts';
 
-const pollMs = 15;
-const graceMs = 10_000;
+const POLL_MS = 15;
+const GRACE_MS = 10_000;
 
 /** Asks with `signal`, kills after ten seconds, and resolves once the process is gone. */
 export async function endOrphan(pid: number, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
@@ -11,8 +11,8 @@ export async function endOrphan(pid: number, signal: 'SIGINT' | 'SIGTERM'): Prom
   const startedAt = performance.now();
   send(pid, signal);
   while (stillRuns(identity)) {
-    if (performance.now() - startedAt > graceMs) send(pid, 'SIGKILL');
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    if (performance.now() - startedAt > GRACE_MS) send(pid, 'SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 

@@ -9,7 +9,7 @@ import { packUsageEvent, unpackUsageEvent } from '../../actors/events/packed-eve
 import type { UsageEvent } from '../../actors/events/usage-event.ts';
 import { AppendFile } from './append-file.ts';
 
-const rewrittenFrom = 1024 * 1024;
+const REWRITTEN_FROM = 1024 * 1024;
 
 export function createFileAdmissionJournal(path: string, log: Log): AdmissionJournal {
   let file: AppendFile | undefined;
@@ -17,14 +17,14 @@ export function createFileAdmissionJournal(path: string, log: Log): AdmissionJou
   const live = new Map<string, string>();
   let isFirst = true;
   /** The file lacks something, or has grown to this size. */
-  let rewriteFrom = rewrittenFrom;
+  let rewriteFrom = REWRITTEN_FROM;
 
   const rewrite = (opened: AppendFile) => {
     // An empty file needs no room, which a full disk has not.
     if (live.size === 0) opened.truncate(0);
     else opened.replace([...live.values()].join(''));
     // With much under way the next time is put off, or each note would write all of it again.
-    rewriteFrom = Math.max(rewrittenFrom, 2 * opened.size);
+    rewriteFrom = Math.max(REWRITTEN_FROM, 2 * opened.size);
   };
 
   return {

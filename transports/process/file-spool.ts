@@ -12,12 +12,12 @@ import type { UsageEvent } from '../../actors/events/usage-event.ts';
 import { AppendFile } from './append-file.ts';
 
 /** Events kept beside the file, so that what is sent at once is not read back. */
-const mostRecent = 4096;
+const MOST_RECENT = 4096;
 /** What has been sent stays in the file up to this size: to empty a file costs more than to write an event. */
-const emptiedFrom = 256 * 1024;
+const EMPTIED_FROM = 256 * 1024;
 /** Where sending never catches up, what is left is moved to a new file from this size on, if it is small. */
-const movedFrom = 16 * 1024 * 1024;
-const mostMoved = 1024 * 1024;
+const MOVED_FROM = 16 * 1024 * 1024;
+const MOST_MOVED = 1024 * 1024;
 
 interface Kept {
   readonly event: UsageEvent;
@@ -47,7 +47,7 @@ export function createFileSpool(path: string, log: Log): EventSpool {
     log.error('a spooled event is damaged and was set aside', { bytes: line.length, file: damagedPath });
   };
 
-  const isSpent = () => files !== undefined && done === files.spool.size && done >= emptiedFrom;
+  const isSpent = () => files !== undefined && done === files.spool.size && done >= EMPTIED_FROM;
 
   const writeProgress = () => opened().progress.overwrite(encodeDone(done), 0);
 
@@ -82,7 +82,7 @@ export function createFileSpool(path: string, log: Log): EventSpool {
       empty();
       return;
     }
-    if (size >= movedFrom && size - done <= mostMoved) moveRest();
+    if (size >= MOVED_FROM && size - done <= MOST_MOVED) moveRest();
     writeProgress();
   };
 
@@ -163,7 +163,7 @@ export function createFileSpool(path: string, log: Log): EventSpool {
       for (const [index, event] of events.entries()) {
         recent.push({ event, bytes: Buffer.byteLength(encoded[index] ?? '') });
       }
-      if (recent.length <= mostRecent) return;
+      if (recent.length <= MOST_RECENT) return;
       recent = [];
       recentFrom = spool.size;
     },
@@ -220,12 +220,12 @@ function encodeLine(event: UsageEvent): string {
 
 const checksum = (text: string | Buffer): string => crc32(text).toString(16).padStart(8, '0');
 
-const textAt = 9;
+const TEXT_AT = 9;
 
 /** Undefined where the line is not what was written. */
 function readLine(line: Buffer): UsageEvent | undefined {
-  const packed = line.subarray(textAt);
-  if (line.toString('latin1', 0, textAt) !== `${checksum(packed)} `) return undefined;
+  const packed = line.subarray(TEXT_AT);
+  if (line.toString('latin1', 0, TEXT_AT) !== `${checksum(packed)} `) return undefined;
   try {
     return unpackUsageEvent(packed.toString('utf8'));
   } catch {
@@ -235,7 +235,7 @@ function readLine(line: Buffer): UsageEvent | undefined {
 
 /** The first id in a line is that of its event. */
 const idOf = (line: Buffer): string | undefined =>
-  /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(line.toString('latin1', textAt, textAt + 80))?.[0];
+  /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(line.toString('latin1', TEXT_AT, TEXT_AT + 80))?.[0];
 
 /** Fixed width, so that one that was cut short is recognised. */
 const encodeDone = (bytes: number): string => `${String(bytes).padStart(16, '0')}\n`;

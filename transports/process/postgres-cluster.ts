@@ -26,8 +26,8 @@ export interface PostgresOptions {
 }
 
 /** How long a server may need to come up; after a crash it first replays its log. */
-const startTimeoutMs = 60_000;
-const pollMs = 15;
+const START_TIMEOUT_MS = 60_000;
+const POLL_MS = 15;
 
 /** Whether the data folder is yet to be made. */
 export const isNewCluster = (folder: string): boolean => !existsSync(join(folder, 'data', 'PG_VERSION'));
@@ -50,20 +50,20 @@ export async function startPostgres(options: PostgresOptions): Promise<ServicePr
     ? launchAsUser(settleOwner(data), [binaries, resolve(options.folder)])
     : launchAsOurselves();
   const launch = () => startServer(options, binaries, data, launchAs);
-  for (let left = leftoverRetries; left > 0; left -= 1) {
+  for (let left = LEFTOVER_RETRIES; left > 0; left -= 1) {
     try {
       return await launch();
     } catch (error) {
       // The processes of a killed server take a moment to notice, and hold its memory until then.
       if (!/shared memory block .* is still in use/.test(String(error))) throw error;
-      await new Promise((resolve) => setTimeout(resolve, leftoverPauseMs));
+      await new Promise((resolve) => setTimeout(resolve, LEFTOVER_PAUSE_MS));
     }
   }
   return launch();
 }
 
-const leftoverRetries = 20;
-const leftoverPauseMs = 250;
+const LEFTOVER_RETRIES = 20;
+const LEFTOVER_PAUSE_MS = 250;
 
 async function startServer(
   options: PostgresOptions,
@@ -190,7 +190,7 @@ function serverSettings(options: PostgresOptions): string[] {
 
 /** The server writes its state into the eighth line of its pid file, which is what pg_ctl watches too. */
 async function untilReady(server: ServiceProcess, pidFile: string): Promise<void> {
-  for (let waitedMs = 0; waitedMs < startTimeoutMs; waitedMs += pollMs) {
+  for (let waitedMs = 0; waitedMs < START_TIMEOUT_MS; waitedMs += POLL_MS) {
     if (!server.isRunning()) {
       throw new Error(`PostgreSQL ended while starting (${await server.ended}):\n${server.lastWords()}`);
     }
@@ -198,7 +198,7 @@ async function untilReady(server: ServiceProcess, pidFile: string): Promise<void
     if (Number(lines[0]) === server.pid && lines[7]?.trim() === 'ready') return;
     await pause();
   }
-  throw new Error(`PostgreSQL did not come up within ${startTimeoutMs / 1000} s:\n${server.lastWords()}`);
+  throw new Error(`PostgreSQL did not come up within ${START_TIMEOUT_MS / 1000} s:\n${server.lastWords()}`);
 }
 
 function readPidFile(file: string): string[] {
@@ -209,4 +209,4 @@ function readPidFile(file: string): string[] {
   }
 }
 
-const pause = () => new Promise((resolve) => setTimeout(resolve, pollMs));
+const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));

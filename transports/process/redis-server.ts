@@ -21,8 +21,8 @@ export interface RedisOptions {
 }
 
 /** Loading a large append-only file takes time. */
-const startTimeoutMs = 60_000;
-const pollMs = 10;
+const START_TIMEOUT_MS = 60_000;
+const POLL_MS = 10;
 
 export const redisUrl = (options: Pick<RedisOptions, 'port' | 'password'>): string =>
   `redis://:${options.password}@127.0.0.1:${options.port}`;
@@ -89,14 +89,14 @@ function describeServer(options: RedisOptions, folder: string): string {
 }
 
 async function untilReady(server: ServiceProcess, options: RedisOptions): Promise<void> {
-  for (let waitedMs = 0; waitedMs < startTimeoutMs; waitedMs += pollMs) {
+  for (let waitedMs = 0; waitedMs < START_TIMEOUT_MS; waitedMs += POLL_MS) {
     if (!server.isRunning()) {
       throw new Error(`Redis ended while starting (${await server.ended}):\n${server.lastWords()}`);
     }
     if ((await ping(options.port, options.password)).includes('+PONG')) return;
     await pause();
   }
-  throw new Error(`Redis did not come up within ${startTimeoutMs / 1000} s:\n${server.lastWords()}`);
+  throw new Error(`Redis did not come up within ${START_TIMEOUT_MS / 1000} s:\n${server.lastWords()}`);
 }
 
 /** What the server answers to a PING; empty when it does not answer within half a second. While it loads its data that is `-LOADING`. */
@@ -128,4 +128,4 @@ function readPid(file: string): number | undefined {
   }
 }
 
-const pause = () => new Promise((resolve) => setTimeout(resolve, pollMs));
+const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));

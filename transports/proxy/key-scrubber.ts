@@ -12,10 +12,10 @@ export interface KeyScrubber {
 const nothing = Buffer.alloc(0);
 
 /** Shorter secrets would blot out ordinary text; no provider issues such. */
-const shortestKey = 8;
+const SHORTEST_KEY = 8;
 
 export function createKeyScrubber(secret: string | undefined): KeyScrubber {
-  if (secret === undefined || secret.length < shortestKey) return { push: (chunk) => chunk, flush: () => nothing };
+  if (secret === undefined || secret.length < SHORTEST_KEY) return { push: (chunk) => chunk, flush: () => nothing };
   const key = Buffer.from(secret);
   let held = nothing;
   return {
@@ -38,7 +38,7 @@ export function createKeyScrubber(secret: string | undefined): KeyScrubber {
 
 /** `text` without the key. */
 export function scrubText(text: string, secret: string | undefined): string {
-  if (secret === undefined || secret.length < shortestKey) return text;
+  if (secret === undefined || secret.length < SHORTEST_KEY) return text;
   return text.replaceAll(secret, '*'.repeat(secret.length));
 }
 

@@ -44,7 +44,7 @@ export interface LegParts {
 }
 
 /** A second attempt is made only where the first cannot have been billed. */
-const mostAttempts = 2;
+const MOST_ATTEMPTS = 2;
 
 export class ProviderLeg implements UpstreamListener {
   readonly provider: Provider;
@@ -212,7 +212,7 @@ export class ProviderLeg implements UpstreamListener {
         // Its words may repeat what was sent.
         error: scrubText(error.message, this.key?.reveal()),
       });
-      if (this.#headAtMs === undefined && this.#sentBytes === 0 && this.#attempts < mostAttempts) this.#try();
+      if (this.#headAtMs === undefined && this.#sentBytes === 0 && this.#attempts < MOST_ATTEMPTS) this.#try();
       else this.#listener.onFailed(reason);
     });
   }

@@ -8,7 +8,7 @@ import type { ByteBudget } from '../http/server/byte-budget.ts';
 import type { NativeResponse } from '../http/server/native-response.ts';
 
 /** A client that is silent for this long needs its connection's timer restarted by us; one that sends restarts it itself. */
-const quietMs = 2_000;
+const QUIET_MS = 2_000;
 
 export interface Upload {
   readonly receivedBytes: number;
@@ -131,7 +131,7 @@ export function createUpload(
     poll: (nowMs) => {
       if (state.paused) {
         if (nowMs - pausedAtMs >= uploadPollMs && state.queuedBytes < uploadPollBytes) unpause();
-      } else if (!state.complete && nowMs - state.lastArrivalMs >= quietMs) {
+      } else if (!state.complete && nowMs - state.lastArrivalMs >= QUIET_MS) {
         // A speaker may pause for longer than the ten seconds of uWebSockets.js; how long is judged by the exchange.
         response.restartTimer();
       }

@@ -1,7 +1,7 @@
 /** Cuts a recording, as it comes, into pieces of speech that the model can take, and leaves out what is no speech. */
-import { recognitionRate } from './codecs/audio-block.ts';
+import { RECOGNITION_RATE } from './codecs/audio-block.ts';
 import { quietestMoment } from './quietest-moment.ts';
-import { voiceFrameSamples } from './models/silero-model.ts';
+import { VOICE_FRAME_SAMPLES } from './models/silero-model.ts';
 
 /** Seconds since the start of the recording. */
 export interface Span {
@@ -24,12 +24,12 @@ export interface SpeechCutter {
 }
 
 /** The model was trained on up to half a minute. */
-const longestPieceSeconds = 30;
+const LONGEST_PIECE_SECONDS = 30;
 /** Silero's own thresholds: speech begins at the one, and lasts until the other is not reached for a while. */
-const beginsAt = 0.5;
-const endsBelow = 0.35;
-const frameSeconds = voiceFrameSamples / recognitionRate;
-const frames = (seconds: number): number => Math.round(seconds / frameSeconds);
+const BEGINS_AT = 0.5;
+const ENDS_BELOW = 0.35;
+const FRAME_SECONDS = VOICE_FRAME_SAMPLES / RECOGNITION_RATE;
+const frames = (seconds: number): number => Math.round(seconds / FRAME_SECONDS);
 /** Shorter dips lie between the syllables of one word. */
 const endFrames = frames(0.1);
 /** Shorter sounds are no word. */
@@ -38,7 +38,7 @@ const shortestFrames = frames(0.12);
 const marginFrames = frames(0.3);
 /** What is said behind a longer silence stands for itself. */
 const silenceFrames = frames(2);
-const longestFrames = Math.floor(longestPieceSeconds / frameSeconds);
+const longestFrames = Math.floor(LONGEST_PIECE_SECONDS / FRAME_SECONDS);
 /** Even where the only pause comes early, a piece keeps enough context to be understood. */
 const shortestPieceFrames = frames(2);
 
@@ -59,8 +59,8 @@ export function createSpeechCutter(): SpeechCutter {
   let quietFrames = 0;
 
   function judge(probability: number): void {
-    quietFrames = probability < endsBelow ? quietFrames + 1 : 0;
-    if (probability >= beginsAt) isSpeaking = true;
+    quietFrames = probability < ENDS_BELOW ? quietFrames + 1 : 0;
+    if (probability >= BEGINS_AT) isSpeaking = true;
     else if (isSpeaking && quietFrames >= endFrames) {
       isSpeaking = false;
       for (let back = 1; back < quietFrames; back++) speech[speech.length - back] = false;
@@ -82,8 +82,8 @@ export function createSpeechCutter(): SpeechCutter {
     if (first !== undefined && last !== undefined) {
       const kept = held.slice(Math.max(0, first.start - marginFrames), Math.min(count, last.end + marginFrames));
       // The last frame may be shorter.
-      const heardSeconds = heardSamples / recognitionRate;
-      const secondsAt = (frame: number): number => Math.min(heardSeconds, (firstFrame + frame) * frameSeconds);
+      const heardSeconds = heardSamples / RECOGNITION_RATE;
+      const secondsAt = (frame: number): number => Math.min(heardSeconds, (firstFrame + frame) * FRAME_SECONDS);
       piece = {
         samples: joined(kept),
         spans: runs.map(({ start, end }) => ({ startSeconds: secondsAt(start), endSeconds: secondsAt(end) })),

@@ -1,6 +1,6 @@
 /** Turns tokens into text that only ever grows, so that what was sent never has to be taken back. */
 import llamaTokenizer from 'llama-tokenizer-js';
-import { startToken } from './models/moonshine-model.ts';
+import { START_TOKEN } from './models/moonshine-model.ts';
 
 export interface IncrementalText {
   /** The text that this token settles; may be empty. */
@@ -14,7 +14,7 @@ export interface IncrementalText {
  * Characters that take several byte tokens, and spaces that may turn out to be the last, wait for what follows.
  */
 export function createIncrementalText(): IncrementalText {
-  const tokens = [startToken];
+  const tokens = [START_TOKEN];
   let sent = '';
 
   function grow(settled: string): string {

@@ -23,26 +23,26 @@ export interface MoonshineEngineOptions {
   readonly silenceMs?: number;
 }
 
-export const moonshineModelId = 'moonshine-tiny';
-const english = 'en';
+export const MOONSHINE_MODEL_ID = 'moonshine-tiny';
+const ENGLISH = 'en';
 /** Faster than anybody speaks. */
-const englishTokensPerSecond = 6.5;
+const ENGLISH_TOKENS_PER_SECOND = 6.5;
 /** About 2 s on an idle machine; a crowded start takes ten times as long. */
-const defaultLoadingMs = 120_000;
+const DEFAULT_LOADING_MS = 120_000;
 /** The longest single step is the encoding of half a minute: about 1 s on one slow core. */
-const defaultSilenceMs = 30_000;
+const DEFAULT_SILENCE_MS = 30_000;
 /** Audio and model lie outside the JavaScript heap; what is inside stays small. */
-const heapMb = 512;
+const HEAP_MB = 512;
 
 export function createMoonshineEngine(options: MoonshineEngineOptions): SpeechEngine {
-  const { loadingMs = defaultLoadingMs, silenceMs = defaultSilenceMs, others = [] } = options;
+  const { loadingMs = DEFAULT_LOADING_MS, silenceMs = DEFAULT_SILENCE_MS, others = [] } = options;
   return {
-    name: moonshineModelId,
-    languages: [...new Set([english, ...others.map(({ language }) => language)])],
+    name: MOONSHINE_MODEL_ID,
+    languages: [...new Set([ENGLISH, ...others.map(({ language }) => language)])],
     open: async (open) => {
-      const own = others.some(({ language }) => language === english)
+      const own = others.some(({ language }) => language === ENGLISH)
         ? []
-        : [{ language: english, tokensPerSecond: englishTokensPerSecond, ...(await options.model(open.signal)) }];
+        : [{ language: ENGLISH, tokensPerSecond: ENGLISH_TOKENS_PER_SECOND, ...(await options.model(open.signal)) }];
       return openRecogniser([...own, ...others], { loadingMs, silenceMs }, open);
     },
   };
@@ -68,7 +68,7 @@ function openRecogniser(models: readonly LanguageModel[], patience: Patience, op
     workerData,
     stdout: true,
     stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: heapMb },
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
   });
   worker.stdout.resume();
   worker.stderr.resume();
@@ -176,7 +176,7 @@ function openRecogniser(models: readonly LanguageModel[], patience: Patience, op
         return await new Promise<Recognition>((resolve, reject) => {
           jobs.set(id, { options, phase: 'working', resolve, reject });
           listen();
-          send({ kind: 'recognise', id, file, language: options.language ?? english, abort });
+          send({ kind: 'recognise', id, file, language: options.language ?? ENGLISH, abort });
         });
       } finally {
         options.signal.removeEventListener('abort', raise);

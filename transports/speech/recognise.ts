@@ -2,13 +2,13 @@
 import { LIMITS } from '../../config/limits.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { Recognition, Segment } from '../../actors/inference/speech-engine.ts';
-import { recognitionRate } from './codecs/audio-block.ts';
+import { RECOGNITION_RATE } from './codecs/audio-block.ts';
 import { createSpeechCutter, type SpeechPiece } from './cut-speech.ts';
 import { decodeAudio } from './decode-audio.ts';
 import { isIntelligible, type JudgedText } from './intelligibility.ts';
 import { createIncrementalText } from './incremental-text.ts';
 import type { MoonshineModel } from './models/moonshine-model.ts';
-import { voiceFrameSamples, type VoiceModel } from './models/silero-model.ts';
+import { VOICE_FRAME_SAMPLES, type VoiceModel } from './models/silero-model.ts';
 import { subtitleSegments, type TimelessToken } from './subtitle-segments.ts';
 
 export interface RecognitionModels {
@@ -26,9 +26,9 @@ export interface RecogniseHooks {
 }
 
 /** Three seconds' worth: mostly enough to tell made-up text by, so that a stream need not wait for the whole piece. */
-const tellingTokens = 10;
+const TELLING_TOKENS = 10;
 /** Where nobody speaks there are no pieces; borders come all the same, after this much. */
-const borderSeconds = 30;
+const BORDER_SECONDS = 30;
 
 /**
  * The text of what was said. Deltas begin once some of it was understood, so that no made-up word goes out before the refusal.
@@ -60,7 +60,7 @@ export async function recognise(
         if (told.isUnderstood) hooks.onDelta(delta);
         else told.held += delta;
       }
-      if (tokens.length === tellingTokens) release();
+      if (tokens.length === TELLING_TOKENS) release();
     }
     if (told.whole.length === textBefore) continue;
     release();
@@ -84,7 +84,7 @@ async function* speechIn(
   const cutter = createSpeechCutter();
   let heardSamples = 0;
   let borderAtSeconds = 0;
-  let frame = new Float32Array(voiceFrameSamples);
+  let frame = new Float32Array(VOICE_FRAME_SAMPLES);
   let filled = 0;
   const border = async () => {
     borderAtSeconds = heard.seconds;
@@ -94,22 +94,22 @@ async function* speechIn(
   for await (const { samples, lostSeconds } of decodeAudio(file, LIMITS.recognition.longestSeconds)) {
     step(hooks);
     heardSamples += samples.length;
-    heard.seconds = heardSamples / recognitionRate;
+    heard.seconds = heardSamples / RECOGNITION_RATE;
     heard.lostSeconds += lostSeconds;
     for (let at = 0; at < samples.length;) {
-      const taken = samples.subarray(at, at + voiceFrameSamples - filled);
+      const taken = samples.subarray(at, at + VOICE_FRAME_SAMPLES - filled);
       frame.set(taken, filled);
       filled += taken.length;
       at += taken.length;
-      if (filled < voiceFrameSamples) break;
+      if (filled < VOICE_FRAME_SAMPLES) break;
       const piece = cutter.push(frame, await probabilityOf(frame));
-      frame = new Float32Array(voiceFrameSamples);
+      frame = new Float32Array(VOICE_FRAME_SAMPLES);
       filled = 0;
       if (piece === undefined) continue;
       await border();
       yield piece;
     }
-    if (heard.seconds - borderAtSeconds >= borderSeconds) await border();
+    if (heard.seconds - borderAtSeconds >= BORDER_SECONDS) await border();
   }
   const last = frame.slice(0, filled);
   const [whole, rest] = [filled > 0 ? cutter.push(last, await probabilityOf(last)) : undefined, cutter.end()];

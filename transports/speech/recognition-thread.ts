@@ -1,7 +1,7 @@
 /** The thread a recogniser runs on: loads the models, warms them, then recognises one recording a message, and others while one waits at a border. Anything unforeseen ends it. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { VelloError } from '../../config/errors.ts';
-import { recognitionRate } from './codecs/audio-block.ts';
+import { RECOGNITION_RATE } from './codecs/audio-block.ts';
 import { loadMoonshine, type MoonshineModel } from './models/moonshine-model.ts';
 import { loadSilero } from './models/silero-model.ts';
 import { recognise } from './recognise.ts';
@@ -12,7 +12,7 @@ import type {
   ThreadMessage,
 } from './recognition-messages.ts';
 
-const aliveEveryMs = 1000;
+const ALIVE_EVERY_MS = 1000;
 
 const port = parentPort;
 if (port === null) throw new Error('This file is the entry of a thread.');
@@ -23,7 +23,7 @@ const wordsByLanguage = new Map<string, MoonshineModel>();
 for (const model of (workerData as RecognitionThreadData).models) {
   const words = await loadMoonshine(model, model.tokensPerSecond);
   // The first run compiles and allocates; a second of near-silence takes that from the first caller.
-  for await (const _token of words.tokens(new Float32Array(recognitionRate).fill(0.01))) break;
+  for await (const _token of words.tokens(new Float32Array(RECOGNITION_RATE).fill(0.01))) break;
   wordsByLanguage.set(model.language, words);
 }
 
@@ -44,7 +44,7 @@ function start({ id, file, language, abort }: RecogniseMessage): void {
   const hooks = {
     onDelta: (delta: string) => tell({ kind: 'delta', id, delta }),
     onStep: () => {
-      if (performance.now() - aliveAtMs < aliveEveryMs) return;
+      if (performance.now() - aliveAtMs < ALIVE_EVERY_MS) return;
       aliveAtMs = performance.now();
       tell({ kind: 'alive' });
     },

@@ -9,10 +9,10 @@ export interface TimelessToken {
   readonly logProbability: number;
 }
 
-const longestSegmentSeconds = 8;
+const LONGEST_SEGMENT_SECONDS = 8;
 /** A cut this many characters away is as good if a sentence, or a phrase, ends there. */
-const sentenceWorth = 16;
-const phraseWorth = 8;
+const SENTENCE_WORTH = 16;
+const PHRASE_WORTH = 8;
 
 /**
  * Segments of at most 8 s, in order; joined by blanks they are the piece's text. They begin and end where the speech does: the
@@ -49,7 +49,7 @@ const lengthOf = ({ startSeconds, endSeconds }: Span): number => endSeconds - st
 
 /** Speech without a pause is cut into equal parts. */
 function halved(span: Span): Span[] {
-  const count = Math.ceil(lengthOf(span) / longestSegmentSeconds);
+  const count = Math.ceil(lengthOf(span) / LONGEST_SEGMENT_SECONDS);
   const seconds = lengthOf(span) / count;
   return Array.from({ length: count }, (_, index) => ({
     startSeconds: span.startSeconds + index * seconds,
@@ -63,7 +63,7 @@ function grouped(spans: readonly Span[]): Span[][] {
   for (const span of spans) {
     const group = groups.at(-1);
     const startSeconds = group?.[0]?.startSeconds ?? -Infinity;
-    if (group !== undefined && span.endSeconds - startSeconds <= longestSegmentSeconds) group.push(span);
+    if (group !== undefined && span.endSeconds - startSeconds <= LONGEST_SEGMENT_SECONDS) group.push(span);
     else groups.push([span]);
   }
   return groups;
@@ -75,9 +75,9 @@ function cutNear(text: string, from: number, target: number): number {
   let least = target - from;
   for (let at = text.indexOf(' ', from + 1); at >= 0; at = text.indexOf(' ', at + 1)) {
     const worth = /[.!?…。]/.test(text[at - 1] ?? '')
-      ? sentenceWorth
+      ? SENTENCE_WORTH
       : /[,;:]/.test(text[at - 1] ?? '')
-        ? phraseWorth
+        ? PHRASE_WORTH
         : 0;
     const distance = Math.abs(at - target) - worth;
     if (distance < least) [best, least] = [at, distance];

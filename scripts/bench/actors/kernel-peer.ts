@@ -14,11 +14,11 @@ const silent: Log = {
   error: () => undefined,
   child: () => silent,
 };
-const mailbox = { capacity: 1_000_000 };
+const MAILBOX = { capacity: 1_000_000 };
 
 const define = <M>(type: string, receive: (message: M) => void): ActorDefinition<M> => ({
   type,
-  mailbox,
+  mailbox: MAILBOX,
   start: () => ({ receive }),
 });
 
@@ -136,7 +136,7 @@ export function createKernelPeer(measures: boolean): Peer {
         );
         peer.tell(0);
       }
-      for (let n = 0; n < mailbox.capacity; n += 1) hot.tell(n);
+      for (let n = 0; n < MAILBOX.capacity; n += 1) hot.tell(n);
       return countWhile(4 * playMs, () => handled);
     },
 

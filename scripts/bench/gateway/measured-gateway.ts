@@ -56,8 +56,8 @@ const relay = createRelay({
   metrics,
   newId,
 });
-const address = { host: '127.0.0.1', port: 0 };
-const server = createHttpServer({ listener: 'gateway', address, clock, log, metrics });
+const ADDRESS = { host: '127.0.0.1', port: 0 };
+const server = createHttpServer({ listener: 'gateway', address: ADDRESS, clock, log, metrics });
 relay.attach(server);
 process.send?.(await server.listen());
 process.on('disconnect', () => process.exit(eventBytes < 0 ? 1 : 0));

@@ -9,8 +9,8 @@ export interface FormPart {
   readonly content: Buffer;
 }
 
-const mostParts = 64;
-const mostHeaderBytes = 8192;
+const MOST_PARTS = 64;
+const MOST_HEADER_BYTES = 8192;
 const dashes = Buffer.from('--');
 const lineEnd = Buffer.from('\r\n');
 
@@ -25,7 +25,7 @@ export function parseMultipart(body: Buffer, contentType: string): FormPart[] {
   for (;;) {
     at += delimiter.length;
     if (body.subarray(at, at + 2).equals(dashes)) return parts;
-    if (parts.length === mostParts) throw malformed(`it has more than ${mostParts} parts`);
+    if (parts.length === MOST_PARTS) throw malformed(`it has more than ${MOST_PARTS} parts`);
     // Transport padding may stand between the delimiter and its line end.
     const headers = body.indexOf(lineEnd, at) + lineEnd.length;
     if (headers < lineEnd.length || body.toString('latin1', at, headers).trim() !== '') {
@@ -57,7 +57,7 @@ function findDelimiter(body: Buffer, delimiter: Buffer, from: number): number {
 
 function contentAfter(body: Buffer, headers: number): number {
   const end = body.indexOf('\r\n\r\n', headers);
-  if (end < 0 || end - headers > mostHeaderBytes) throw malformed('the headers of a part do not end');
+  if (end < 0 || end - headers > MOST_HEADER_BYTES) throw malformed('the headers of a part do not end');
   return end + 4;
 }
 

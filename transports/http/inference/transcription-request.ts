@@ -2,10 +2,10 @@
 import { VelloError } from '../../../config/errors.ts';
 import { parseMultipart } from './multipart-form.ts';
 import { languageMeant, languageName } from '../../speech/models/language-names.ts';
-import { moonshineModelId } from '../../speech/moonshine-engine.ts';
+import { MOONSHINE_MODEL_ID } from '../../speech/moonshine-engine.ts';
 
-export const transcriptionFormats = ['json', 'text', 'verbose_json', 'srt', 'vtt'] as const;
-export type TranscriptionFormat = (typeof transcriptionFormats)[number];
+export const TRANSCRIPTION_FORMATS = ['json', 'text', 'verbose_json', 'srt', 'vtt'] as const;
+export type TranscriptionFormat = (typeof TRANSCRIPTION_FORMATS)[number];
 
 export interface TranscriptionRequest {
   readonly file: Uint8Array;
@@ -16,7 +16,7 @@ export interface TranscriptionRequest {
 }
 
 /** OpenAI's names are served too, by our one model, so that clients written for OpenAI run unchanged. */
-export const servedModels = [moonshineModelId, 'whisper-1', 'gpt-4o-transcribe', 'gpt-4o-mini-transcribe'] as const;
+export const SERVED_MODELS = [MOONSHINE_MODEL_ID, 'whisper-1', 'gpt-4o-transcribe', 'gpt-4o-mini-transcribe'] as const;
 
 /**
  * The request in a complete multipart body. `prompt` and `temperature` are checked and have no effect on this model.
@@ -54,17 +54,17 @@ function languageOf(given: string, languages: readonly string[]): string {
 
 function checkModel(model: string | undefined): void {
   if (model === undefined || model === '') throw wrong('model', 'A model is required.');
-  if (servedModels.some((served) => served === model)) return;
+  if (SERVED_MODELS.some((served) => served === model)) return;
   // The name goes back to whoever sent it, cut to what a name can be.
   throw new VelloError('MODEL_NOT_FOUND', `There is no model "${model.slice(0, 100)}" here.`, {
-    fields: [{ field: 'model', problem: `is none of ${servedModels.join(', ')}` }],
+    fields: [{ field: 'model', problem: `is none of ${SERVED_MODELS.join(', ')}` }],
   });
 }
 
 function formatOf(given: string): TranscriptionFormat {
-  const format = transcriptionFormats.find((known) => known === given);
+  const format = TRANSCRIPTION_FORMATS.find((known) => known === given);
   if (format !== undefined) return format;
-  throw wrong('response_format', `The response_format must be one of ${transcriptionFormats.join(', ')}.`);
+  throw wrong('response_format', `The response_format must be one of ${TRANSCRIPTION_FORMATS.join(', ')}.`);
 }
 
 function flagOf(given: string): boolean {

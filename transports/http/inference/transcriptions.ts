@@ -12,7 +12,7 @@ import {
   verboseTranscription,
   vttTranscription,
 } from './transcription-formats.ts';
-import { parseTranscriptionRequest, servedModels } from './transcription-request.ts';
+import { parseTranscriptionRequest, SERVED_MODELS } from './transcription-request.ts';
 
 export interface TranscriptionRouteParts {
   readonly pool: Pick<RecognitionPool, 'recognise'>;
@@ -114,7 +114,7 @@ const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
 
 const modelList = (startedMs: number): object => ({
   object: 'list',
-  data: servedModels.map((id) => ({
+  data: SERVED_MODELS.map((id) => ({
     id,
     object: 'model',
     created: Math.floor(startedMs / 1000),

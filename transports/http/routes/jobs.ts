@@ -18,19 +18,19 @@ export function jobRoutes(parts: JobRoutesParts): readonly ApiRoute[] {
   return [addJobs(parts), addDeadLetters(parts)];
 }
 
-const Event = Type.Object(
+const EVENT = Type.Object(
   {},
   { additionalProperties: true, description: 'A usage event: its stream fields, all of them strings.' },
 );
 
-const Job = Type.Object({
+const JOB = Type.Object({
   job_id: Type.String({ format: 'uuid' }),
   credits_deducted: Type.Integer(),
   balance: Type.Integer(),
   duplicate: Type.Boolean(),
 });
 
-const Refusal = Type.Object({
+const REFUSAL = Type.Object({
   error: Type.Object({ status: Type.Integer(), code: Type.String(), detail: Type.String() }),
 });
 
@@ -46,15 +46,15 @@ function addJobs(parts: JobRoutesParts): ApiRoute {
     auth: 'service',
     body: Type.Object(
       {
-        event: Type.Optional(Event),
-        events: Type.Optional(Type.Array(Event, { minItems: 1, maxItems: MOST_EVENTS })),
+        event: Type.Optional(EVENT),
+        events: Type.Optional(Type.Array(EVENT, { minItems: 1, maxItems: MOST_EVENTS })),
       },
       { additionalProperties: false },
     ),
     answers: {
       200: {
         description: 'Settled.',
-        schema: Type.Union([Job, Type.Object({ results: Type.Array(Type.Union([Job, Refusal])) })]),
+        schema: Type.Union([JOB, Type.Object({ results: Type.Array(Type.Union([JOB, REFUSAL])) })]),
       },
     },
     errors: ['EVENT_MALFORMED', 'USER_UNKNOWN', 'UNAVAILABLE'],
@@ -85,7 +85,7 @@ function toVerdict(result: EventResult | undefined): object {
   return { job_id: jobId, credits_deducted: creditsDeducted, balance, duplicate };
 }
 
-const Text = Type.String({ maxLength: 200, minLength: 1 });
+const TEXT = Type.String({ maxLength: 200, minLength: 1 });
 
 function addDeadLetters({ abandoned }: JobRoutesParts): ApiRoute {
   return apiRoute({
@@ -100,16 +100,16 @@ function addDeadLetters({ abandoned }: JobRoutesParts): ApiRoute {
         dead_letters: Type.Array(
           Type.Object(
             {
-              stream: Text,
-              entry_id: Text,
+              stream: TEXT,
+              entry_id: TEXT,
               fields: Type.Record(Type.String(), Type.String()),
               attempts: Type.Array(
                 Type.Object(
-                  { attempt: Type.Integer(), at: Type.Integer(), error: Text },
+                  { attempt: Type.Integer(), at: Type.Integer(), error: TEXT },
                   { additionalProperties: false },
                 ),
               ),
-              error_code: Text,
+              error_code: TEXT,
             },
             { additionalProperties: false },
           ),

@@ -39,14 +39,14 @@ export interface RequestOrigin {
 }
 
 /** Given more than once, these make one request mean two things. */
-const onlyOnce = new Set(['authorization', 'content-length', 'content-type', 'host', 'transfer-encoding']);
+const ONLY_ONCE = new Set(['authorization', 'content-length', 'content-type', 'host', 'transfer-encoding']);
 
 /** @throws VelloError `BAD_REQUEST` for an ambiguous or malformed head, or a caller whom the proxy does not name */
 export function readRequestHead(request: Raw, { parameters, trustProxy, peerAddress }: RequestOrigin): RequestHead {
   const headers = new Map<string, string>();
   const repeated = new Set<string>();
   request.forEach((name, value) => {
-    if (headers.has(name) && onlyOnce.has(name)) repeated.add(name);
+    if (headers.has(name) && ONLY_ONCE.has(name)) repeated.add(name);
     headers.set(name, value);
   });
   if (repeated.size > 0) throw new VelloError('BAD_REQUEST', `Given more than once: ${[...repeated].join(', ')}.`);

@@ -7,7 +7,7 @@ import { VelloError } from '../../../config/errors.ts';
 import { connectPostgres, type Sql } from './connect.ts';
 
 /** How long a second session may take to answer; a pooler with one connection never lets it. */
-const answerWithinMs = 3000;
+const ANSWER_WITHIN_MS = 3000;
 
 /** Resolves where each connection is a session of its own. @throws VelloError `DATABASE_POOLED`; Error where nothing answers */
 export async function checkSessions(url: string): Promise<void> {
@@ -50,4 +50,4 @@ async function look(sql: Pick<Sql, 'unsafe'>): Promise<{ readonly pid: number; r
   return row ?? { pid: 0, timeout: '' };
 }
 
-const silence = () => new Promise<undefined>((resolve) => setTimeout(resolve, answerWithinMs, undefined).unref());
+const silence = () => new Promise<undefined>((resolve) => setTimeout(resolve, ANSWER_WITHIN_MS, undefined).unref());

@@ -15,7 +15,7 @@ export type RuntimeRole = keyof RolePasswords;
  * @throws VelloError `SECRET_KEY_WRONG`, before any password is changed
  */
 export async function ensureDatabaseRoles(sql: AdminSql, adminUrl: string, passwords: RolePasswords): Promise<void> {
-  await retried(() => sql.unsafe(`do $$ begin create role ${OWNER_ROLE} nologin; ${alreadyThere} end $$`));
+  await retried(() => sql.unsafe(`do $$ begin create role ${OWNER_ROLE} nologin; ${ALREADY_THERE} end $$`));
   await retried(() =>
     sql.unsafe(`do $$ begin
       if not pg_has_role(current_user, '${OWNER_ROLE}', 'MEMBER') then grant ${OWNER_ROLE} to current_user; end if;
@@ -24,7 +24,7 @@ export async function ensureDatabaseRoles(sql: AdminSql, adminUrl: string, passw
   const opens = () => opensWith(sql, runtimeUrl(adminUrl, 'vello_service', passwords));
   await retried(() => claimServer(sql, OWNER_ROLE, passwords, opens));
   for (const role of RUNTIME_ROLES) {
-    await retried(() => sql.unsafe(`do $$ begin create role ${role} login noinherit; ${alreadyThere} end $$`));
+    await retried(() => sql.unsafe(`do $$ begin create role ${role} login noinherit; ${ALREADY_THERE} end $$`));
     await retried(() => sql.unsafe(`alter role ${role} login noinherit password ${literal(passwords[role])}`));
   }
   await retried(() =>
@@ -58,7 +58,7 @@ export function runtimeUrl(adminUrl: string, role: RuntimeRole, passwords: RoleP
   return url.toString();
 }
 
-const alreadyThere = 'exception when duplicate_object or unique_violation then null;';
+const ALREADY_THERE = 'exception when duplicate_object or unique_violation then null;';
 
 const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 

@@ -15,7 +15,7 @@ export interface LockWatch {
 /** How PostgreSQL calls what `lock_timeout` ended. */
 export const LOCK_TIMEOUT = '55P03';
 /** What waits for less than this is nobody's concern. */
-const lookEveryMs = 1000;
+const LOOK_EVERY_MS = 1000;
 
 /**
  * Runs `work`, whose statements all go over `sql`, a pool of one connection with a `lock_timeout`.
@@ -32,7 +32,7 @@ export async function watchLocks<T>(sql: AdminSql, watch: LockWatch, work: () =>
     watch.onWait?.(found);
   };
   // Who holds the lock is a help and no condition: where it cannot be asked, the wait ends all the same.
-  const timer = setInterval(() => void look().catch(() => undefined), lookEveryMs);
+  const timer = setInterval(() => void look().catch(() => undefined), LOOK_EVERY_MS);
   try {
     return await work();
   } catch (error) {

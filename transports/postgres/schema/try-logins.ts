@@ -4,7 +4,7 @@ import type { StoreLogins } from '../../../actors/services/login-watch.ts';
 import { connectPostgres } from '../connection/connect.ts';
 import { runtimeUrl, type RuntimeRole } from './database-roles.ts';
 
-const answerWithinMs = 2000;
+const ANSWER_WITHIN_MS = 2000;
 
 export function createTryLogins(
   databaseUrl: string,
@@ -23,7 +23,7 @@ export function createTryLogins(
 }
 
 async function tryLogin(url: string, role: RuntimeRole): Promise<string | undefined> {
-  const sql = connectPostgres(url, { max: 1, name: 'vello sign-in check', connectTimeoutMs: answerWithinMs });
+  const sql = connectPostgres(url, { max: 1, name: 'vello sign-in check', connectTimeoutMs: ANSWER_WITHIN_MS });
   try {
     await sql`select 1`;
     return undefined;

@@ -6,7 +6,7 @@ import { LIMITS } from '../../../config/limits.ts';
 import { streamKey } from '../../../config/streams.ts';
 
 /** Entries of a stream that are searched for an event that may be there; more were surely added in between only by an outage of hours. */
-const searched = 10_000;
+const SEARCHED = 10_000;
 
 /** @param redis a `command` connection. */
 export function createEventOutlet(redis: Redis): EventOutlet {
@@ -42,7 +42,7 @@ export function createEventOutlet(redis: Redis): EventOutlet {
 async function findEventIds(redis: Redis, events: readonly UsageEvent[]): Promise<Set<string>> {
   const found = new Set<string>();
   for (const type of new Set(events.map((event) => event.type))) {
-    for (const [, fields] of await redis.xrevrange(streamKey(type), '+', '-', 'COUNT', searched)) {
+    for (const [, fields] of await redis.xrevrange(streamKey(type), '+', '-', 'COUNT', SEARCHED)) {
       const at = fields.indexOf('event_id');
       const id = at === -1 ? undefined : fields[at + 1];
       if (id !== undefined) found.add(id);

@@ -1,6 +1,8 @@
 /** Into which bands AAC divides its coefficients (ISO/IEC 14496-3, tables 4.129 to 4.147), by the index of the sampling rate. */
 
-export const aacRates = [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000];
+export const AAC_RATES = [
+  96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
+];
 
 export interface AacBands {
   /** Where each band begins, and the end of the last: of 1024 coefficients, and of the 128 of a short window. */
@@ -39,13 +41,13 @@ const shortOf = [
   ...[short96, short96, short96, short48, short48, short48],
   ...[short24, short24, short16, short16, short16, short8],
 ];
-const longShaped = [31, 31, 34, 40, 42, 51, 46, 46, 42, 42, 42, 39];
-const shortShaped = [9, 9, 10, 14, 14, 14, 14, 14, 14, 14, 14, 14];
+const LONG_SHAPED = [31, 31, 34, 40, 42, 51, 46, 46, 42, 42, 42, 39];
+const SHORT_SHAPED = [9, 9, 10, 14, 14, 14, 14, 14, 14, 14, 14, 14];
 
-/** The bands at one of `aacRates`. */
+/** The bands at one of `AAC_RATES`. */
 export const aacBandsOf = (rateIndex: number): AacBands => ({
   long: longOf[rateIndex] ?? long48,
   short: shortOf[rateIndex] ?? short48,
-  longShaped: longShaped[rateIndex] ?? 0,
-  shortShaped: shortShaped[rateIndex] ?? 0,
+  longShaped: LONG_SHAPED[rateIndex] ?? 0,
+  shortShaped: SHORT_SHAPED[rateIndex] ?? 0,
 });

@@ -2,11 +2,11 @@
 import type { AacBands } from './aac-bands.ts';
 import { scaleFactorCodebook, spectralCodebooks } from './aac-codebooks.ts';
 import { readNoiseShaping, type NoiseShaping } from './aac-noise-shaping.ts';
-import { aacCoefficients, eachBand, readWindowInfo, shortSequence, type WindowInfo } from './aac-window.ts';
+import { AAC_COEFFICIENTS, eachBand, readWindowInfo, SHORT_SEQUENCE, type WindowInfo } from './aac-window.ts';
 import type { BitReader } from './bit-reader.ts';
 
-export const noiseCodebook = 13;
-export const intensityCodebooks = { opposed: 14, inPhase: 15 } as const;
+export const NOISE_CODEBOOK = 13;
+export const INTENSITY_CODEBOOKS = { opposed: 14, inPhase: 15 } as const;
 
 export interface AacChannel {
   readonly window: WindowInfo;
@@ -27,7 +27,7 @@ export function readChannel(bits: BitReader, bands: AacBands, shared?: WindowInf
   if (window === undefined || codebooks === undefined) return undefined;
   const factors = readFactors(bits, codebooks, gain);
   if (factors === undefined) return undefined;
-  const isShort = window.sequence === shortSequence;
+  const isShort = window.sequence === SHORT_SEQUENCE;
   const hasPulses = bits.unsigned(1) === 1;
   if (hasPulses && isShort) return undefined;
   const pulses = hasPulses ? readPulses(bits, window) : [];
@@ -38,13 +38,13 @@ export function readChannel(bits: BitReader, bands: AacBands, shared?: WindowInf
   if (quantised === undefined || bits.isPastEnd) return undefined;
   for (const { at, amplitude } of pulses) {
     const value = quantised[at] ?? 0;
-    if (at < aacCoefficients) quantised[at] = value > 0 ? value + amplitude : value - amplitude;
+    if (at < AAC_COEFFICIENTS) quantised[at] = value > 0 ? value + amplitude : value - amplitude;
   }
   return { window, codebooks, factors, spectrum: scaled(quantised, window, codebooks, factors), shaping };
 }
 
 function readSections(bits: BitReader, window: WindowInfo): number[][] | undefined {
-  const lengthBits = window.sequence === shortSequence ? 3 : 5;
+  const lengthBits = window.sequence === SHORT_SEQUENCE ? 3 : 5;
   const escape = 2 ** lengthBits - 1;
   const all: number[][] = [];
   while (all.length < window.groups.length) {
@@ -64,21 +64,21 @@ function readSections(bits: BitReader, window: WindowInfo): number[][] | undefin
   return all;
 }
 
-const noiseOffset = 90;
-const firstNoiseBits = 9;
+const NOISE_OFFSET = 90;
+const FIRST_NOISE_BITS = 9;
 
 function readFactors(bits: BitReader, codebooks: readonly number[][], gain: number): number[][] | undefined {
   let factor = gain;
-  let noise = gain - noiseOffset;
+  let noise = gain - NOISE_OFFSET;
   let position = 0;
   let isFirstNoise = true;
   // What cannot be read becomes a number that no scale factor can be.
   const difference = (): number => (scaleFactorCodebook.read(bits) ?? Infinity) - 60;
   const read = (codebook: number): number => {
     if (codebook === 0) return 0;
-    if (codebook >= intensityCodebooks.opposed) return (position += difference());
-    if (codebook !== noiseCodebook) return (factor += difference());
-    noise += isFirstNoise ? bits.unsigned(firstNoiseBits) - 2 ** (firstNoiseBits - 1) : difference();
+    if (codebook >= INTENSITY_CODEBOOKS.opposed) return (position += difference());
+    if (codebook !== NOISE_CODEBOOK) return (factor += difference());
+    noise += isFirstNoise ? bits.unsigned(FIRST_NOISE_BITS) - 2 ** (FIRST_NOISE_BITS - 1) : difference();
     isFirstNoise = false;
     return noise;
   };
@@ -89,7 +89,7 @@ function readFactors(bits: BitReader, codebooks: readonly number[][], gain: numb
 
 function readPulses(bits: BitReader, window: WindowInfo): { readonly at: number; readonly amplitude: number }[] {
   const count = bits.unsigned(2) + 1;
-  let at = window.starts[bits.unsigned(6)] ?? aacCoefficients;
+  let at = window.starts[bits.unsigned(6)] ?? AAC_COEFFICIENTS;
   return Array.from({ length: count }, () => {
     at += bits.unsigned(5);
     return { at, amplitude: bits.unsigned(4) };
@@ -102,19 +102,19 @@ const layouts = [4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 2].map((values, index) => ({
   range: [3, 3, 3, 3, 9, 9, 8, 8, 13, 13, 17][index] ?? 0,
   isSigned: [0, 1, 4, 5].includes(index),
 }));
-const escapeCodebook = 11;
+const ESCAPE_CODEBOOK = 11;
 
 function readSpectrum(
   bits: BitReader,
   window: WindowInfo,
   codebooks: readonly (readonly number[])[],
 ): Float64Array | undefined {
-  const spectrum = new Float64Array(aacCoefficients);
+  const spectrum = new Float64Array(AAC_COEFFICIENTS);
   let first = 0;
   for (const [group, windows] of window.groups.entries()) {
     for (let band = 0; band < window.bandCount; band++) {
       const number = codebooks[group]?.[band] ?? 0;
-      if (number === 0 || number > escapeCodebook) continue;
+      if (number === 0 || number > ESCAPE_CODEBOOK) continue;
       const [from = 0, to = 0] = [window.starts[band], window.starts[band + 1]];
       for (let inGroup = 0; inGroup < windows; inGroup++) {
         if (!readBand(bits, number, spectrum, first + inGroup * 128 + from, first + inGroup * 128 + to))
@@ -141,7 +141,7 @@ function readBand(bits: BitReader, number: number, spectrum: Float64Array, from:
     const negative = Array.from({ length: values }, (_, place) => spectrum[at + place] !== 0 && bits.unsigned(1) === 1);
     for (let place = 0; place < values; place++) {
       const value = spectrum[at + place] ?? 0;
-      const size = number === escapeCodebook && value === 16 ? readEscape(bits) : value;
+      const size = number === ESCAPE_CODEBOOK && value === 16 ? readEscape(bits) : value;
       if (size === undefined) return false;
       spectrum[at + place] = negative[place] === true ? -size : size;
     }
@@ -164,7 +164,7 @@ function scaled(
   eachBand(window, (group, band, from, to) => {
     const codebook = codebooks[group]?.[band] ?? 0;
     const factor = factors[group]?.[band] ?? 0;
-    if (codebook === noiseCodebook) return fillWithNoise(quantised, from, to, 2 ** (factor / 4));
+    if (codebook === NOISE_CODEBOOK) return fillWithNoise(quantised, from, to, 2 ** (factor / 4));
     const scale = 2 ** ((factor - 100) / 4);
     for (let at = from; at < to; at++) {
       const value = quantised[at] ?? 0;

@@ -1,5 +1,5 @@
 /** Turns the spectra of one AAC channel into samples: inverse transform, windows, overlap (ISO/IEC 14496-3 §4.6.11). */
-import { aacCoefficients, shortSequence, type WindowInfo } from './aac-window.ts';
+import { AAC_COEFFICIENTS, SHORT_SEQUENCE, type WindowInfo } from './aac-window.ts';
 import { inverseTransform } from './inverse-mdct.ts';
 
 export interface AacSynthesis {
@@ -7,43 +7,43 @@ export interface AacSynthesis {
   next(spectrum: Float64Array, window: WindowInfo): Float32Array;
 }
 
-const long = aacCoefficients;
-const short = 128;
+const LONG = AAC_COEFFICIENTS;
+const SHORT = 128;
 /** What a long half window has on both sides of a short slope. */
-const flat = (long - short) / 2;
+const FLAT = (LONG - SHORT) / 2;
 
 export function createAacSynthesis(): AacSynthesis {
-  let overlap = new Float64Array(long);
+  let overlap = new Float64Array(LONG);
   let previousShape = 0;
   return {
     next(spectrum, { sequence, shape }) {
-      const whole = new Float64Array(2 * long);
-      if (sequence === shortSequence) {
+      const whole = new Float64Array(2 * LONG);
+      if (sequence === SHORT_SEQUENCE) {
         for (let index = 0; index < 8; index++) {
-          const part = inverseTransform(spectrum.subarray(index * short, (index + 1) * short));
-          const rising = slope(short, index === 0 ? previousShape : shape);
-          const falling = slope(short, shape);
-          const from = flat + index * short;
-          for (let at = 0; at < short; at++) {
+          const part = inverseTransform(spectrum.subarray(index * SHORT, (index + 1) * SHORT));
+          const rising = slope(SHORT, index === 0 ? previousShape : shape);
+          const falling = slope(SHORT, shape);
+          const from = FLAT + index * SHORT;
+          for (let at = 0; at < SHORT; at++) {
             whole[from + at] = (whole[from + at] ?? 0) + (part[at] ?? 0) * (rising[at] ?? 0);
-            whole[from + short + at] = (part[short + at] ?? 0) * (falling[short - 1 - at] ?? 0);
+            whole[from + SHORT + at] = (part[SHORT + at] ?? 0) * (falling[SHORT - 1 - at] ?? 0);
           }
         }
       } else {
         const part = inverseTransform(spectrum);
         const rising = half(sequence === 3, previousShape);
         const falling = half(sequence === 1, shape);
-        for (let at = 0; at < long; at++) {
+        for (let at = 0; at < LONG; at++) {
           whole[at] = (part[at] ?? 0) * (rising[at] ?? 0);
-          whole[long + at] = (part[long + at] ?? 0) * (falling[long - 1 - at] ?? 0);
+          whole[LONG + at] = (part[LONG + at] ?? 0) * (falling[LONG - 1 - at] ?? 0);
         }
       }
-      const samples = new Float32Array(long);
-      for (let at = 0; at < long; at++) {
+      const samples = new Float32Array(LONG);
+      for (let at = 0; at < LONG; at++) {
         // What a damaged frame makes of itself is no louder than sound can be.
         samples[at] = Math.max(-1, Math.min(1, ((overlap[at] ?? 0) + (whole[at] ?? 0)) / 32_768));
       }
-      overlap = whole.slice(long);
+      overlap = whole.slice(LONG);
       previousShape = shape;
       return samples;
     },
@@ -52,9 +52,9 @@ export function createAacSynthesis(): AacSynthesis {
 
 /** The rising half of a long window; read backwards it is the falling one. */
 function half(isShortSloped: boolean, shape: number): Float64Array {
-  if (!isShortSloped) return slope(long, shape);
-  const window = new Float64Array(long).fill(1, flat + short);
-  window.set(slope(short, shape), flat);
+  if (!isShortSloped) return slope(LONG, shape);
+  const window = new Float64Array(LONG).fill(1, FLAT + SHORT);
+  window.set(slope(SHORT, shape), FLAT);
   return window;
 }
 
@@ -63,7 +63,7 @@ const slopes = new Map<string, Float64Array>();
 function slope(length: number, shape: number): Float64Array {
   const key = `${length} ${shape}`;
   const known =
-    slopes.get(key) ?? (shape === 0 ? sineSlope(length) : kaiserBesselSlope(length, length === long ? 4 : 6));
+    slopes.get(key) ?? (shape === 0 ? sineSlope(length) : kaiserBesselSlope(length, length === LONG ? 4 : 6));
   slopes.set(key, known);
   return known;
 }

@@ -2,8 +2,8 @@
 import type { AacBands } from './aac-bands.ts';
 import type { BitReader } from './bit-reader.ts';
 
-export const aacCoefficients = 1024;
-export const shortSequence = 2;
+export const AAC_COEFFICIENTS = 1024;
+export const SHORT_SEQUENCE = 2;
 
 export interface WindowInfo {
   /** 0 long, 1 long that leads to short, 2 eight short, 3 long that follows short. */
@@ -22,7 +22,7 @@ export function readWindowInfo(bits: BitReader, bands: AacBands): WindowInfo | u
   bits.unsigned(1);
   const sequence = bits.unsigned(2);
   const shape = bits.unsigned(1);
-  if (sequence !== shortSequence) {
+  if (sequence !== SHORT_SEQUENCE) {
     const bandCount = bits.unsigned(6);
     const isPredicted = bits.unsigned(1) === 1;
     if (isPredicted || bandCount >= bands.long.length) return undefined;

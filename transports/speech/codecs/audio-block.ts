@@ -9,4 +9,4 @@ export interface AudioBlock {
 }
 
 /** Samples a second that recognition works on. */
-export const recognitionRate = 16_000;
+export const RECOGNITION_RATE = 16_000;

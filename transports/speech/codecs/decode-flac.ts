@@ -6,9 +6,9 @@ import { afterId3Tags } from '../containers/id3-tags.ts';
 import { flacFrameHeaderAt, type FlacFrameHeader } from './flac-frame-header.ts';
 
 /** What may be decoded in vain: a file of frames that all but fit would take hours otherwise. */
-const mostVainSamples = 2 ** 26;
+const MOST_VAIN_SAMPLES = 2 ** 26;
 /** A frame of eight channels and 32 bits is shorter, but for those nobody makes. */
-const lastFrameWithin = 2 ** 20;
+const LAST_FRAME_WITHIN = 2 ** 20;
 
 /** FLAC, or FLAC behind ID3v2 tags. */
 export function looksLikeFlac(file: Uint8Array): boolean {
@@ -27,7 +27,7 @@ export function* decodeFlac(file: Uint8Array, longestSeconds: number): Generator
   let position = 0;
   let vainSamples = 0;
   let intactEnd = stream.end;
-  for (let at = nextSync(file, stream.end); at < file.length && vainSamples < mostVainSamples;) {
+  for (let at = nextSync(file, stream.end); at < file.length && vainSamples < MOST_VAIN_SAMPLES;) {
     const header = flacFrameHeaderAt(file, at);
     const isOurs = header !== undefined && (first === undefined || isLike(header, first));
     const frame = isOurs ? decodeFlacFrame(file, at, header, header.bitsPerSample ?? stream.bitsPerSample) : undefined;
@@ -92,7 +92,7 @@ function refuseTooLong(file: Uint8Array, stream: StreamHeader, longestSeconds: n
   const { sampleRate, totalSamples } = stream;
   if (totalSamples <= longestSeconds * sampleRate) return;
   // The header alone may lie; the last frame knows where it begins.
-  for (let at = file.length - 2; at >= Math.max(stream.end, file.length - lastFrameWithin); at--) {
+  for (let at = file.length - 2; at >= Math.max(stream.end, file.length - LAST_FRAME_WITHIN); at--) {
     const header = file[at] === 0xff ? flacFrameHeaderAt(file, at) : undefined;
     if (header === undefined) continue;
     const start = header.number * (header.countsSamples ? 1 : header.blockSize);

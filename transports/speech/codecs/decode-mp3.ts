@@ -5,7 +5,7 @@ import type { AudioBlock } from './audio-block.ts';
 import { afterId3Tags } from '../containers/id3-tags.ts';
 
 /** Frames of silence at 8 kbit/s unfold a hundredfold: small slices bound what one call can produce. */
-const sliceBytes = 8192;
+const SLICE_BYTES = 8192;
 
 /** Layer III with a possible rate, at the file's start or behind ID3v2 tags. */
 export function looksLikeMp3(file: Uint8Array): boolean {
@@ -23,8 +23,8 @@ export async function* decodeMp3(file: Uint8Array): AsyncGenerator<AudioBlock> {
   let decodedSamples = 0;
   try {
     await decoder.ready;
-    for (let at = afterId3Tags(file); at < file.length; at += sliceBytes) {
-      const { channelData, samplesDecoded, sampleRate } = decoder.decode(file.subarray(at, at + sliceBytes));
+    for (let at = afterId3Tags(file); at < file.length; at += SLICE_BYTES) {
+      const { channelData, samplesDecoded, sampleRate } = decoder.decode(file.subarray(at, at + SLICE_BYTES));
       decodedSamples += samplesDecoded;
       const samples = new Float32Array(samplesDecoded);
       for (const channel of channelData) {

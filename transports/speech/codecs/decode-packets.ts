@@ -16,9 +16,9 @@ const openers: Readonly<Record<Codec, OpenPacketDecoder>> = {
 };
 
 /** Packets last milliseconds; what follows a block works better on more. */
-const blockSeconds = 0.5;
+const BLOCK_SECONDS = 0.5;
 /** What may be decoded in vain: tables that point at the same bytes again and again would take hours otherwise. */
-const mostVainPackets = 20_000;
+const MOST_VAIN_PACKETS = 20_000;
 
 /**
  * The recording in blocks. Missing and damaged packets are left out and counted in `lostSamples`.
@@ -42,7 +42,7 @@ export async function* decodePackets(events: Iterable<StreamEvent>): AsyncGenera
       const samples = await guarded(stream.decoder.decode(event.bytes));
       stream.add(event, samples);
       decodedSamples += samples?.length ?? 0;
-      if (samples === undefined && ++vainPackets > mostVainPackets) throw unreadable('too much of it is damaged');
+      if (samples === undefined && ++vainPackets > MOST_VAIN_PACKETS) throw unreadable('too much of it is damaged');
       if (stream.isFull()) yield stream.take();
     }
     if (stream !== undefined) yield stream.take();
@@ -81,7 +81,7 @@ function blocksOf(decoder: PacketDecoder) {
       }
       if (isAfterGap && packet.endSeconds !== undefined) missUpTo(packet.endSeconds);
     },
-    isFull: () => heldSamples >= blockSeconds * sampleRate,
+    isFull: () => heldSamples >= BLOCK_SECONDS * sampleRate,
     take(): AudioBlock {
       const samples = new Float32Array(heldSamples);
       let at = 0;

@@ -4,7 +4,7 @@ import { VelloError } from '../../../config/errors.ts';
 import type { AudioBlock } from './audio-block.ts';
 import { aLawSample, muLawSample } from './companding.ts';
 
-const framesPerBlock = 32_768;
+const FRAMES_PER_BLOCK = 32_768;
 
 export function looksLikeWav(file: Uint8Array): boolean {
   const head = Buffer.from(file.buffer, file.byteOffset, Math.min(file.length, 12)).toString('latin1');
@@ -21,22 +21,22 @@ export function* decodeWav(file: Uint8Array): Generator<AudioBlock> {
   const view = new DataView(file.buffer, file.byteOffset + start, bytes);
   const frames = Math.floor(bytes / encoding.frameBytes);
   const sampleBytes = encoding.frameBytes / encoding.channels;
-  for (let first = 0; first < frames; first += framesPerBlock) {
-    const samples = new Float32Array(Math.min(framesPerBlock, frames - first));
+  for (let first = 0; first < frames; first += FRAMES_PER_BLOCK) {
+    const samples = new Float32Array(Math.min(FRAMES_PER_BLOCK, frames - first));
     for (let frame = 0; frame < samples.length; frame++) {
       let at = (first + frame) * encoding.frameBytes;
       let sum = 0;
       for (let channel = 0; channel < encoding.channels; channel++, at += sampleBytes) sum += read(view, at);
       const mixed = sum / encoding.channels;
       // Float files may hold NaN or infinities, which would silence everything after them.
-      samples[frame] = Math.abs(mixed) <= loudest ? mixed : 0;
+      samples[frame] = Math.abs(mixed) <= LOUDEST ? mixed : 0;
     }
     yield { samples, sampleRate: encoding.sampleRate };
   }
 }
 
 /** Floats beyond full scale are legal; numbers like 1e30 are damage. */
-const loudest = 64;
+const LOUDEST = 64;
 
 function locate(file: Uint8Array): { encoding: WavEncoding; start: number; bytes: number } {
   const view = new DataView(file.buffer, file.byteOffset, file.length);

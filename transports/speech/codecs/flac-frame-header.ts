@@ -18,8 +18,8 @@ export interface FlacFrameHeader {
 
 const rates = [undefined, 88_200, 176_400, 192_000, 8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
 const depths = [undefined, 8, 12, undefined, 16, 20, 24, 32];
-const reservedDepth = 3;
-const stereos = ['left-side', 'side-right', 'mid-side'] as const;
+const RESERVED_DEPTH = 3;
+const STEREOS = ['left-side', 'side-right', 'mid-side'] as const;
 
 /** The header at `at`, or undefined where there is none. */
 export function flacFrameHeaderAt(file: Uint8Array, at: number): FlacFrameHeader | undefined {
@@ -27,7 +27,7 @@ export function flacFrameHeaderAt(file: Uint8Array, at: number): FlacFrameHeader
   const [sizes = 0, layout = 0] = file.subarray(at + 2, at + 4);
   const [sizeCode, rateCode] = [sizes >> 4, sizes & 0xf];
   const [channelCode, depthCode] = [layout >> 4, (layout >> 1) & 0x7];
-  if (sizeCode === 0 || rateCode === 15 || channelCode > 10 || depthCode === reservedDepth || (layout & 1) !== 0) {
+  if (sizeCode === 0 || rateCode === 15 || channelCode > 10 || depthCode === RESERVED_DEPTH || (layout & 1) !== 0) {
     return undefined;
   }
   const coded = codedNumber(file, at + 4);
@@ -47,7 +47,7 @@ export function flacFrameHeaderAt(file: Uint8Array, at: number): FlacFrameHeader
     blockSize,
     sampleRate,
     channels: channelCode < 8 ? channelCode + 1 : 2,
-    stereo: stereos[channelCode - 8] ?? 'independent',
+    stereo: STEREOS[channelCode - 8] ?? 'independent',
     bitsPerSample: depths[depthCode],
     number: coded.value,
     countsSamples: ((file[at + 1] ?? 0) & 1) === 1,

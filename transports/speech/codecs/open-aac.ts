@@ -1,22 +1,22 @@
 /** AAC packets of the low-complexity profile (ISO/IEC 14496-3) to samples. Of HE-AAC the lower half of the spectrum is heard. */
-import { aacBandsOf, aacRates, type AacBands } from './aac-bands.ts';
-import { intensityCodebooks, noiseCodebook, readChannel, type AacChannel } from './aac-channel.ts';
+import { aacBandsOf, AAC_RATES, type AacBands } from './aac-bands.ts';
+import { INTENSITY_CODEBOOKS, NOISE_CODEBOOK, readChannel, type AacChannel } from './aac-channel.ts';
 import { unshape } from './aac-noise-shaping.ts';
 import { createAacSynthesis, type AacSynthesis } from './aac-synthesis.ts';
 import { eachBand, readWindowInfo } from './aac-window.ts';
 import { BitReader } from './bit-reader.ts';
 import { mixedToOne, type OpenPacketDecoder } from './packet-decoder.ts';
 
-const lowComplexity = 2;
-const spectralReplication = 5;
-const parametricStereo = 29;
-const frameSamples = 1024;
+const LOW_COMPLEXITY = 2;
+const SPECTRAL_REPLICATION = 5;
+const PARAMETRIC_STEREO = 29;
+const FRAME_SAMPLES = 1024;
 
 export const openAac: OpenPacketDecoder = async ([config]) => {
   const rateIndex = config === undefined ? undefined : rateIndexOf(new BitReader(config, 0));
   if (rateIndex === undefined) return undefined;
   const bands = aacBandsOf(rateIndex);
-  const sampleRate = aacRates[rateIndex] ?? 0;
+  const sampleRate = AAC_RATES[rateIndex] ?? 0;
   const synthesis: AacSynthesis[] = [];
   return {
     sampleRate,
@@ -27,9 +27,9 @@ export const openAac: OpenPacketDecoder = async ([config]) => {
         if (shaping !== undefined) unshape(spectrum, window, shaping);
         return (synthesis[index] ??= createAacSynthesis()).next(spectrum, window);
       });
-      return mixedToOne(heard, frameSamples);
+      return mixedToOne(heard, FRAME_SAMPLES);
     },
-    lostSeconds: () => frameSamples / sampleRate,
+    lostSeconds: () => FRAME_SAMPLES / sampleRate,
     close: () => undefined,
   };
 };
@@ -39,38 +39,38 @@ function rateIndexOf(bits: BitReader): number | undefined {
   const readRate = (): number => {
     const index = bits.unsigned(4);
     if (index !== 15) return index;
-    return aacRates.indexOf(bits.unsigned(24));
+    return AAC_RATES.indexOf(bits.unsigned(24));
   };
   let profile = bits.unsigned(5);
   const rateIndex = readRate();
   bits.unsigned(4);
-  if (profile === spectralReplication || profile === parametricStereo) {
+  if (profile === SPECTRAL_REPLICATION || profile === PARAMETRIC_STEREO) {
     readRate();
     profile = bits.unsigned(5);
   }
   const isShortFrame = bits.unsigned(1) === 1;
-  const isPossible = profile === lowComplexity && !isShortFrame && rateIndex >= 0 && rateIndex < aacRates.length;
+  const isPossible = profile === LOW_COMPLEXITY && !isShortFrame && rateIndex >= 0 && rateIndex < AAC_RATES.length;
   return isPossible && !bits.isPastEnd ? rateIndex : undefined;
 }
 
-const element = { single: 0, pair: 1, effects: 3, data: 4, fill: 6, end: 7 } as const;
+const ELEMENT = { single: 0, pair: 1, effects: 3, data: 4, fill: 6, end: 7 } as const;
 /** More are no frame of speech. */
-const mostChannels = 8;
+const MOST_CHANNELS = 8;
 
 /** The spectra of all channels but that of low effects; undefined where the frame is damaged. */
 function readFrame(bits: BitReader, bands: AacBands): readonly AacChannel[] | undefined {
   const channels: AacChannel[] = [];
-  while (!bits.isPastEnd && channels.length <= mostChannels) {
+  while (!bits.isPastEnd && channels.length <= MOST_CHANNELS) {
     const id = bits.unsigned(3);
-    if (id === element.end) return channels;
-    if (id === element.fill) skipFill(bits);
-    else if (id === element.data) skipData(bits);
-    else if (id === element.single || id === element.effects) {
+    if (id === ELEMENT.end) return channels;
+    if (id === ELEMENT.fill) skipFill(bits);
+    else if (id === ELEMENT.data) skipData(bits);
+    else if (id === ELEMENT.single || id === ELEMENT.effects) {
       bits.unsigned(4);
       const channel = readChannel(bits, bands);
       if (channel === undefined) return undefined;
-      if (id === element.single) channels.push(channel);
-    } else if (id === element.pair) {
+      if (id === ELEMENT.single) channels.push(channel);
+    } else if (id === ELEMENT.pair) {
       bits.unsigned(4);
       const pair = readPair(bits, bands);
       if (pair === undefined) return undefined;
@@ -115,11 +115,11 @@ function separate(left: AacChannel, right: AacChannel, isMixed: readonly (readon
   eachBand(right.window, (group, band, from, to) => {
     const codebook = right.codebooks[group]?.[band] ?? 0;
     const isMid = isMixed[group]?.[band] === true;
-    if (codebook >= intensityCodebooks.opposed) {
-      const sign = (codebook === intensityCodebooks.inPhase ? 1 : -1) * (isMid ? -1 : 1);
+    if (codebook >= INTENSITY_CODEBOOKS.opposed) {
+      const sign = (codebook === INTENSITY_CODEBOOKS.inPhase ? 1 : -1) * (isMid ? -1 : 1);
       const scale = sign * 0.5 ** ((right.factors[group]?.[band] ?? 0) / 4);
       for (let at = from; at < to; at++) right.spectrum[at] = (left.spectrum[at] ?? 0) * scale;
-    } else if (isMid && codebook !== noiseCodebook && left.codebooks[group]?.[band] !== noiseCodebook) {
+    } else if (isMid && codebook !== NOISE_CODEBOOK && left.codebooks[group]?.[band] !== NOISE_CODEBOOK) {
       for (let at = from; at < to; at++) {
         const [mid, side] = [left.spectrum[at] ?? 0, right.spectrum[at] ?? 0];
         left.spectrum[at] = mid + side;

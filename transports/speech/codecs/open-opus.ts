@@ -1,24 +1,24 @@
 /** Opus packets (RFC 6716, RFC 7845) to samples, by libopus in WebAssembly. */
 import { OpusDecoder } from 'opus-decoder';
 import { opusPacketSeconds } from '../../../actors/audio/opus-packet.ts';
-import { recognitionRate } from './audio-block.ts';
+import { RECOGNITION_RATE } from './audio-block.ts';
 import { mixedToOne, type OpenPacketDecoder } from './packet-decoder.ts';
 
 /** What the decoder's input holds for each channel; no encoder writes more. */
-const mostPacketBytes = 3840;
+const MOST_PACKET_BYTES = 3840;
 
 /** libopus decodes to the rate that is wanted, and mixes stereo to one channel itself. */
 export const openOpus: OpenPacketDecoder = async ([head]) => {
   const layout = head === undefined ? undefined : layoutOf(Buffer.from(head));
   if (layout === undefined) return undefined;
   const { gain, channels, preSkip } = layout;
-  const decoder = new OpusDecoder({ sampleRate: recognitionRate, ...layout.options });
+  const decoder = new OpusDecoder({ sampleRate: RECOGNITION_RATE, ...layout.options });
   await decoder.ready;
-  let toSkip = Math.round((preSkip * recognitionRate) / 48_000);
+  let toSkip = Math.round((preSkip * RECOGNITION_RATE) / 48_000);
   return {
-    sampleRate: recognitionRate,
+    sampleRate: RECOGNITION_RATE,
     decode: async (packet) => {
-      if (packet.length === 0 || packet.length > mostPacketBytes * channels) return undefined;
+      if (packet.length === 0 || packet.length > MOST_PACKET_BYTES * channels) return undefined;
       const { channelData, samplesDecoded, errors } = decoder.decodeFrame(packet);
       if (errors.length > 0) return undefined;
       const samples = mixedToOne(channelData, samplesDecoded, gain);

@@ -8,14 +8,14 @@ export interface Resampler {
 }
 
 /** Zero crossings of the sinc on each side: about 80 dB of stopband with this window. */
-const zeroCrossings = 24;
-const kaiserBeta = 8;
+const ZERO_CROSSINGS = 24;
+const KAISER_BETA = 8;
 /** Where the filter is 6 dB down, as a part of the lower Nyquist frequency: its slope ends where aliases would begin. */
-const rolloff = 0.92;
+const ROLLOFF = 0.92;
 /** Kernel values per zero crossing; between them the kernel is interpolated, with an error near -100 dB. */
-const stepsPerCrossing = 512;
+const STEPS_PER_CROSSING = 512;
 /** Filters kept per rate: all that the usual rates need (44 100 Hz: 160). Odd rates compute theirs as they go. */
-const mostKeptFilters = 1280;
+const MOST_KEPT_FILTERS = 1280;
 let kernelTable: Float32Array | undefined;
 
 /** A resampler from `fromRate` to `toRate`, both whole Hz. Output lines up with input: no delay, same duration. */
@@ -23,8 +23,8 @@ export function createResampler(fromRate: number, toRate: number): Resampler {
   if (fromRate === toRate) return { push: (samples) => samples, end: () => new Float32Array(0) };
   const kernel = (kernelTable ??= sampledKernel());
   // Going down, the filter is stretched so that it cuts at the output's Nyquist frequency.
-  const cutoff = Math.min(1, toRate / fromRate) * rolloff;
-  const reach = Math.ceil(zeroCrossings / cutoff);
+  const cutoff = Math.min(1, toRate / fromRate) * ROLLOFF;
+  const reach = Math.ceil(ZERO_CROSSINGS / cutoff);
   const taps = 2 * reach;
   const divisor = greatestCommonDivisor(fromRate, toRate);
   // Output n lies at input n * stride / phases.
@@ -43,12 +43,12 @@ export function createResampler(fromRate: number, toRate: number): Resampler {
     if (known !== undefined) return known;
     const filter = new Float32Array(taps);
     for (let tap = 0; tap < taps; tap++) {
-      const place = Math.abs(phase / phases + reach - 1 - tap) * cutoff * stepsPerCrossing;
+      const place = Math.abs(phase / phases + reach - 1 - tap) * cutoff * STEPS_PER_CROSSING;
       const whole = Math.floor(place);
       const low = kernel[whole] ?? 0;
       filter[tap] = cutoff * (low + ((kernel[whole + 1] ?? 0) - low) * (place - whole));
     }
-    if (phases <= mostKeptFilters) kept[phase] = filter;
+    if (phases <= MOST_KEPT_FILTERS) kept[phase] = filter;
     return filter;
   }
 
@@ -92,12 +92,12 @@ export function createResampler(fromRate: number, toRate: number): Resampler {
 }
 
 function sampledKernel(): Float32Array {
-  const table = new Float32Array(zeroCrossings * stepsPerCrossing + 2);
-  const scale = bessel0(kaiserBeta);
-  for (let index = 0; index <= zeroCrossings * stepsPerCrossing; index++) {
-    const x = index / stepsPerCrossing;
+  const table = new Float32Array(ZERO_CROSSINGS * STEPS_PER_CROSSING + 2);
+  const scale = bessel0(KAISER_BETA);
+  for (let index = 0; index <= ZERO_CROSSINGS * STEPS_PER_CROSSING; index++) {
+    const x = index / STEPS_PER_CROSSING;
     const sinc = x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
-    table[index] = (sinc * bessel0(kaiserBeta * Math.sqrt(Math.max(0, 1 - (x / zeroCrossings) ** 2)))) / scale;
+    table[index] = (sinc * bessel0(KAISER_BETA * Math.sqrt(Math.max(0, 1 - (x / ZERO_CROSSINGS) ** 2)))) / scale;
   }
   return table;
 }

@@ -11,9 +11,9 @@ const EBML = 0x1a45dfa3;
 const CLUSTER = 0x1f43b675;
 const TRACK = 0xae;
 /** Elements whose children are read as if they stood beside them: their ends need not be known, nor their sizes. */
-const opened = new Set([0x18538067, 0x1549a966, 0x1654ae6b, TRACK, 0xe1, CLUSTER, 0xa0]);
+const OPENED = new Set([0x18538067, 0x1549a966, 0x1654ae6b, TRACK, 0xe1, CLUSTER, 0xa0]);
 /** Whatever else may stand between the blocks of a cluster, or between clusters. Behind the first block, the rest is damage. */
-const known = new Set([
+const KNOWN = new Set([
   ...[EBML, 0x114d9b74, 0x1c53bb6b, 0x1043a770, 0x1254c367, 0x1941a469, 0xec, 0xbf],
   ...[0xe7, 0xa3, 0xa1, 0x9b, 0x75a2, 0xfb, 0xab, 0xa7, 0x75a1, 0x5854, 0xa4, 0xfa],
 ]);
@@ -39,7 +39,7 @@ export function* matroskaPackets(file: Uint8Array): Generator<StreamEvent> {
   for (let at = 0; at < file.length;) {
     const element = elementAt(file, at);
     const isDamage =
-      element === undefined || (chosen !== undefined && !opened.has(element.id) && !known.has(element.id));
+      element === undefined || (chosen !== undefined && !OPENED.has(element.id) && !KNOWN.has(element.id));
     if (isDamage) {
       at = nextCluster(file, at + 1);
       isAfterGap = true;
@@ -48,7 +48,7 @@ export function* matroskaPackets(file: Uint8Array): Generator<StreamEvent> {
     const { id, start, end } = element;
     const body = file.subarray(start, Math.min(end, file.length));
     const track = tracks.at(-1);
-    at = opened.has(id) ? start : end;
+    at = OPENED.has(id) ? start : end;
     if (id === TRACK) tracks.push({ number: 0, type: 0, codec: '', setup: new Uint8Array(0), isEncoded: false });
     else if (id === 0x2ad7b1) scale = numberOf(body);
     else if (id === 0xe7) clusterTime = numberOf(body);

@@ -9,7 +9,7 @@ export interface AudioEntry {
   readonly stream?: StreamStart;
 }
 
-const names: Readonly<Record<string, string>> = {
+const NAMES: Readonly<Record<string, string>> = {
   mp4a: 'MPEG audio',
   alac: 'Apple Lossless',
   'ac-3': 'AC-3',
@@ -35,7 +35,7 @@ export function audioEntryOf(file: Uint8Array, table: Box | undefined): AudioEnt
   }
   const config = entry.type === 'mp4a' ? aacConfig(file, children.get('esds')) : undefined;
   if (config !== undefined) return { codec: 'AAC', stream: { kind: 'stream', codec: 'aac', headers: [config] } };
-  return { codec: names[entry.type] ?? entry.type };
+  return { codec: NAMES[entry.type] ?? entry.type };
 }
 
 /** The `AudioSpecificConfig` inside the descriptors of an `esds` box (ISO/IEC 14496-1 §7.2.6); undefined: it is not AAC. */

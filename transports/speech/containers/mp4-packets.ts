@@ -4,10 +4,10 @@ import { audioEntryOf } from './mp4-audio-entry.ts';
 import { boxesIn, viewOf, type Box } from './mp4-boxes.ts';
 import type { StreamEvent, StreamStart } from './packets.ts';
 
-const firstBoxes = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'styp']);
+const FIRST_BOXES = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'styp']);
 
 export const looksLikeMp4 = (file: Uint8Array): boolean =>
-  firstBoxes.has(Buffer.from(file.subarray(4, 8)).toString('latin1'));
+  FIRST_BOXES.has(Buffer.from(file.subarray(4, 8)).toString('latin1'));
 
 interface Track {
   readonly number: number;

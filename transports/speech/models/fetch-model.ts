@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { VelloError } from '../../../config/errors.ts';
 import {
-  moonshineArchiveBytes,
-  moonshineFiles,
-  moonshineFolder,
-  moonshinePackage,
+  MOONSHINE_ARCHIVE_BYTES,
+  MOONSHINE_FILES,
+  MOONSHINE_FOLDER,
+  MOONSHINE_PACKAGE,
   type PinnedFile,
 } from './moonshine-files.ts';
 import { packFromRegistry } from './pack-from-registry.ts';
@@ -37,21 +37,21 @@ export interface FetchModelOptions {
   ) => Promise<string>;
 }
 
-const stagingPrefix = `${moonshineFolder}.fetching-`;
+const STAGING_PREFIX = `${MOONSHINE_FOLDER}.fetching-`;
 /** Older leftovers belong to processes that were killed while fetching. */
-const abandonedAfterMs = 60 * 60 * 1000;
+const ABANDONED_AFTER_MS = 60 * 60 * 1000;
 
 /**
  * The verified model files under `cacheDir`. Safe to call from several processes at once: each fetches for itself, the first to finish wins.
  * @throws VelloError `MODEL_UNAVAILABLE` when the model is not cached and cannot be fetched, unpacked or verified.
  */
 export async function fetchModel(cacheDir: string, options: FetchModelOptions = {}): Promise<ModelFiles> {
-  const home = join(cacheDir, moonshineFolder);
-  const report = (step: ModelProgress['step'], receivedBytes = moonshineArchiveBytes) =>
+  const home = join(cacheDir, MOONSHINE_FOLDER);
+  const report = (step: ModelProgress['step'], receivedBytes = MOONSHINE_ARCHIVE_BYTES) =>
     options.onProgress?.({
       step,
-      receivedBytes: Math.min(receivedBytes, moonshineArchiveBytes),
-      totalBytes: moonshineArchiveBytes,
+      receivedBytes: Math.min(receivedBytes, MOONSHINE_ARCHIVE_BYTES),
+      totalBytes: MOONSHINE_ARCHIVE_BYTES,
     });
 
   report('checking', 0);
@@ -59,7 +59,7 @@ export async function fetchModel(cacheDir: string, options: FetchModelOptions = 
     report('ready');
     return filesIn(home);
   }
-  const staging = join(cacheDir, `${stagingPrefix}${randomUUID()}`);
+  const staging = join(cacheDir, `${STAGING_PREFIX}${randomUUID()}`);
   try {
     await mkdir(staging, { recursive: true });
     await removeAbandoned(cacheDir);
@@ -77,7 +77,7 @@ export async function fetchModel(cacheDir: string, options: FetchModelOptions = 
     const reason = error instanceof Error ? error.message : String(error);
     throw new VelloError(
       'MODEL_UNAVAILABLE',
-      `The speech model (${moonshinePackage}, 21 MB, from the npm registry) could not be fetched into ${cacheDir}: ${reason}. ` +
+      `The speech model (${MOONSHINE_PACKAGE}, 21 MB, from the npm registry) could not be fetched into ${cacheDir}: ${reason}. ` +
         `Check the connection and npm's registry setting, then start again.`,
       { cause: error },
     );
@@ -89,15 +89,15 @@ export async function fetchModel(cacheDir: string, options: FetchModelOptions = 
 }
 
 const filesIn = (folder: string): ModelFiles => ({
-  encoderPath: join(folder, moonshineFiles.encoder.name),
-  decoderPath: join(folder, moonshineFiles.decoder.name),
+  encoderPath: join(folder, MOONSHINE_FILES.encoder.name),
+  decoderPath: join(folder, MOONSHINE_FILES.decoder.name),
 });
 
 const downloadWithNpm: NonNullable<FetchModelOptions['download']> = (folder, onBytes, signal) =>
-  packFromRegistry(moonshinePackage, folder, { onBytes, ...(signal === undefined ? {} : { signal }) });
+  packFromRegistry(MOONSHINE_PACKAGE, folder, { onBytes, ...(signal === undefined ? {} : { signal }) });
 
 async function firstDamaged(folder: string): Promise<PinnedFile | undefined> {
-  for (const file of Object.values(moonshineFiles)) {
+  for (const file of Object.values(MOONSHINE_FILES)) {
     if (!(await isIntact(join(folder, file.name), file))) return file;
   }
   return undefined;
@@ -115,7 +115,7 @@ async function isIntact(path: string, file: PinnedFile): Promise<boolean> {
 }
 
 async function unpack(archive: string, staging: string, signal?: AbortSignal): Promise<void> {
-  const wanted = Object.values(moonshineFiles);
+  const wanted = Object.values(MOONSHINE_FILES);
   const paths = wanted.map((file) => file.archivePath);
   // Owner and mode of the archive's author mean nothing here, and restoring them fails where root has no such right.
   const flags = ['--no-same-owner', '--no-same-permissions'];
@@ -141,7 +141,7 @@ async function moveInto(home: string, staging: string): Promise<void> {
 
 async function removeAbandoned(cacheDir: string): Promise<void> {
   for (const name of await readdir(cacheDir)) {
-    if (!name.startsWith(stagingPrefix)) continue;
+    if (!name.startsWith(STAGING_PREFIX)) continue;
     const path = join(cacheDir, name);
     const age =
       Date.now() -
@@ -149,6 +149,6 @@ async function removeAbandoned(cacheDir: string): Promise<void> {
         (found) => found.mtimeMs,
         () => Date.now(),
       ));
-    if (age > abandonedAfterMs) await rm(path, { recursive: true, force: true });
+    if (age > ABANDONED_AFTER_MS) await rm(path, { recursive: true, force: true });
   }
 }

@@ -19,7 +19,7 @@ export interface LanguageModel extends ModelFiles {
 }
 
 /** What a language takes that the tokenizer spells letter by letter, by the model's authors. English takes half. */
-const usualTokensPerSecond = 13;
+const USUAL_TOKENS_PER_SECOND = 13;
 
 const fileShape = Type.Object(
   {
@@ -55,7 +55,7 @@ export async function loadLanguageModels(
 ): Promise<readonly LanguageModel[]> {
   const wanted = parsed(await readFile(listPath, 'utf8').catch(unreadable(listPath)), listPath);
   const models: LanguageModel[] = [];
-  for (const { language, encoder, decoder, tokensPerSecond = usualTokensPerSecond } of wanted) {
+  for (const { language, encoder, decoder, tokensPerSecond = USUAL_TOKENS_PER_SECOND } of wanted) {
     const place = async (file: WantedFile, role: string): Promise<string> => {
       const what = `The ${role} of the speech model for "${language}"`;
       const { path, url, sha256 } = file;

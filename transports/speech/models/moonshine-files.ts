@@ -9,12 +9,12 @@ export interface PinnedFile {
 }
 
 /** The npm package (MIT) that carries the quantized model. Only two of its files are used, and none of its dependencies. */
-export const moonshinePackage = '@moonshine-ai/moonshine-js@0.1.29';
-export const moonshineArchiveBytes = 21_514_347;
+export const MOONSHINE_PACKAGE = '@moonshine-ai/moonshine-js@0.1.29';
+export const MOONSHINE_ARCHIVE_BYTES = 21_514_347;
 /** Folder under the cache; a new model version gets a new folder, so that an old release keeps working beside it. */
-export const moonshineFolder = 'moonshine-tiny-0.1.29';
+export const MOONSHINE_FOLDER = 'moonshine-tiny-0.1.29';
 
-export const moonshineFiles = {
+export const MOONSHINE_FILES = {
   encoder: {
     name: 'encoder.onnx',
     archivePath: 'package/dist/model/tiny/quantized/encoder_model.onnx',

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import * as ort from 'onnxruntime-web';
 import type { ModelFiles } from './fetch-model.ts';
-import { recognitionRate } from '../codecs/audio-block.ts';
+import { RECOGNITION_RATE } from '../codecs/audio-block.ts';
 
 export interface ChosenToken {
   readonly id: number;
@@ -15,10 +15,10 @@ export interface MoonshineModel {
   tokens(samples: Float32Array): AsyncGenerator<ChosenToken>;
 }
 
-export const startToken = 1;
-const endToken = 2;
+export const START_TOKEN = 1;
+const END_TOKEN = 2;
 /** The encoder's convolutions need a few thousand samples; shorter sounds are followed by silence. */
-const shortestSamples = recognitionRate / 2;
+const SHORTEST_SAMPLES = RECOGNITION_RATE / 2;
 
 /**
  * Loads encoder and decoder, of any size and language. Takes about 1.5 s and 400 MB of memory for the tiny ones. A model that repeats
@@ -37,8 +37,8 @@ export async function loadMoonshine(files: ModelFiles, mostTokensPerSecond: numb
     const input = padded(samples);
     const encoded = await encoder.run({ input_values: new ort.Tensor('float32', input, [1, input.length]) });
     const state = emptyState(pasts);
-    const most = Math.ceil((input.length / recognitionRate) * mostTokensPerSecond);
-    let previous = startToken;
+    const most = Math.ceil((input.length / RECOGNITION_RATE) * mostTokensPerSecond);
+    let previous = START_TOKEN;
     for (let step = 0; step < most; step++) {
       const result = await decoder.run({
         ...state,
@@ -47,7 +47,7 @@ export async function loadMoonshine(files: ModelFiles, mostTokensPerSecond: numb
         use_cache_branch: new ort.Tensor('bool', [step > 0]),
       });
       const chosen = mostLikely(output(result, 'logits').data as Float32Array);
-      if (chosen.id === endToken) return;
+      if (chosen.id === END_TOKEN) return;
       yield chosen;
       previous = chosen.id;
       for (const name of Object.keys(state)) {
@@ -62,8 +62,8 @@ export async function loadMoonshine(files: ModelFiles, mostTokensPerSecond: numb
 }
 
 function padded(samples: Float32Array): Float32Array {
-  if (samples.length >= shortestSamples) return samples;
-  const longer = new Float32Array(shortestSamples);
+  if (samples.length >= SHORTEST_SAMPLES) return samples;
+  const longer = new Float32Array(SHORTEST_SAMPLES);
   longer.set(samples);
   return longer;
 }

@@ -8,7 +8,7 @@ export interface PackOptions {
   readonly signal?: AbortSignal;
 }
 
-const progressEveryMs = 250;
+const PROGRESS_EVERY_MS = 250;
 
 /**
  * The path of the archive in `folder`. Registry, proxy and certificates are those that npm itself is configured with.
@@ -22,7 +22,7 @@ export async function packFromRegistry(spec: string, folder: string, options: Pa
   const patience = ['--fetch-retries', '2', '--fetch-retry-mintimeout', '1000', '--fetch-retry-maxtimeout', '5000'];
   const progress = setInterval(() => {
     void bytesUnder(npmCache).then(options.onBytes);
-  }, progressEveryMs);
+  }, PROGRESS_EVERY_MS);
   try {
     await runNpm([...args, ...quiet, ...patience], folder, options.signal);
   } finally {

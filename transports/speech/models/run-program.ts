@@ -6,7 +6,7 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
-const keptErrorBytes = 4096;
+const KEPT_ERROR_BYTES = 4096;
 
 /**
  * Resolves when the program ends with code 0.
@@ -17,7 +17,7 @@ export function runProgram(command: string, args: readonly string[], options: Ru
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
     let complaint = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      complaint = (complaint + text).slice(-keptErrorBytes);
+      complaint = (complaint + text).slice(-KEPT_ERROR_BYTES);
     });
     child.once('error', (error: NodeJS.ErrnoException) => {
       reject(

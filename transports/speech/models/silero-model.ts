@@ -2,19 +2,19 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import * as ort from 'onnxruntime-web';
-import { recognitionRate } from '../codecs/audio-block.ts';
+import { RECOGNITION_RATE } from '../codecs/audio-block.ts';
 
 /** Samples of one frame. */
-export const voiceFrameSamples = 512;
+export const VOICE_FRAME_SAMPLES = 512;
 
 export interface VoiceModel {
-  /** Hears one recording from its start: frames of `voiceFrameSamples` in order, of which the last may be shorter. */
+  /** Hears one recording from its start: frames of `VOICE_FRAME_SAMPLES` in order, of which the last may be shorter. */
   listen(): (frame: Float32Array) => Promise<number>;
 }
 
 /** The model is fed the end of the frame before as well. */
-const contextSamples = 64;
-const stateShape = [2, 1, 128] as const;
+const CONTEXT_SAMPLES = 64;
+const STATE_SHAPE = [2, 1, 128] as const;
 
 /** Loads the model that the package `@ricky0123/vad-web` carries. Takes about 0.1 s and 10 ms a second of sound. */
 export async function loadSilero(): Promise<VoiceModel> {
@@ -22,16 +22,16 @@ export async function loadSilero(): Promise<VoiceModel> {
   ort.env.logLevel = 'error';
   const path = createRequire(import.meta.url).resolve('@ricky0123/vad-web/dist/silero_vad_v6.onnx');
   const session = await ort.InferenceSession.create(await readFile(path));
-  const rate = new ort.Tensor('int64', BigInt64Array.of(BigInt(recognitionRate)));
+  const rate = new ort.Tensor('int64', BigInt64Array.of(BigInt(RECOGNITION_RATE)));
 
   return {
     listen: () => {
-      const input = new Float32Array(contextSamples + voiceFrameSamples);
-      let state: ort.Tensor = new ort.Tensor('float32', new Float32Array(2 * 128), stateShape);
+      const input = new Float32Array(CONTEXT_SAMPLES + VOICE_FRAME_SAMPLES);
+      let state: ort.Tensor = new ort.Tensor('float32', new Float32Array(2 * 128), STATE_SHAPE);
       return async (frame) => {
-        input.copyWithin(0, voiceFrameSamples);
-        input.fill(0, contextSamples);
-        input.set(frame, contextSamples);
+        input.copyWithin(0, VOICE_FRAME_SAMPLES);
+        input.fill(0, CONTEXT_SAMPLES);
+        input.set(frame, CONTEXT_SAMPLES);
         const heard = new ort.Tensor('float32', input.slice(), [1, input.length]);
         const { output, stateN } = await session.run({ input: heard, state, sr: rate });
         if (output === undefined || stateN === undefined) throw new Error('The model of voice activity has no output.');
