@@ -20,9 +20,9 @@ export interface TapReader {
   end(title: string, durationMs: number, exit: string): TestPoint;
 }
 
-const planLine = /^1\.\.(\d+)/;
-const pointLine = /^(not )?ok(?: \d+)?(?: -)? ?(.*?)( \{)?$/;
-const directive = /(?:^| )# (?:(SKIP|TODO)\b ?(.*)|time=([\d.]+)ms)\s*$/i;
+const PLAN_LINE = /^1\.\.(\d+)/;
+const POINT_LINE = /^(not )?ok(?: \d+)?(?: -)? ?(.*?)( \{)?$/;
+const DIRECTIVE = /(?:^| )# (?:(SKIP|TODO)\b ?(.*)|time=([\d.]+)ms)\s*$/i;
 
 export function createTapReader(): TapReader {
   /** Results per depth that wait for the line of their parent, which TAP writes after them. */
@@ -58,9 +58,9 @@ export function createTapReader(): TapReader {
         complete(parent.point, depth);
         return;
       }
-      const plan = depth === 0 ? planLine.exec(text)?.[1] : undefined;
+      const plan = depth === 0 ? PLAN_LINE.exec(text)?.[1] : undefined;
       if (plan !== undefined) planned = Number(plan);
-      const match = pointLine.exec(text);
+      const match = POINT_LINE.exec(text);
       if (match === null) return;
       last = readPoint(match);
       if (match[3] !== undefined) {
@@ -91,7 +91,7 @@ function readPoint(match: RegExpExecArray): Draft {
     children: [],
   };
   let rest = match[2] ?? '';
-  for (let found = directive.exec(rest); found !== null; found = directive.exec(rest)) {
+  for (let found = DIRECTIVE.exec(rest); found !== null; found = DIRECTIVE.exec(rest)) {
     if (found[3] !== undefined) point.durationMs = Number(found[3]);
     else point.skipped = found[2]?.trim() === '' ? 'no reason given' : found[2]?.trim();
     rest = rest.slice(0, found.index);

@@ -5,7 +5,7 @@ import { decodeFlac, looksLikeFlac } from './codecs/decode-flac.ts';
 import { decodeMp3, looksLikeMp3 } from './codecs/decode-mp3.ts';
 import { decodePackets } from './codecs/decode-packets.ts';
 import { decodeWav, looksLikeWav } from './codecs/decode-wav.ts';
-import { recognitionRate, type AudioBlock } from './codecs/audio-block.ts';
+import { RECOGNITION_RATE, type AudioBlock } from './codecs/audio-block.ts';
 import { looksLikeMatroska, matroskaPackets } from './containers/matroska-packets.ts';
 import { looksLikeMp4, mp4Packets } from './containers/mp4-packets.ts';
 import { looksLikeOgg, oggPackets } from './containers/ogg-packets.ts';
@@ -18,10 +18,10 @@ export interface DecodedBlock {
   readonly lostSeconds: number;
 }
 
-const lowestRate = 1000;
-const highestRate = 768_000;
+const LOWEST_RATE = 1000;
+const HIGHEST_RATE = 768_000;
 /** OpenAI's lower bound; less holds no word. */
-const shortestSeconds = 0.1;
+const SHORTEST_SECONDS = 0.1;
 
 /**
  * Decodes FLAC, WAV, mp3, AAC, and what of it, Opus and Vorbis lies in Ogg, WebM or MP4, block by block, so that a small file that unfolds into
@@ -35,7 +35,7 @@ export async function* decodeAudio(file: Uint8Array, longestSeconds: number): As
   let decodedSamples = 0;
   const counted = (samples: Float32Array, lostSeconds = 0): DecodedBlock => {
     decodedSamples += samples.length;
-    if (decodedSamples <= longestSeconds * recognitionRate) return { samples, lostSeconds };
+    if (decodedSamples <= longestSeconds * RECOGNITION_RATE) return { samples, lostSeconds };
     throw new VelloError('AUDIO_TOO_LONG', `Recordings may last up to ${longestSeconds} seconds.`);
   };
   for await (const block of blocksOf(file, longestSeconds)) {
@@ -43,13 +43,13 @@ export async function* decodeAudio(file: Uint8Array, longestSeconds: number): As
     if (block.samples.length > 0 && block.sampleRate !== sampleRate) {
       if (resampler !== undefined) yield counted(resampler.end());
       sampleRate = checkedRate(block.sampleRate);
-      resampler = createResampler(sampleRate, recognitionRate);
+      resampler = createResampler(sampleRate, RECOGNITION_RATE);
     }
     yield counted(resampler?.push(block.samples) ?? block.samples, lostSeconds);
   }
   if (resampler !== undefined) yield counted(resampler.end());
-  if (decodedSamples < shortestSeconds * recognitionRate) {
-    throw new VelloError('AUDIO_TOO_SHORT', `Recordings must last at least ${shortestSeconds} seconds.`);
+  if (decodedSamples < SHORTEST_SECONDS * RECOGNITION_RATE) {
+    throw new VelloError('AUDIO_TOO_SHORT', `Recordings must last at least ${SHORTEST_SECONDS} seconds.`);
   }
 }
 
@@ -68,6 +68,6 @@ function blocksOf(file: Uint8Array, longestSeconds: number): AsyncIterable<Audio
 }
 
 function checkedRate(sampleRate: number): number {
-  if (sampleRate >= lowestRate && sampleRate <= highestRate) return sampleRate;
+  if (sampleRate >= LOWEST_RATE && sampleRate <= HIGHEST_RATE) return sampleRate;
   throw new VelloError('AUDIO_NOT_RECOGNISED', `A sample rate of ${sampleRate} Hz is no rate for audio.`);
 }
