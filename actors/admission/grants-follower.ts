@@ -4,7 +4,7 @@ import type { GrantOperation, GrantSource } from '../ports/grants.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { GrantTable } from './grant-table.ts';
 
-type FollowerMessage = { readonly kind: 'sweep' } | { readonly kind: 'ended'; readonly error: Error };
+type FollowerMessage = { readonly type: 'sweep' } | { readonly type: 'ended'; readonly error: Error };
 
 const SWEEP_MS = 5_000;
 
@@ -33,12 +33,12 @@ export function grantsFollower({ table, source, metrics }: GrantsFollowerParts):
       source()
         .follow(follower, signal)
         .catch((error: unknown) => {
-          self.tell({ kind: 'ended', error: error instanceof Error ? error : new Error(String(error)) });
+          self.tell({ type: 'ended', error: error instanceof Error ? error : new Error(String(error)) });
         });
-      timers.every('sweep', SWEEP_MS, { kind: 'sweep' });
+      timers.every('sweep', SWEEP_MS, { type: 'sweep' });
       return {
         receive: (message) => {
-          if (message.kind === 'ended') throw message.error;
+          if (message.type === 'ended') throw message.error;
           table.sweep();
           metrics.gauge('vello_gateway_grants', {}, table.size);
         },

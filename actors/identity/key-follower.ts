@@ -13,9 +13,8 @@ export interface AnnouncedChanges {
   follow(changed: (table: AnnouncedTable | undefined) => void): Promise<() => Promise<void>>;
 }
 
-interface Changed {
-  /** Undefined when anything may have changed. */
-  readonly table: AnnouncedTable | undefined;
+interface Reload {
+  readonly type: 'reload';
 }
 
 /** Retired keys leave the ring by time, without any announcement. */
@@ -25,7 +24,7 @@ export function keyFollower(parts: {
   readonly changes: AnnouncedChanges;
   readonly keys: KeyRing;
   readonly services: { forget(): void };
-}): ActorDefinition<Changed> {
+}): ActorDefinition<Reload> {
   const { changes, keys, services } = parts;
   return {
     type: 'key-follower',
@@ -33,15 +32,10 @@ export function keyFollower(parts: {
       const stop = await changes.follow((table) => {
         // Not through the mailbox: a revoked key must not wait behind the reading of another.
         services.forget();
-        ctx.self.tell({ table });
+        if (table === undefined || table === 'signing_keys') ctx.self.tell({ type: 'reload' });
       });
-      ctx.timers.every('reload', RELOAD_EVERY_MS, { table: 'signing_keys' });
-      return {
-        receive: async ({ table }) => {
-          if (table === undefined || table === 'signing_keys') await keys.reload();
-        },
-        stop,
-      };
+      ctx.timers.every('reload', RELOAD_EVERY_MS, { type: 'reload' });
+      return { receive: () => keys.reload(), stop };
     },
   };
 }

@@ -4,6 +4,7 @@ import type { GrantSource } from '../ports/grants.ts';
 import type { Revocations } from './revocations.ts';
 
 interface Ended {
+  readonly type: 'ended';
   readonly error: unknown;
 }
 
@@ -12,7 +13,7 @@ export function revocationFollower(revocations: Revocations, source: GrantSource
     type: 'revocation-follower',
     start: (ctx) => {
       const reading = source.follow(revocations, ctx.signal);
-      reading.catch((error: unknown) => ctx.self.tell({ error }));
+      reading.catch((error: unknown) => ctx.self.tell({ type: 'ended', error }));
       return {
         receive: ({ error }) => {
           throw error;

@@ -4,7 +4,7 @@ import type { Recogniser, SpeechEngine } from './speech-engine.ts';
 import type { RecognitionPool } from './recognition-pool.ts';
 
 export type RecogniserMessage =
-  { readonly kind: 'opened'; readonly recogniser: Recogniser } | { readonly kind: 'broken'; readonly cause: Error };
+  { readonly type: 'opened'; readonly recogniser: Recogniser } | { readonly type: 'broken'; readonly cause: Error };
 
 /** Loading takes seconds, so starting does not wait for it: the siblings load meanwhile, and `ready` tells when it is done. */
 export function recogniserActor(engine: SpeechEngine, pool: RecognitionPool): ActorDefinition<RecogniserMessage> {
@@ -14,21 +14,21 @@ export function recogniserActor(engine: SpeechEngine, pool: RecognitionPool): Ac
       let recogniser: Recogniser | undefined;
       let leavePool: () => void = () => undefined;
       const startedMs = ctx.clock.monotonicMs();
-      const onDeath = (cause: Error) => void ctx.self.tell({ kind: 'broken', cause });
+      const onDeath = (cause: Error) => void ctx.self.tell({ type: 'broken', cause });
       const opening = engine.open({ signal: ctx.signal, onDeath }).then(
         (opened) => {
           // The actor may have been stopped meanwhile; then nobody else would close it.
-          if (ctx.self.tell({ kind: 'opened', recogniser: opened }) !== 'delivered') return opened.close();
+          if (ctx.self.tell({ type: 'opened', recogniser: opened }) !== 'delivered') return opened.close();
           return undefined;
         },
         (error: unknown) => {
           const cause = error instanceof Error ? error : new Error(String(error));
-          if (!ctx.signal.aborted) ctx.self.tell({ kind: 'broken', cause });
+          if (!ctx.signal.aborted) ctx.self.tell({ type: 'broken', cause });
         },
       );
       return {
         receive: (message) => {
-          if (message.kind === 'broken') throw message.cause;
+          if (message.type === 'broken') throw message.cause;
           recogniser = message.recogniser;
           leavePool = pool.add(recogniser);
           ctx.log.info('recogniser ready', { engine: engine.name, loadedMs: ctx.clock.monotonicMs() - startedMs });

@@ -9,7 +9,7 @@ export interface DeadLetter {
   readonly reason: DeadLetterReason;
   readonly path: string;
   readonly actorType: string;
-  /** The message's own `type` or `kind` when it has one. */
+  /** The message's own `type` when it has one. */
   readonly messageType: string;
   /** Unix milliseconds. */
   readonly at: number;
@@ -67,7 +67,6 @@ export class DeadLetterOffice implements DeadLetters {
 /** The name a message gives itself, for logs and metrics; never its content. */
 export function messageTypeOf(message: unknown): string {
   if (typeof message !== 'object' || message === null) return typeof message;
-  const named = message as { readonly type?: unknown; readonly kind?: unknown };
-  const name = typeof named.type === 'string' ? named.type : named.kind;
-  return typeof name === 'string' ? name.slice(0, LONGEST_NAME) : 'object';
+  const { type } = message as { readonly type?: unknown };
+  return typeof type === 'string' ? type.slice(0, LONGEST_NAME) : 'object';
 }

@@ -13,13 +13,17 @@ export interface StoreLogins {
 /** Together with one try this is how late a readiness can be. A sign-in costs both sides a few milliseconds. */
 const TRY_EVERY_MS = 3000;
 
-export function loginWatch(logins: StoreLogins): ActorDefinition<'try'> {
+interface Try {
+  readonly type: 'try';
+}
+
+export function loginWatch(logins: StoreLogins): ActorDefinition<Try> {
   return {
     type: 'login-watch',
     start: (ctx) => {
       let problem: string | undefined;
-      ctx.timers.every('try', TRY_EVERY_MS, 'try');
-      ctx.self.tell('try');
+      ctx.timers.every('try', TRY_EVERY_MS, { type: 'try' });
+      ctx.self.tell({ type: 'try' });
       return {
         receive: async () => {
           const found = await logins.problem();

@@ -17,6 +17,7 @@ export interface ServiceProcess {
 
 /** How the program ended without being asked to. */
 export interface ServiceEnded {
+  readonly type: 'ended';
   readonly how: string;
 }
 
@@ -34,7 +35,7 @@ export function serviceActor(id: string, start: () => Promise<ServiceProcess>): 
         await program.stop(SERVICE_STOP_MS);
         throw new Error(`${id} was stopped while it started`);
       }
-      void program.ended.then((how) => ctx.self.tell({ how }));
+      void program.ended.then((how) => ctx.self.tell({ type: 'ended', how }));
       return {
         receive({ how }) {
           throw new Error(`${id} ended by itself (${how}): ${program.lastWords()}`);

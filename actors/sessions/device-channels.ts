@@ -14,9 +14,9 @@ export interface DeviceNotifier {
 
 export type DeviceNotice =
   /** A numbered message, as it would be sent. */
-  | { readonly kind: 'message'; readonly message: { readonly type: string; readonly seq: number } }
+  | { readonly type: 'message'; readonly message: { readonly type: string; readonly seq: number } }
   /** A session with this fence has opened. */
-  | { readonly kind: 'session'; readonly fence: number };
+  | { readonly type: 'session'; readonly fence: number };
 
 export interface DeviceChannels {
   /** Resolves once notices for the device arrive. */

@@ -55,7 +55,7 @@ export interface SessionParts {
 
 export function deviceSession(parts: SessionParts, deviceId: string): ActorDefinition<SessionMessage> {
   return {
-    type: 'device_session',
+    type: 'device-session',
     mailbox: { capacity: LIMITS.sessions.mailbox },
     start: (ctx) => startSession(parts, deviceId, ctx),
   };
@@ -190,7 +190,7 @@ function startSession(
   };
 
   const hear = async (to: Live, notice: DeviceNotice) => {
-    if (notice.kind === 'session') {
+    if (notice.type === 'session') {
       if (notice.fence > to.fence) end(CLOSE.replaced, 'A newer session of this device has opened.');
       return;
     }

@@ -42,7 +42,7 @@ export type ApiSettings = Pick<Settings, 'apiListen' | 'trustProxy' | 'drainMs'>
 export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec {
   const { clock, drain, log, metrics, random, version } = parts;
   let sockets: DesktopEndpoint | undefined;
-  const stores = opened('api_stores', () => parts.open((scope) => sockets?.revoke(scope)));
+  const stores = opened('api-stores', () => parts.open((scope) => sockets?.revoke(scope)));
   const sessions = desktopSessions();
   const followers = createDeviceFollowers();
   const surface = (): ApiSurface => {

@@ -117,7 +117,7 @@ function openRecogniser(models: readonly LanguageModel[], patience: Patience, op
     }
 
     function receive(message: ThreadMessage): void {
-      switch (message.kind) {
+      switch (message.type) {
         case 'ready':
           clearTimeout(silence);
           if (state !== 'loading') return;
@@ -150,14 +150,14 @@ function openRecogniser(models: readonly LanguageModel[], patience: Patience, op
       const job = jobs.get(id);
       if (job === undefined) return;
       const { signal, onBorder } = job.options;
-      if (signal.aborted || onBorder === undefined) return send({ kind: 'go', id });
+      if (signal.aborted || onBorder === undefined) return send({ type: 'go', id });
       job.phase = 'atBorder';
       const goOn = (phase: 'working' | 'leaving') => {
         if (job.phase !== 'atBorder') return;
         job.phase = phase;
         signal.removeEventListener('abort', leave);
         listen();
-        send({ kind: 'go', id });
+        send({ type: 'go', id });
       };
       const leave = () => goOn('leaving');
       signal.addEventListener('abort', leave, { once: true });
@@ -176,7 +176,7 @@ function openRecogniser(models: readonly LanguageModel[], patience: Patience, op
         return await new Promise<Recognition>((resolve, reject) => {
           jobs.set(id, { options, phase: 'working', resolve, reject });
           listen();
-          send({ kind: 'recognise', id, file, language: options.language ?? ENGLISH, abort });
+          send({ type: 'recognise', id, file, language: options.language ?? ENGLISH, abort });
         });
       } finally {
         options.signal.removeEventListener('abort', raise);

@@ -8,10 +8,10 @@ export interface RecognitionThreadData {
   readonly models: readonly LanguageModel[];
 }
 
-export type MessageToThread = RecogniseMessage | { readonly kind: 'go'; readonly id: number };
+export type MessageToThread = RecogniseMessage | { readonly type: 'go'; readonly id: number };
 
 export interface RecogniseMessage {
-  readonly kind: 'recognise';
+  readonly type: 'recognise';
   /** Of this recording, in all messages about it. */
   readonly id: number;
   readonly file: Uint8Array;
@@ -22,11 +22,11 @@ export interface RecogniseMessage {
 }
 
 export type ThreadMessage =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'alive' }
-  | { readonly kind: 'delta'; readonly id: number; readonly delta: string }
+  | { readonly type: 'ready' }
+  | { readonly type: 'alive' }
+  | { readonly type: 'delta'; readonly id: number; readonly delta: string }
   /** Waits for `go`. */
-  | { readonly kind: 'border'; readonly id: number; readonly heardSeconds: number }
-  | { readonly kind: 'done'; readonly id: number; readonly recognition: Recognition }
-  | { readonly kind: 'aborted'; readonly id: number }
-  | { readonly kind: 'refused'; readonly id: number; readonly code: ErrorCode; readonly detail: string };
+  | { readonly type: 'border'; readonly id: number; readonly heardSeconds: number }
+  | { readonly type: 'done'; readonly id: number; readonly recognition: Recognition }
+  | { readonly type: 'aborted'; readonly id: number }
+  | { readonly type: 'refused'; readonly id: number; readonly code: ErrorCode; readonly detail: string };

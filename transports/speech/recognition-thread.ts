@@ -31,7 +31,7 @@ for (const model of (workerData as RecognitionThreadData).models) {
 const atBorder = new Map<number, () => void>();
 
 port.on('message', (message: MessageToThread) => {
-  if (message.kind === 'recognise') return start(message);
+  if (message.type === 'recognise') return start(message);
   atBorder.get(message.id)?.();
   atBorder.delete(message.id);
 });
@@ -42,28 +42,28 @@ function start({ id, file, language, abort }: RecogniseMessage): void {
   const flag = new Int32Array(abort);
   let aliveAtMs = performance.now();
   const hooks = {
-    onDelta: (delta: string) => tell({ kind: 'delta', id, delta }),
+    onDelta: (delta: string) => tell({ type: 'delta', id, delta }),
     onStep: () => {
       if (performance.now() - aliveAtMs < ALIVE_EVERY_MS) return;
       aliveAtMs = performance.now();
-      tell({ kind: 'alive' });
+      tell({ type: 'alive' });
     },
     isAborted: () => Atomics.load(flag, 0) !== 0,
     border: (heardSeconds: number) =>
       new Promise<void>((resolve) => {
         atBorder.set(id, resolve);
-        tell({ kind: 'border', id, heardSeconds });
+        tell({ type: 'border', id, heardSeconds });
       }),
   };
   recognise({ voice, words }, file, hooks).then(
-    (recognition) => tell({ kind: 'done', id, recognition }),
+    (recognition) => tell({ type: 'done', id, recognition }),
     (error: unknown) => {
-      if (error instanceof VelloError) tell({ kind: 'refused', id, code: error.code, detail: error.detail });
-      else if (error instanceof DOMException && error.name === 'AbortError') tell({ kind: 'aborted', id });
+      if (error instanceof VelloError) tell({ type: 'refused', id, code: error.code, detail: error.detail });
+      else if (error instanceof DOMException && error.name === 'AbortError') tell({ type: 'aborted', id });
       // The model's state cannot be trusted any more: a new thread is cheaper than a wrong text.
       else throw error;
     },
   );
 }
 
-tell({ kind: 'ready' });
+tell({ type: 'ready' });

@@ -84,7 +84,7 @@ t.test('a crash of a temporary dynamic child is reported once, with what a reade
   );
   await settled();
   const child: Ref<{ readonly type: string }> = dynamic.start('device-1', {
-    type: 'device_session',
+    type: 'device-session',
     start: () => ({
       receive: () => {
         throw new TypeError('planted', { cause: new Error('why') });
@@ -100,7 +100,7 @@ t.test('a crash of a temporary dynamic child is reported once, with what a reade
     level: 'error',
     fields: {
       actor: 'r/device-1',
-      type: 'device_session',
+      type: 'device-session',
       incarnation: Number,
       exit: 'crashed: planted',
       message: 'received',

@@ -18,7 +18,7 @@ function setUp() {
   } as unknown as DeviceChannels;
   return { followers, did, follower, channels };
 }
-const notice = { kind: 'session', fence: 1 } as const;
+const notice = { type: 'session', fence: 1 } as const;
 
 t.test('who follows before there is a connection is followed with it, and catches up', async (t) => {
   const { followers, did, follower, channels } = setUp();

@@ -66,7 +66,7 @@ function setUp() {
       }),
       LIMITS.sessions.welcomeMs,
     );
-  const notify = (seq: number) => followers.notice(DEVICE, { kind: 'message', message: { type: 'job_created', seq } });
+  const notify = (seq: number) => followers.notice(DEVICE, { type: 'message', message: { type: 'job_created', seq } });
   return { clock, system, messages, followers, session, arrive, notify };
 }
 
@@ -147,10 +147,10 @@ t.test('a higher fence ends the session here; an own or lower one does not', asy
   const { followers, arrive } = setUp();
   const desktop = openSocket();
   await arrive(desktop.socket);
-  followers.notice(DEVICE, { kind: 'session', fence: 1 });
+  followers.notice(DEVICE, { type: 'session', fence: 1 });
   await settled();
   t.equal(desktop.state.closedWith, undefined);
-  followers.notice(DEVICE, { kind: 'session', fence: 2 });
+  followers.notice(DEVICE, { type: 'session', fence: 2 });
   await settled();
   t.equal(desktop.state.closedWith, 4409);
 });

@@ -156,14 +156,14 @@ const SHARDS = Array.from({ length: 8 }, (_, n) => `api/sessions/shard-0${n}: on
 
 t.test('the children of api: what it stands on first, its listener last', async (t) => {
   const { spec, system, closed } = api();
-  t.throws(() => outline('api', spec), { message: 'api_stores is not open' }, 'nobody uses stores that are not open');
+  t.throws(() => outline('api', spec), { message: 'api-stores is not open' }, 'nobody uses stores that are not open');
   const opening = spec.children.filter(({ id }) => id === 'stores');
   system.spawn('api', supervisorDefinition({ ...spec, children: opening }, { random: () => 0 }));
   await settled();
   t.strictSame(outline('api', spec), [
     'api: restForOne, 60 in 60000 ms',
     'api/database: login-watch, permanent, 5000 ms to stop',
-    'api/stores: api_stores, permanent, 10000 ms to stop',
+    'api/stores: api-stores, permanent, 10000 ms to stop',
     'api/identity: oneForOne, 60 in 60000 ms',
     'api/identity/keys: keys, permanent, 5000 ms to stop',
     'api/sessions: oneForOne, 10 in 10000 ms',
@@ -173,7 +173,7 @@ t.test('the children of api: what it stands on first, its listener last', async 
   ]);
   await system.stop();
   t.strictSame(closed, ['stores']);
-  t.throws(() => outline('api', spec), { message: 'api_stores is not open' }, 'nor stores that were closed');
+  t.throws(() => outline('api', spec), { message: 'api-stores is not open' }, 'nor stores that were closed');
 });
 
 t.test('a session is started in a shard and found there, and in no other', async (t) => {

@@ -49,7 +49,7 @@ export function createDeviceBus({ redis, openSubscriber }: DeviceBusOptions): De
 function pass(channel: string, payload: string, listener: DeviceChannelListener): void {
   if (channel.startsWith(SESSIONS)) {
     const fence = Number(payload);
-    if (Number.isFinite(fence)) listener.notice(channel.slice(SESSIONS.length), { kind: 'session', fence });
+    if (Number.isFinite(fence)) listener.notice(channel.slice(SESSIONS.length), { type: 'session', fence });
   } else if (channel.startsWith(MESSAGES)) {
     const notice = readMessage(payload);
     if (notice !== undefined) listener.notice(channel.slice(MESSAGES.length), notice);
@@ -64,7 +64,7 @@ function readMessage(payload: string): DeviceNotice | undefined {
       return undefined;
     const { seq, type } = message;
     if (typeof seq !== 'number' || typeof type !== 'string') return undefined;
-    return { kind: 'message', message: { ...message, seq, type } };
+    return { type: 'message', message: { ...message, seq, type } };
   } catch {
     return undefined;
   }
