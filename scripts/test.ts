@@ -23,10 +23,10 @@ async function test(invocation: Invocation, progress: Progress, signal: AbortSig
   const chosen = findTestFiles(projectRoot, invocation.operands);
   // Whoever names tests waits for them; everything is checked where everything is run.
   const withChecks = !invocation.has('no-checks') && invocation.operands.length === 0;
-  const broken = withChecks ? await runChecks(projectRoot, progress, signal) : [];
-  signal.throwIfAborted();
 
   const shared = await shareServices(progress, signal);
+  // Beside the tests: those wait for much, and leave a processor to it.
+  const checking = withChecks ? runChecks(projectRoot, progress, signal) : [];
   const files: TestPoint[] = [];
   try {
     await runTestFiles({
@@ -34,7 +34,8 @@ async function test(invocation: Invocation, progress: Progress, signal: AbortSig
       files: chosen,
       environment: shared.environment,
       limitMs: 120_000,
-      jobs: Math.min(3, Math.max(2, availableParallelism() - 1)),
+      // Most of them wait for servers and for time rather than for a processor.
+      jobs: Math.min(6, 2 * availableParallelism()),
       signal,
       onFile: (file) => {
         files.push(file);
@@ -45,6 +46,8 @@ async function test(invocation: Invocation, progress: Progress, signal: AbortSig
   } finally {
     await shared.stop();
   }
+  const broken = await checking;
+  signal.throwIfAborted();
 
   for (const { name, said } of broken) console.log(`\n✗ ${name}\n${said}`);
   for (const { path, point } of listFailures(files)) {

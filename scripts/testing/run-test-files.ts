@@ -19,12 +19,19 @@ export interface TestRun {
   readonly onFile: (file: TestPoint) => void;
 }
 
-/** Built test files, all of them or those below the named sources. @throws UsageError for a name that is no test. */
+/** Where tests run long, waiting for what they started. They begin first, so that none is left to run alone at the end. */
+const slowFolders = ['test/system/', 'test/fuzz/', 'test/transports/'];
+const isSlow = (file: string) => slowFolders.some((folder) => file.startsWith(folder));
+
+/**
+ * Built test files, all of them or those below the named sources, in the order in which they should run.
+ * @throws UsageError for a name that is no test.
+ */
 export function findTestFiles(root: string, names: readonly string[]): string[] {
   const all = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
     .map((file) => join('test', file))
-    .sort();
+    .sort((a, b) => Number(isSlow(b)) - Number(isSlow(a)) || (a < b ? -1 : 1));
   const chosen = names.length === 0 ? all : names.flatMap((name) => filesBelow(root, name, all));
   return [...new Set(chosen)].map((file) => join('build', file.replace(/\.ts$/, '.js')));
 }

@@ -67,16 +67,19 @@ t.test('a hundred actors die one after another, at random', async (t) => {
     }
   })();
 
+  const isReady = () =>
+    fetch(`${vello.adminUrl}/health/ready`, { signal: AbortSignal.timeout(2000) }).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+
   const whole = async (): Promise<string[]> => {
     const startedMs = performance.now();
     for (;;) {
       const [root] = system.snapshot().tree;
       if (root === undefined) throw new Error('the root gave up');
       const { living, missing } = survey(root);
-      const answer = await fetch(`${vello.adminUrl}/health/ready`, { signal: AbortSignal.timeout(2000) }).catch(
-        () => undefined,
-      );
-      if (missing.length === 0 && answer?.status === 200) return living;
+      if (missing.length === 0 && (await isReady())) return living;
       if (performance.now() - startedMs > WHOLE_WITHIN_MS) throw new Error(`still missing: ${missing.join(', ')}`);
       await pause(20);
     }
