@@ -20,8 +20,8 @@ export interface TestRun {
 }
 
 /** Where tests run long, waiting for what they started. They begin first, so that none is left to run alone at the end. */
-const slowFolders = ['test/system/', 'test/fuzz/', 'test/transports/'];
-const isSlow = (file: string) => slowFolders.some((folder) => file.startsWith(folder));
+const SLOW_FOLDERS = ['test/system/', 'test/fuzz/', 'test/transports/'];
+const isSlow = (file: string) => SLOW_FOLDERS.some((folder) => file.startsWith(folder));
 
 /**
  * Built test files, all of them or those below the named sources, in the order in which they should run.
