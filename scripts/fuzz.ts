@@ -6,7 +6,7 @@ import { CommandError, UsageError, type Command } from './command.ts';
 import { count } from './count.ts';
 import { serverSearchPath } from '../transports/process/redis-binary.ts';
 import { projectRoot } from './project-root.ts';
-import { obtainRedis } from './services/obtain-redis.ts';
+import { obtainRedis } from './foundation/obtain-redis.ts';
 
 export const command: Command = {
   usage: 'fuzz [name] [--minutes N] [--seed S]',

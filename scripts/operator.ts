@@ -79,13 +79,13 @@ async function connected<T>(settings: Settings, home: string, work: (redis: Redi
 const ownDatabaseUrl = (home: string): string => postgresUrl(recall(home, 'postgres'), 'postgres');
 
 /** The address that the running Vello gave its own server. */
-function recall(home: string, service: string): { readonly port: number; readonly password: string } {
+function recall(home: string, server: string): { readonly port: number; readonly password: string } {
   try {
     const all = JSON.parse(readFileSync(join(home, 'services.json'), 'utf8')) as Record<
       string,
       { readonly port: number; readonly password: string }
     >;
-    const address = all[service];
+    const address = all[server];
     if (address !== undefined) return address;
   } catch {
     // Said below: there is nothing to connect to.

@@ -1,4 +1,4 @@
-/** Starts the supervision tree with its services first, shows how it comes up, plays the demonstration, and stops the tree when asked to. */
+/** Starts the supervision tree with Vello's own programs first, shows how it comes up, plays the demonstration, and stops the tree when asked to. */
 import { safeLog } from '../actors/kernel/safe-log.ts';
 import { createActorSystem } from '../actors/kernel/actor-system.ts';
 import { deriveIdentitySecrets } from '../actors/crypto/secrets.ts';
@@ -12,7 +12,7 @@ import { readinessOf } from '../supervisors/health.ts';
 import { composeRoles } from '../supervisors/parts.ts';
 import { ROOT, runRoot } from '../supervisors/root.ts';
 import { schemaSpec } from '../supervisors/schema.ts';
-import { servicesSpec } from '../supervisors/services.ts';
+import { programsSpec } from '../supervisors/programs.ts';
 import { loadServiceKey } from '../transports/process/service-key.ts';
 import { onStopSignals, type StopSignalHandlers } from '../transports/process/signals.ts';
 import { guardClock } from '../transports/process/guard-clock.ts';
@@ -28,9 +28,9 @@ import { explainFileError } from './explain-file-error.mjs';
 import { openLogFile, type LogFile } from './log-file.ts';
 import { productVersion } from './project-root.ts';
 import type { Progress } from './progress.mjs';
-import type { Services } from './services/choose-services.ts';
-import type { Home } from './services/home.ts';
-import { obtainModel } from './services/obtain-model.ts';
+import type { Servers } from './foundation/choose-servers.ts';
+import type { Home } from './foundation/home.ts';
+import { obtainModel } from './foundation/obtain-model.ts';
 import { createStartWatch } from './start-watch.ts';
 
 export const ROLES = ['api', 'gateway', 'collector', 'inference'] as const;
@@ -44,7 +44,7 @@ export interface SystemRun {
   readonly roles: readonly RoleName[];
   readonly demo: Demo;
   readonly home: Home;
-  readonly services: Services;
+  readonly servers: Servers;
   /** Folder for what is fetched. */
   readonly cache: string;
   readonly progress: Progress;
@@ -54,8 +54,8 @@ export interface SystemRun {
 
 /** Resolves to the exit code once everything it started has ended. */
 export async function runSystem(run: SystemRun): Promise<number> {
-  const { settings, home, services, progress, signal } = run;
-  const { databaseUrl, redisUrl } = services;
+  const { settings, home, servers, progress, signal } = run;
+  const { databaseUrl, redisUrl } = servers;
   const model = run.roles.includes('inference') ? await prepareModel(run) : undefined;
   const otherModels = run.roles.includes('inference') ? await prepareOtherModels(run) : [];
   signal.throwIfAborted();
@@ -87,8 +87,8 @@ export async function runSystem(run: SystemRun): Promise<number> {
   const ended = runRoot({
     ...{ system, drain, clock, log, drainMs: settings.drainMs, random: Math.random },
     roles: {
-      services: servicesSpec(
-        services.local.map(({ id, name, start }) => ({ id, start: () => watch.observe(`${name} started`, start) })),
+      programs: programsSpec(
+        servers.local.map(({ id, name, start }) => ({ id, start: () => watch.observe(`${name} started`, start) })),
       ),
       ...(databaseUrl !== '' && {
         schema: schemaSpec({
@@ -196,7 +196,7 @@ function createStopper(): Stopper {
   };
 }
 
-function describeAddresses({ settings, roles, services, home, demo }: SystemRun): string {
+function describeAddresses({ settings, roles, servers, home, demo }: SystemRun): string {
   const rows: [string, string][] = [];
   if (roles.includes('api')) {
     rows.push(['api', localUrlOf(settings.apiListen)]);
@@ -205,7 +205,7 @@ function describeAddresses({ settings, roles, services, home, demo }: SystemRun)
   if (roles.includes('gateway')) rows.push(['gateway', localUrlOf(settings.gatewayListen)]);
   if (roles.includes('inference')) rows.push(['inference', localUrlOf(settings.inferenceListen)]);
   rows.push(['admin', `${localUrlOf(settings.adminListen)}  (/metrics /health/ready /actors)`]);
-  for (const { name, port } of services.local) rows.push([name, `127.0.0.1:${port}`]);
+  for (const { name, port } of servers.local) rows.push([name, `127.0.0.1:${port}`]);
   rows.push(['log', home.file('logs', 'vello.log')]);
   const lines = rows.map(([name, address]) => `    ${name.padEnd(11)} ${address}`);
   const last = demo !== 'skip' ? '' : '\n\n  Running. Ctrl-C ends everything.';

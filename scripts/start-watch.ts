@@ -40,7 +40,7 @@ export function createStartWatch(progress: Progress): StartWatch {
     async settled(readiness) {
       const startedAt = performance.now();
       // The roles' own step begins when the steps before it are through: one line of the terminal is rewritten at a time.
-      while (under.way > 0 || readiness().waitingFor.some((path) => /\/(?:services|schema)(?:\/|$)/.test(path)))
+      while (under.way > 0 || readiness().waitingFor.some((path) => /\/(?:programs|schema)(?:\/|$)/.test(path)))
         await pause();
       await progress.step('Roles ready', async (report) => {
         for (let state = readiness(); !state.isReady; state = readiness()) {

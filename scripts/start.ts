@@ -7,10 +7,10 @@ import { CommandError, UsageError, type Command, type Invocation } from './comma
 import { interruptible } from './interruptible.ts';
 import { createProgress } from './progress.mjs';
 import { projectRoot } from './project-root.ts';
-import { checkAddresses, type WantedAddress } from './services/check-addresses.ts';
-import { chooseServices } from './services/choose-services.ts';
-import { settlePorts } from './services/settle-ports.ts';
-import { openHome } from './services/home.ts';
+import { checkAddresses, type WantedAddress } from './foundation/check-addresses.ts';
+import { chooseServers } from './foundation/choose-servers.ts';
+import { settlePorts } from './foundation/settle-ports.ts';
+import { openHome } from './foundation/home.ts';
 import { ROLES, runSystem, type Demo, type RoleName } from './run-system.ts';
 
 export const command: Command = {
@@ -39,7 +39,7 @@ async function start(invocation: Invocation, signal: AbortSignal): Promise<numbe
     await checkAddresses(listeners(settings, roles));
     const cache = process.env['VELLO_CACHE'] ?? join(home.path, 'cache');
     const searchPath = serverSearchPath(process.env['PATH']);
-    const services = await chooseServices({
+    const servers = await chooseServers({
       needs: needsOf(roles),
       settings,
       home,
@@ -49,7 +49,7 @@ async function start(invocation: Invocation, signal: AbortSignal): Promise<numbe
       cache,
     });
     signal.throwIfAborted();
-    return await runSystem({ settings, roles, demo, home, services, cache, progress, signal });
+    return await runSystem({ settings, roles, demo, home, servers, cache, progress, signal });
   } finally {
     home.release();
   }

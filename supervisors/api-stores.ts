@@ -8,7 +8,7 @@ import type { DeviceBus } from '../actors/sessions/device-channels.ts';
 import type { DeviceMessages } from '../actors/sessions/device-messages.ts';
 import type { RevocationScope } from '../actors/ports/grants.ts';
 import type { Log } from '../actors/ports/log.ts';
-import type { StoreLogins } from '../actors/services/login-watch.ts';
+import type { StoreLogins } from '../actors/programs/login-watch.ts';
 import type { ApiRoute, Guards } from '../transports/http/api/api-route.ts';
 import { accountDataRoutes } from '../transports/http/routes/account-data.ts';
 import { accountRecordRoutes } from '../transports/http/routes/account-records.ts';

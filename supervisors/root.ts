@@ -15,8 +15,8 @@ import { supervisorDefinition } from './supervisor.ts';
 
 export const ROOT = 'vello';
 
-/** Start order; each may rely on those before it. `services` are the databases that Vello starts for itself. */
-export const ROLES = ['services', 'schema', 'node', 'api', 'gateway', 'collector', 'inference', 'ops'] as const;
+/** Start order; each may rely on those before it. `programs` are the databases that Vello starts for itself. */
+export const ROLES = ['programs', 'schema', 'node', 'api', 'gateway', 'collector', 'inference', 'ops'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** A few restarts a minute; what fails more often than that is not cured by restarting. */

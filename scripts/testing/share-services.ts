@@ -8,8 +8,8 @@ import { identify } from '../../transports/process/process-identity.ts';
 import { serverSearchPath } from '../../transports/process/redis-binary.ts';
 import type { Progress } from '../progress.mjs';
 import { projectRoot } from '../project-root.ts';
-import { obtainModel } from '../services/obtain-model.ts';
-import { obtainRedis } from '../services/obtain-redis.ts';
+import { obtainModel } from '../foundation/obtain-model.ts';
+import { obtainRedis } from '../foundation/obtain-redis.ts';
 
 export interface SharedServices {
   readonly environment: Readonly<Record<string, string>>;

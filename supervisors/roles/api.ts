@@ -7,7 +7,7 @@ import type { RevocationScope } from '../../actors/ports/grants.ts';
 import type { DrainPlan } from '../../actors/ports/drain.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
-import { type StoreLogins, loginWatch } from '../../actors/services/login-watch.ts';
+import { type StoreLogins, loginWatch } from '../../actors/programs/login-watch.ts';
 import { createDeviceFollowers } from '../../actors/sessions/device-followers.ts';
 import { noticeFollower } from '../../actors/sessions/notice-follower.ts';
 import { createSessionDirectory } from '../../actors/sessions/session-directory.ts';

@@ -50,7 +50,7 @@ function run(roles: Partial<Record<Role, SupervisorSpec>>) {
 t.test('the chosen roles start in the order of the architecture, each under the root', async (t) => {
   const idsOf = (roles: Parameters<typeof rootSpec>[0]) => rootSpec(roles).children.map(({ id }) => id);
   t.strictSame(idsOf({ ops: role(), gateway: role(), api: role() }), ['api', 'gateway', 'ops']);
-  const all = ['services', 'schema', 'node', 'api', 'gateway', 'collector', 'inference', 'ops'];
+  const all = ['programs', 'schema', 'node', 'api', 'gateway', 'collector', 'inference', 'ops'];
   const reversed = Object.fromEntries(all.map((name): [string, SupervisorSpec] => [name, role()]).reverse());
   t.strictSame(idsOf(reversed), all);
   t.match(rootSpec({}), { strategy: 'restForOne', intensity: 3, periodMs: 60_000 });

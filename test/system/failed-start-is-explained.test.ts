@@ -13,7 +13,7 @@ t.test('an address in use is one clear message, and nothing is started', async (
   t.equal(await vello.ended, 1);
   t.match(vello.output(), new RegExp(`127\\.0\\.0\\.1:${port} \\(VELLO_API_LISTEN\\) is in use`));
   t.notMatch(vello.output(), /started|\n\s+at /);
-  t.strictSame(vello.services(), []);
+  t.strictSame(vello.programs(), []);
 });
 
 t.test('a database that cannot be reached is one clear message, and nothing is left running', async (t) => {
@@ -23,7 +23,7 @@ t.test('a database that cannot be reached is one clear message, and nothing is l
   t.equal(await vello.ended, 1);
   t.match(vello.output(), /127\.0\.0\.1:1\/nothing cannot be reached.*VELLO_DATABASE_URL/s);
   t.notMatch(vello.output(), /hush-hush|\n\s+at /);
-  t.strictSame(vello.services(), []);
+  t.strictSame(vello.programs(), []);
 });
 
 t.test('wrong settings are told all at once, with exit code 2', async (t) => {

@@ -76,7 +76,7 @@ t.test('the tree in docs/architecture.md is the tree that runs', async (t) => {
   t.match(JSON.stringify(root), `"id":"device-${deviceId}"`, 'the session of a connected desktop is part of it');
   const { children, ...rest } = readDocumentedTree();
   // Tests bring their own PostgreSQL and Redis.
-  const documented = { ...rest, children: children.filter(({ id }) => id !== 'services') };
+  const documented = { ...rest, children: children.filter(({ id }) => id !== 'programs') };
   t.strictSame(differences(documented, root), []);
   const drawn = drawTree(snapshot);
   for (const { id } of documented.children) t.match(drawn, new RegExp(`[├└]─ ● ${id} `));

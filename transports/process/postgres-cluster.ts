@@ -7,12 +7,12 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, 
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import type { ServiceProcess } from '../../actors/services/service-actor.ts';
+import type { Program } from '../../actors/programs/program-actor.ts';
 import { endOrphan } from './end-orphan.ts';
 import { launchAsOurselves, launchAsUser, opensClosedFolders, type LaunchAs } from './launch-as.ts';
 import { findNobody, settleOwner, type UserId } from './own-user-id.ts';
 import { commandLine } from './process-identity.ts';
-import { startServiceProcess } from './service-process.ts';
+import { startProgram } from './program.ts';
 
 export interface PostgresOptions {
   /** Holds `data/`; created where missing. */
@@ -40,7 +40,7 @@ export const postgresUrl = (options: Pick<PostgresOptions, 'port' | 'password'>,
  * Resolves once the server accepts connections.
  * @throws Error with the server's last words when it does not come up.
  */
-export async function startPostgres(options: PostgresOptions): Promise<ServiceProcess> {
+export async function startPostgres(options: PostgresOptions): Promise<Program> {
   const binaries = postgresBinaries();
   const data = join(resolve(options.folder), 'data');
   mkdirSync(options.folder, { recursive: true });
@@ -70,8 +70,8 @@ async function startServer(
   binaries: string,
   data: string,
   launchAs: LaunchAs,
-): Promise<ServiceProcess> {
-  const server = await startServiceProcess({
+): Promise<Program> {
+  const server = await startProgram({
     name: 'PostgreSQL',
     command: join(binaries, 'postgres'),
     args: ['-D', data, ...serverSettings(options)],
@@ -189,7 +189,7 @@ function serverSettings(options: PostgresOptions): string[] {
 }
 
 /** The server writes its state into the eighth line of its pid file, which is what pg_ctl watches too. */
-async function untilReady(server: ServiceProcess, pidFile: string): Promise<void> {
+async function untilReady(server: Program, pidFile: string): Promise<void> {
   for (let waitedMs = 0; waitedMs < START_TIMEOUT_MS; waitedMs += POLL_MS) {
     if (!server.isRunning()) {
       throw new Error(`PostgreSQL ended while starting (${await server.ended}):\n${server.lastWords()}`);

@@ -2,11 +2,11 @@
 import { mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
-import type { ServiceProcess } from '../../actors/services/service-actor.ts';
+import type { Program } from '../../actors/programs/program-actor.ts';
 import { endOrphan } from './end-orphan.ts';
 import { launchAsOurselves } from './launch-as.ts';
 import { commandLine, workingFolder } from './process-identity.ts';
-import { startServiceProcess } from './service-process.ts';
+import { startProgram } from './program.ts';
 
 export interface RedisOptions {
   /** `redis-server` or `valkey-server`. */
@@ -31,14 +31,14 @@ export const redisUrl = (options: Pick<RedisOptions, 'port' | 'password'>): stri
  * Resolves once the server answers PING.
  * @throws Error with the server's last words when it does not come up.
  */
-export async function startRedis(options: RedisOptions): Promise<ServiceProcess> {
+export async function startRedis(options: RedisOptions): Promise<Program> {
   const folder = resolve(options.folder);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   await stopOrphanedRedis(folder);
   const configuration = join(folder, 'redis.conf');
   // In a file, since a command line is visible to every user of the machine.
   writeFileSync(configuration, describeServer(options, folder), { mode: 0o600 });
-  const server = await startServiceProcess({
+  const server = await startProgram({
     name: 'Redis',
     command: options.binary,
     args: [configuration],
@@ -88,7 +88,7 @@ function describeServer(options: RedisOptions, folder: string): string {
     .join('');
 }
 
-async function untilReady(server: ServiceProcess, options: RedisOptions): Promise<void> {
+async function untilReady(server: Program, options: RedisOptions): Promise<void> {
   for (let waitedMs = 0; waitedMs < START_TIMEOUT_MS; waitedMs += POLL_MS) {
     if (!server.isRunning()) {
       throw new Error(`Redis ended while starting (${await server.ended}):\n${server.lastWords()}`);

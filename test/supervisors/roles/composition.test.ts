@@ -11,7 +11,7 @@ import { Drain } from '../../../supervisors/drain.ts';
 import { composeRoles, type Foundation } from '../../../supervisors/parts.ts';
 import { apiRole } from '../../../supervisors/roles/api.ts';
 import { schemaSpec } from '../../../supervisors/schema.ts';
-import { servicesSpec } from '../../../supervisors/services.ts';
+import { programsSpec } from '../../../supervisors/programs.ts';
 import { supervisorDefinition } from '../../../supervisors/supervisor.ts';
 import { createPrometheusMetrics } from '../../../transports/telemetry/prometheus-metrics.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
@@ -194,16 +194,16 @@ t.test('a database of our own has more time to stop than its program is given', 
   const program = () => Promise.reject(new Error('never'));
   t.strictSame(
     outline(
-      'services',
-      servicesSpec([
+      'programs',
+      programsSpec([
         { id: 'postgres', start: program },
         { id: 'redis', start: program },
       ]),
     ),
     [
-      'services: oneForOne, 5 in 60000 ms',
-      'services/postgres: service, permanent, 17000 ms to stop',
-      'services/redis: service, permanent, 17000 ms to stop',
+      'programs: oneForOne, 5 in 60000 ms',
+      'programs/postgres: program, permanent, 17000 ms to stop',
+      'programs/redis: program, permanent, 17000 ms to stop',
     ],
   );
 });

@@ -1,6 +1,6 @@
 /** Signs in to PostgreSQL as each role of a process and out again. */
 import type { RolePasswords } from '../../../actors/crypto/secrets.ts';
-import type { StoreLogins } from '../../../actors/services/login-watch.ts';
+import type { StoreLogins } from '../../../actors/programs/login-watch.ts';
 import { connectPostgres } from '../connection/connect.ts';
 import { runtimeUrl, type RuntimeRole } from './database-roles.ts';
 

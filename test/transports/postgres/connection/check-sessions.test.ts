@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 import t from 'tap';
 import { deriveIdentitySecrets } from '../../../../actors/crypto/secrets.ts';
-import { checkDatabase } from '../../../../scripts/services/check-database.ts';
+import { checkDatabase } from '../../../../scripts/foundation/check-database.ts';
 import { checkSessions } from '../../../../transports/postgres/connection/check-sessions.ts';
 import { migrate } from '../../../../transports/postgres/schema/migrate.ts';
 import { TEST_SECRET_KEY } from '../../../fixtures/migrated-database.ts';

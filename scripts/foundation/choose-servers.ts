@@ -3,7 +3,7 @@
  * stopping is the tree's affair.
  */
 import type { Settings } from '../../config/settings.ts';
-import type { LocalService } from '../../supervisors/services.ts';
+import type { OwnProgram } from '../../supervisors/programs.ts';
 import { findFreePort, isPortFree } from '../../transports/process/free-port.ts';
 import {
   isNewCluster,
@@ -16,25 +16,25 @@ import { CommandError } from '../command.ts';
 import type { Progress } from '../progress.mjs';
 import { checkDatabase } from './check-database.ts';
 import { checkRedis } from './check-redis.ts';
-import { newPassword, type Home, type ServiceAddress } from './home.ts';
+import { newPassword, type Home, type ServerAddress } from './home.ts';
 import { obtainRedis } from './obtain-redis.ts';
 
-export interface OwnService extends LocalService {
+export interface OwnServer extends OwnProgram {
   /** As people know it. */
   readonly name: string;
   readonly port: number;
 }
 
-export interface Services {
+export interface Servers {
   /** As administrator: may create roles. The empty string where no role of this process needs a database. */
   readonly databaseUrl: string;
   /** The empty string where no role of this process needs Redis. */
   readonly redisUrl: string;
   /** Servers of our own, for the tree to start first and stop last. */
-  readonly local: readonly OwnService[];
+  readonly local: readonly OwnServer[];
 }
 
-export interface ServiceChoice {
+export interface ServerChoice {
   /** What the roles of this process need. */
   readonly needs: { readonly database: boolean; readonly redis: boolean };
   readonly settings: Pick<Settings, 'databaseUrl' | 'redisUrl'>;
@@ -47,8 +47,8 @@ export interface ServiceChoice {
 }
 
 /** @throws CommandError that says what is wrong with a given URL, or how to get what is missing. */
-export async function chooseServices(choice: ServiceChoice): Promise<Services> {
-  const local: OwnService[] = [];
+export async function chooseServers(choice: ServerChoice): Promise<Servers> {
+  const local: OwnServer[] = [];
   const { needs } = choice;
   const given = {
     database: needs.database ? choice.settings.databaseUrl : undefined,
@@ -71,7 +71,7 @@ export async function chooseServices(choice: ServiceChoice): Promise<Services> {
   return { databaseUrl: database, redisUrl: redis, local };
 }
 
-async function prepareDatabase({ home, progress }: ServiceChoice, local: OwnService[]): Promise<string> {
+async function prepareDatabase({ home, progress }: ServerChoice, local: OwnServer[]): Promise<string> {
   const folder = home.file('postgres');
   if (process.getuid?.() === 0) {
     progress.say(
@@ -92,7 +92,7 @@ async function prepareDatabase({ home, progress }: ServiceChoice, local: OwnServ
   return postgresUrl(options, 'postgres');
 }
 
-async function prepareRedis(choice: ServiceChoice, local: OwnService[]): Promise<string> {
+async function prepareRedis(choice: ServerChoice, local: OwnServer[]): Promise<string> {
   const { home, progress } = choice;
   const folder = home.file('redis');
   await stopOrphanedRedis(folder);
@@ -107,10 +107,10 @@ async function prepareRedis(choice: ServiceChoice, local: OwnService[]): Promise
 }
 
 /** The same port as last time where it is free, so that what people noted down stays true. The password was given to the data. */
-async function settleAddress(home: Home, service: string): Promise<ServiceAddress> {
-  const last = home.recall(service);
+async function settleAddress(home: Home, server: string): Promise<ServerAddress> {
+  const last = home.recall(server);
   if (last !== undefined && (await isPortFree('127.0.0.1', last.port))) return last;
   const address = { port: await findFreePort(), password: last?.password ?? newPassword() };
-  home.remember(service, address);
+  home.remember(server, address);
   return address;
 }

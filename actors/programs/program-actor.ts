@@ -2,7 +2,7 @@
 import type { ActorDefinition } from '../kernel/actor.ts';
 
 /** A long-lived program that Vello starts for itself, such as its own PostgreSQL. */
-export interface ServiceProcess {
+export interface Program {
   readonly pid: number;
   /** Resolves once, when the program has ended, with how it ended: `exit code 1`, `signal SIGKILL`. */
   readonly ended: Promise<string>;
@@ -16,23 +16,23 @@ export interface ServiceProcess {
 }
 
 /** How the program ended without being asked to. */
-export interface ServiceEnded {
+export interface ProgramEnded {
   readonly type: 'ended';
   readonly how: string;
 }
 
 /** What an orderly end may take: PostgreSQL writes a checkpoint, Redis its append-only file. */
-export const SERVICE_STOP_MS = 15_000;
+export const PROGRAM_STOP_MS = 15_000;
 
 /** `start` resolves once the program answers, and is called again for every incarnation. */
-export function serviceActor(id: string, start: () => Promise<ServiceProcess>): ActorDefinition<ServiceEnded> {
+export function programActor(id: string, start: () => Promise<Program>): ActorDefinition<ProgramEnded> {
   return {
-    type: 'service',
+    type: 'program',
     async start(ctx) {
       const program = await start();
       if (ctx.signal.aborted) {
         // Told to stop while the program came up: nobody else knows of it.
-        await program.stop(SERVICE_STOP_MS);
+        await program.stop(PROGRAM_STOP_MS);
         throw new Error(`${id} was stopped while it started`);
       }
       void program.ended.then((how) => ctx.self.tell({ type: 'ended', how }));
@@ -40,7 +40,7 @@ export function serviceActor(id: string, start: () => Promise<ServiceProcess>): 
         receive({ how }) {
           throw new Error(`${id} ended by itself (${how}): ${program.lastWords()}`);
         },
-        stop: () => program.stop(SERVICE_STOP_MS),
+        stop: () => program.stop(PROGRAM_STOP_MS),
         ready: () => program.isRunning(),
         describe: () => ({ pid: program.pid }),
       };

@@ -5,10 +5,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { ServiceProcess } from '../../actors/services/service-actor.ts';
+import type { Program } from '../../actors/programs/program-actor.ts';
 import type { LaunchAs } from './launch-as.ts';
 
-export interface ServiceProgram {
+export interface ProgramOptions {
   /** As people know it: `PostgreSQL`. */
   readonly name: string;
   readonly command: string;
@@ -22,7 +22,7 @@ export interface ServiceProgram {
 }
 
 /** Starts the program. @throws Error naming the program and the reason when it cannot be executed. */
-export async function startServiceProcess(program: ServiceProgram): Promise<ServiceProcess> {
+export async function startProgram(program: ProgramOptions): Promise<Program> {
   mkdirSync(dirname(program.logFile), { recursive: true });
   if (existsSync(program.logFile)) renameSync(program.logFile, `${program.logFile}.1`);
   const output = openSync(program.logFile, 'w', 0o600);
@@ -49,7 +49,7 @@ export async function startServiceProcess(program: ServiceProgram): Promise<Serv
   return supervise(child, program);
 }
 
-function supervise(child: ChildProcess, program: ServiceProgram): ServiceProcess {
+function supervise(child: ChildProcess, program: ProgramOptions): Program {
   const isRunning = () => child.exitCode === null && child.signalCode === null;
   const ended = new Promise<string>((resolve) => {
     child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code ?? 0}` : `signal ${signal}`));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { createActorSystem } from '../../actors/kernel/actor-system.ts';
 import { NO_BACKOFF } from '../../supervisors/backoff.ts';
-import { servicesSpec } from '../../supervisors/services.ts';
+import { programsSpec } from '../../supervisors/programs.ts';
 import { supervisorDefinition } from '../../supervisors/supervisor.ts';
 import { identify } from '../../transports/process/process-identity.ts';
 import { redisUrl, startRedis, stopOrphanedRedis } from '../../transports/process/redis-server.ts';
@@ -26,10 +26,10 @@ async function describeRedis(t: Teardown) {
   };
 }
 
-t.test('a service that is killed comes back with its data, and ends with the tree', async (t) => {
+t.test('a program that is killed comes back with its data, and ends with the tree', async (t) => {
   const options = await describeRedis(t);
   const pids: number[] = [];
-  const spec = servicesSpec([
+  const spec = programsSpec([
     {
       id: 'redis',
       async start() {
@@ -40,7 +40,7 @@ t.test('a service that is killed comes back with its data, and ends with the tre
     },
   ]);
   const system = createActorSystem({ clock: systemClock, log: createMemoryLog(), metrics: createMemoryMetrics() });
-  system.spawn('services', supervisorDefinition({ ...spec, backoff: NO_BACKOFF }, { random: () => 0 }));
+  system.spawn('programs', supervisorDefinition({ ...spec, backoff: NO_BACKOFF }, { random: () => 0 }));
   const client = new Redis(redisUrl(options), { retryStrategy: () => 20, maxRetriesPerRequest: null });
   client.on('error', () => undefined);
   await client.set('kept', 'yes');
@@ -60,7 +60,7 @@ t.test('a service that is killed comes back with its data, and ends with the tre
   );
 });
 
-t.test('a service left behind by a killed Vello is found and stopped before its successor starts', async (t) => {
+t.test('a program left behind by a killed Vello is found and stopped before its successor starts', async (t) => {
   const options = await describeRedis(t);
   const orphan = await startRedis(options);
   const successor = await startRedis(options);
@@ -69,7 +69,7 @@ t.test('a service left behind by a killed Vello is found and stopped before its 
   t.not(successor.pid, orphan.pid);
 });
 
-t.test('a process that only got the id of a dead service is left alone, be it another Redis', async (t) => {
+t.test('a process that only got the id of a dead program is left alone, be it another Redis', async (t) => {
   const stranger = await startRedis(await describeRedis(t));
   t.teardown(() => stranger.stop(1_000));
   const options = await describeRedis(t);

@@ -9,8 +9,8 @@ import { identify, stillRuns, type ProcessIdentity } from '../../transports/proc
 import { CommandError } from '../command.ts';
 import { explainFileError } from '../explain-file-error.mjs';
 
-/** Where a service of our own listens, and what it asks for. */
-export interface ServiceAddress {
+/** Where a server of our own listens, and what it asks for. */
+export interface ServerAddress {
   readonly port: number;
   readonly password: string;
 }
@@ -19,9 +19,9 @@ export interface Home {
   readonly path: string;
   /** Path of something inside. */
   file(...names: string[]): string;
-  /** The address a service had last time. */
-  recall(service: string): ServiceAddress | undefined;
-  remember(service: string, address: ServiceAddress): void;
+  /** The address a server had last time. */
+  recall(server: string): ServerAddress | undefined;
+  remember(server: string, address: ServerAddress): void;
   /** A random secret of that name, made once and kept in a file that only its owner reads. */
   secret(name: string): string;
   /** Lets the next Vello in. */
@@ -49,9 +49,9 @@ export function openHome(path: string): Home {
     throw new CommandError(`The folder ${path} cannot be used: ${explained}`);
   }
   const memory = join(path, 'services.json');
-  const recallAll = (): Record<string, ServiceAddress> => {
+  const recallAll = (): Record<string, ServerAddress> => {
     try {
-      return JSON.parse(readFileSync(memory, 'utf8')) as Record<string, ServiceAddress>;
+      return JSON.parse(readFileSync(memory, 'utf8')) as Record<string, ServerAddress>;
     } catch {
       return {};
     }
@@ -59,9 +59,9 @@ export function openHome(path: string): Home {
   return {
     path,
     file: (...names) => join(path, ...names),
-    recall: (service) => recallAll()[service],
-    remember(service, address) {
-      const text = JSON.stringify({ ...recallAll(), [service]: address }, undefined, 2);
+    recall: (server) => recallAll()[server],
+    remember(server, address) {
+      const text = JSON.stringify({ ...recallAll(), [server]: address }, undefined, 2);
       writeFileSync(`${memory}.new`, `${text}\n`, { mode: 0o600 });
       renameSync(`${memory}.new`, memory);
     },

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { obtainRedis } from '../../../scripts/services/obtain-redis.ts';
+import { obtainRedis } from '../../../scripts/foundation/obtain-redis.ts';
 import { temporaryFolder, type Teardown } from '../../fixtures/temporary-folder.ts';
 
 /** A search that finds one program, which is a shell script. */

@@ -1,7 +1,7 @@
 import { existsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { openHome } from '../../../scripts/services/home.ts';
+import { openHome } from '../../../scripts/foundation/home.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
 
 t.test('keeps a second Vello out while the first runs, and lets the next in', async (t) => {
