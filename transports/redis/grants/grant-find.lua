@@ -1,7 +1,7 @@
 -- What is known of one token. One round trip for both answers, so that they belong together.
--- KEYS[1] the token's own key
--- KEYS[2] set of suspended users
--- KEYS[3] hash of the requests that users may have under way at once
+-- KEYS[1] token: the token's own key
+-- KEYS[2] suspended: set of users
+-- KEYS[3] limited: hash of the requests that users may have under way at once
 -- Returns {value, '0' or '1' for suspended, requests at once or ''}, or nil when the token is unknown, revoked or expired.
 local value = redis.call('GET', KEYS[1])
 if not value then

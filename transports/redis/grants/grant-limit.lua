@@ -1,7 +1,9 @@
 -- Says how many requests a user may have under way at once at each gateway.
--- KEYS[1] stream of grant operations
--- KEYS[2] hash of such bounds by user
--- ARGV[1] user id  ARGV[2] the bound, or '' for none  ARGV[3] how long stream entries are kept, in ms
+-- KEYS[1] stream: of grant operations
+-- KEYS[2] limited: hash of such bounds by user
+-- ARGV[1] userId
+-- ARGV[2] atOnce: the bound, or '' for none
+-- ARGV[3] historyMs: how long stream entries are kept
 -- Returns 1 when this changed something, else 0: what gateways know already is not said again.
 local known = redis.call('HGET', KEYS[2], ARGV[1]) or ''
 if known == ARGV[2] then

@@ -7,18 +7,23 @@ import { encodeGrant, scopeId, scopeName } from './grant-entry.ts';
 import { GRANT_KEYS } from './grant-keys.ts';
 import { loadLuaScript } from '../connection/lua-script.ts';
 
-const issueScript = loadLuaScript(import.meta.url, './grant-issue.lua');
-const revokeScript = loadLuaScript(import.meta.url, './grant-revoke.lua');
-const limitScript = loadLuaScript(import.meta.url, './grant-limit.lua');
-const suspensionScript = loadLuaScript(import.meta.url, './grant-suspension.lua');
+const issueGrant = loadLuaScript(
+  import.meta.url,
+  './grant-issue.lua',
+  'stream token suspended limited userIndex deviceIndex familyIndex tokenHash userId deviceId familyId expiresAtMs lifeMs isSuspended historyMs grant',
+);
+const revokeGrants = loadLuaScript(
+  import.meta.url,
+  './grant-revoke.lua',
+  'stream index scope id historyMs tokenPrefix',
+);
+const limitUser = loadLuaScript(import.meta.url, './grant-limit.lua', 'stream limited userId atOnce historyMs');
+const setSuspension = loadLuaScript(import.meta.url, './grant-suspension.lua', 'stream suspended op userId historyMs');
 
 /** @param redis a `command` connection. */
 export function createGrantPublisher(redis: Redis, clock: Clock): GrantPublisher {
   const { stream, suspended, limited, tokenPrefix } = GRANT_KEYS;
   const { historyMs } = LIMITS.grants;
-  const setSuspension = async (op: 'suspend' | 'reinstate', userId: string) => {
-    await suspensionScript.run(redis, [stream, suspended], [op, userId, historyMs]);
-  };
 
   return {
     issue: async (grant) => {
@@ -26,37 +31,39 @@ export function createGrantPublisher(redis: Redis, clock: Clock): GrantPublisher
       const lifeMs = grant.expiresAtMs - clock.now();
       if (lifeMs <= 0) return;
       const { tokenHash, userId, deviceId, familyId, expiresAtMs } = grant;
-      const keys = [
+      await issueGrant(redis, {
         stream,
-        GRANT_KEYS.token(tokenHash),
+        token: GRANT_KEYS.token(tokenHash),
         suspended,
         limited,
-        GRANT_KEYS.index('user_id', userId),
-        GRANT_KEYS.index('device_id', deviceId),
-        GRANT_KEYS.index('family_id', familyId),
-      ];
-      const suspendedNow = grant.suspended === true ? '1' : '0';
-      await issueScript.run(redis, keys, [
+        userIndex: GRANT_KEYS.index('user_id', userId),
+        deviceIndex: GRANT_KEYS.index('device_id', deviceId),
+        familyIndex: GRANT_KEYS.index('family_id', familyId),
         tokenHash,
         userId,
         deviceId,
         familyId,
         expiresAtMs,
         lifeMs,
-        suspendedNow,
+        isSuspended: grant.suspended === true ? '1' : '0',
         historyMs,
-        encodeGrant(grant),
-      ]);
+        grant: encodeGrant(grant),
+      });
     },
     revoke: async (scope) => {
       const name = scopeName(scope);
       const id = scopeId(scope);
-      await revokeScript.run(redis, [stream, GRANT_KEYS.index(name, id)], [name, id, historyMs, tokenPrefix]);
+      const index = GRANT_KEYS.index(name, id);
+      await revokeGrants(redis, { stream, index, scope: name, id, historyMs, tokenPrefix });
     },
-    suspend: (userId) => setSuspension('suspend', userId),
-    reinstate: (userId) => setSuspension('reinstate', userId),
+    suspend: async (userId) => {
+      await setSuspension(redis, { stream, suspended, op: 'suspend', userId, historyMs });
+    },
+    reinstate: async (userId) => {
+      await setSuspension(redis, { stream, suspended, op: 'reinstate', userId, historyMs });
+    },
     limit: async (userId, requestsAtOnce) => {
-      await limitScript.run(redis, [stream, limited], [userId, requestsAtOnce ?? '', historyMs]);
+      await limitUser(redis, { stream, limited, userId, atOnce: requestsAtOnce ?? '', historyMs });
     },
   };
 }

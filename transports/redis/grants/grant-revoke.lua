@@ -1,8 +1,10 @@
 -- Closes the gateway to every token of one user, device or family.
--- KEYS[1] stream of grant operations
--- KEYS[2] index of the user, device or family (sorted set of token hashes)
--- ARGV[1] field that names the scope: user_id, device_id or family_id  ARGV[2] its id
--- ARGV[3] how long stream entries are kept, in ms  ARGV[4] prefix of the tokens' own keys
+-- KEYS[1] stream: of grant operations
+-- KEYS[2] index: of the user, device or family (sorted set of token hashes)
+-- ARGV[1] scope: field that names it, user_id, device_id or family_id
+-- ARGV[2] id: of that user, device or family
+-- ARGV[3] historyMs: how long stream entries are kept
+-- ARGV[4] tokenPrefix: of the tokens' own keys, which only the index knows
 -- Returns the number of tokens that were open.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

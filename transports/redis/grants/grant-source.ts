@@ -10,7 +10,7 @@ import { decodeGrant, decodeGrantOperation } from './grant-entry.ts';
 import { GRANT_KEYS } from './grant-keys.ts';
 import { loadLuaScript } from '../connection/lua-script.ts';
 
-const findScript = loadLuaScript(import.meta.url, './grant-find.lua');
+const findGrant = loadLuaScript(import.meta.url, './grant-find.lua', 'token suspended limited');
 
 export interface GrantSourceOptions {
   /** A `command` connection, for the questions of `find`. */
@@ -46,11 +46,7 @@ export function createGrantSource({ redis, openReader, log }: GrantSourceOptions
       }
     },
     find: async (tokenHash) => {
-      const answer = await findScript.run(
-        redis,
-        [GRANT_KEYS.token(tokenHash), GRANT_KEYS.suspended, GRANT_KEYS.limited],
-        [],
-      );
+      const answer = await findGrant(redis, { ...GRANT_KEYS, token: GRANT_KEYS.token(tokenHash) });
       if (!Array.isArray(answer)) return undefined;
       const [value, suspended, atOnce] = answer as [string, string, string];
       return decodeGrant(tokenHash, value, { suspended, at_once: atOnce });

@@ -1,7 +1,9 @@
 -- Suspends or reinstates a user: his tokens stay known and answer 402 in between.
--- KEYS[1] stream of grant operations
--- KEYS[2] set of suspended users
--- ARGV[1] suspend or reinstate  ARGV[2] user id  ARGV[3] how long stream entries are kept, in ms
+-- KEYS[1] stream: of grant operations
+-- KEYS[2] suspended: set of users
+-- ARGV[1] op: 'suspend' or 'reinstate'
+-- ARGV[2] userId
+-- ARGV[3] historyMs: how long stream entries are kept
 -- Returns 1 when this changed something, else 0.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,7 +1,7 @@
 -- Takes one token from a bucket that refills evenly.
--- KEYS[1]  the bucket: a hash of `at` (ms, server time) and `left` (tokens, fractional)
--- ARGV[1]  burst: tokens of a full bucket
--- ARGV[2]  tokens that flow back in one minute
+-- KEYS[1] bucket: a hash of `at` (ms, server time) and `left` (tokens, fractional)
+-- ARGV[1] burst: tokens of a full bucket
+-- ARGV[2] perMinute: tokens that flow back in one minute
 -- Returns 0 when a token was taken, otherwise the milliseconds until there is one. The bucket expires once it would be full again.
 local burst, per_minute = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')

@@ -3,10 +3,11 @@ import type { Redis } from 'ioredis';
 import type { RateLimiter } from '../../../actors/ports/rate-limiter.ts';
 import { loadLuaScript } from '../connection/lua-script.ts';
 
-const script = loadLuaScript(import.meta.url, './rate-limiter.lua');
+const takeToken = loadLuaScript(import.meta.url, './rate-limiter.lua', 'bucket burst perMinute');
 
 export function createRedisRateLimiter(redis: Redis): RateLimiter {
   return {
-    take: async (key, limit) => Number(await script.run(redis, [`vello:limit:${key}`], [limit.burst, limit.perMinute])),
+    take: async (key, { burst, perMinute }) =>
+      Number(await takeToken(redis, { bucket: `vello:limit:${key}`, burst, perMinute })),
   };
 }

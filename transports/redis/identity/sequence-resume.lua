@@ -1,7 +1,7 @@
 -- Gives a device that answered a challenge its next sequence number, and ends a halt.
--- KEYS[1]  the device's window (see sequence-window.lua)
--- ARGV[1]  durable high mark
--- ARGV[2]  lifetime of the state in seconds
+-- KEYS[1] window: the device's, see sequence-window.lua
+-- ARGV[1] durableHigh: durable high mark
+-- ARGV[2] lifetimeSeconds: of the state
 -- Returns the next number. It is left a whole window above what was used, so that a number another writer still holds is too old.
 local known = redis.call('HMGET', KEYS[1], 'high', 'halted')
 local high = math.max(tonumber(known[1] or '0'), tonumber(ARGV[1]))

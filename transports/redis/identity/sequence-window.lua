@@ -1,12 +1,12 @@
 -- Marks one sequence number of a device as used, or says why not. At most 32 numbers are remembered, whatever the traffic.
--- KEYS[1]  the device's window: a hash of `high` (highest number used), `signed` (latest signed time, unix seconds),
---          `halted` ('1' after a second writer), and `0`..`31`: "<sequence>:<digest>" of the last use of sequence % 32
--- ARGV[1]  sequence
--- ARGV[2]  signed time, unix seconds
--- ARGV[3]  digest of the signed text
--- ARGV[4]  durable high mark, or '' when the caller has not looked it up
--- ARGV[5]  lifetime of the state in seconds
--- ARGV[6]  how far above the highest number used a number may be
+-- KEYS[1] window: the device's, a hash of `high` (highest number used), `signed` (latest signed time, unix seconds),
+--         `halted` ('1' after a second writer), and `0`..`31`: "<sequence>:<digest>" of the last use of sequence % 32
+-- ARGV[1] sequence
+-- ARGV[2] timestamp: signed time, unix seconds
+-- ARGV[3] digest: of the signed text
+-- ARGV[4] durableHigh: durable high mark, or '' when the caller has not looked it up
+-- ARGV[5] lifetimeSeconds: of the state
+-- ARGV[6] mostSkipped: how far above the highest number used a number may be
 -- Returns 'accepted', 'ahead', 'replayed', 'second_writer', 'reauthenticate' or 'unknown'.
 local sequence, signed = tonumber(ARGV[1]), tonumber(ARGV[2])
 local slot = tostring(sequence % 32)

@@ -3,24 +3,32 @@ import type { Redis } from 'ioredis';
 import { MOST_SKIPPED, type SequenceVerdict, type SequenceWindows } from '../../../actors/identity/sequence-windows.ts';
 import { loadLuaScript } from '../connection/lua-script.ts';
 
-const markScript = loadLuaScript(import.meta.url, './sequence-window.lua');
-const resumeScript = loadLuaScript(import.meta.url, './sequence-resume.lua');
+const markUsed = loadLuaScript(
+  import.meta.url,
+  './sequence-window.lua',
+  'window sequence timestamp digest durableHigh lifetimeSeconds mostSkipped',
+);
+const resume = loadLuaScript(import.meta.url, './sequence-resume.lua', 'window durableHigh lifetimeSeconds');
 
 /** Longer than any signed time is accepted (2 h either way), so that a forgotten window cannot be replayed into. */
-const LIFETIME_SECONDS = 30 * 24 * 3600;
+const lifetimeSeconds = 30 * 24 * 3600;
 
 export function createRedisSequenceWindows(redis: Redis): SequenceWindows {
   const key = (deviceId: string) => `vello:sequence:${deviceId}`;
   return {
     mark: async ({ deviceId, sequence, timestamp, digest }, durableHigh) =>
       // The script returns nothing but these words.
-      (await markScript.run(
-        redis,
-        [key(deviceId)],
-        [sequence, timestamp, digest, durableHigh ?? '', LIFETIME_SECONDS, MOST_SKIPPED],
-      )) as SequenceVerdict,
+      (await markUsed(redis, {
+        window: key(deviceId),
+        sequence,
+        timestamp,
+        digest,
+        durableHigh: durableHigh ?? '',
+        lifetimeSeconds,
+        mostSkipped: MOST_SKIPPED,
+      })) as SequenceVerdict,
     resume: async (deviceId, durableHigh) =>
-      Number(await resumeScript.run(redis, [key(deviceId)], [durableHigh, LIFETIME_SECONDS])),
+      Number(await resume(redis, { window: key(deviceId), durableHigh, lifetimeSeconds })),
     forget: async (deviceId) => {
       await redis.del(key(deviceId));
     },

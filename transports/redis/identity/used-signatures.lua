@@ -1,8 +1,8 @@
 -- Remembers that a service's signature was used, and refuses what was signed before this memory began.
--- KEYS[1]  the memory's beginning: a hash of `run` (run id of the Redis process) and `since` (unix seconds)
--- KEYS[2]  the signature's mark
--- ARGV[1]  when it was signed, unix milliseconds; '' only makes sure that the memory has a beginning
--- ARGV[2]  how long to remember it, milliseconds
+-- KEYS[1] beginning: the memory's, a hash of `run` (run id of the Redis process) and `since` (unix seconds)
+-- KEYS[2] mark: the signature's
+-- ARGV[1] signedAtMs: when it was signed, unix time; '' only makes sure that the memory has a beginning
+-- ARGV[2] lifetimeMs: how long to remember it
 -- Returns 'fresh', 'replayed' or 'forgotten'.
 -- A restart may lose the last second of marks, and FLUSHALL loses all of them: either begins the memory anew.
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')

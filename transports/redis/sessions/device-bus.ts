@@ -4,11 +4,11 @@ import type { DeviceBus, DeviceChannelListener, DeviceNotice } from '../../../ac
 import { loadLuaScript } from '../connection/lua-script.ts';
 import { DEVICE_CHANNEL_PREFIX as MESSAGES, deviceChannel } from './device-notifier.ts';
 
-const announceScript = loadLuaScript(import.meta.url, './session-announce.lua');
+const announceSession = loadLuaScript(import.meta.url, './session-announce.lua', 'fence channel lifetimeMs');
 
 const SESSIONS = 'vello:session:';
 /** Long after the last session of before could still be open. */
-const FENCE_MS = 24 * 3600 * 1000;
+const lifetimeMs = 24 * 3600 * 1000;
 
 export interface DeviceBusOptions {
   /** A `command` connection. */
@@ -20,8 +20,8 @@ export interface DeviceBusOptions {
 export function createDeviceBus({ redis, openSubscriber }: DeviceBusOptions): DeviceBus {
   return {
     announceSession: async (deviceId) => {
-      const keys = [`vello:session-fence:${deviceId}`];
-      return Number(await announceScript.run(redis, keys, [SESSIONS + deviceId, FENCE_MS]));
+      const [fence, channel] = [`vello:session-fence:${deviceId}`, SESSIONS + deviceId];
+      return Number(await announceSession(redis, { fence, channel, lifetimeMs }));
     },
     open: async (listener) => {
       const subscriber = await openSubscriber();

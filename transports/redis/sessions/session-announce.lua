@@ -1,7 +1,7 @@
 -- Opens a session of a device: takes a fence above every earlier one and tells all processes.
--- KEYS[1] vello:session-fence:<device id>   highest fence given so far
--- ARGV[1] channel of the device's sessions
--- ARGV[2] milliseconds that the fence is remembered
+-- KEYS[1] fence: the highest that was given so far
+-- ARGV[1] channel: of the device's sessions
+-- ARGV[2] lifetimeMs: how long the fence is remembered
 -- Returns the fence. It starts from the server's clock, so that it grows even after the key was lost.
 local time = redis.call('TIME')
 local floor = time[1] * 1000 + math.floor(time[2] / 1000)

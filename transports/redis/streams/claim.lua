@@ -1,14 +1,14 @@
 -- Takes over entries whose consumer has not touched them for too long. One that was handed out too often without ever being settled
 -- kills whoever runs it: it goes to the dead stream unrun. Atomic: no entry has two owners, none is between two streams.
--- Uses put_copy.
+-- @include entry-copy.lua
 -- KEYS[1] stream
--- KEYS[2] dead stream
+-- KEYS[2] dead: the dead stream
 -- ARGV[1] group
--- ARGV[2] consumer that takes over; its own entries are not looked at
--- ARGV[3] least idle time in ms
--- ARGV[4] most entries to take over
--- ARGV[5] deliveries from which an entry is buried
--- ARGV[6] an entry that is handed out for at least the so-manieth time is the only one taken
+-- ARGV[2] consumer: who takes over; its own entries are not looked at
+-- ARGV[3] minIdleMs: least idle time
+-- ARGV[4] count: most entries to take over
+-- ARGV[5] maxDeliveries: deliveries from which an entry is buried
+-- ARGV[6] aloneFrom: an entry that is handed out for at least the so-manieth time is the only one taken
 -- Returns { taken, buried, given_up }: taken as { id, deliveries, { field, value, ... } } each, buried as ids, and `id: problem` of those
 -- of them that could not be copied.
 local group, consumer, min_idle, wanted = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])

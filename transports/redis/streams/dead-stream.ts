@@ -3,8 +3,8 @@ import type { Redis } from 'ioredis';
 import { COLLECTOR_GROUP, EVENT_STREAMS, streamKey, type StreamPrefix } from '../../../config/streams.ts';
 import { loadLuaScript } from '../connection/lua-script.ts';
 
-const REVIVE = loadLuaScript(import.meta.url, './revive.lua');
-const DISCARD = loadLuaScript(import.meta.url, './discard.lua');
+const revive = loadLuaScript(import.meta.url, './revive.lua', 'dead origin group id');
+const discard = loadLuaScript(import.meta.url, './discard.lua', 'dead group id mode');
 
 export interface DeadEntry {
   readonly id: string;
@@ -33,14 +33,14 @@ export interface DeadStream {
 const PAGE = 200;
 
 export function openDeadStream(redis: Redis, prefix?: StreamPrefix): DeadStream {
-  const key = streamKey('dead', prefix);
+  const dead = streamKey('dead', prefix);
   const origins = EVENT_STREAMS.filter((kind) => kind !== 'dead').map((kind) => streamKey(kind, prefix));
   return {
-    length: () => redis.xlen(key),
-    newest: async (count) => (await redis.xrevrange(key, '+', '-', 'COUNT', count)).map(toEntry),
+    length: () => redis.xlen(dead),
+    newest: async (count) => (await redis.xrevrange(dead, '+', '-', 'COUNT', count)).map(toEntry),
     all: async function* () {
       for (let from = '-'; ;) {
-        const page = (await redis.xrange(key, from, '+', 'COUNT', PAGE)).map(toEntry);
+        const page = (await redis.xrange(dead, from, '+', 'COUNT', PAGE)).map(toEntry);
         yield* page;
         const last = page.at(-1);
         if (page.length < PAGE || last === undefined) return;
@@ -48,21 +48,24 @@ export function openDeadStream(redis: Redis, prefix?: StreamPrefix): DeadStream 
       }
     },
     find: async (id) => {
-      const [found] = await redis.xrange(key, id, id);
+      const [found] = await redis.xrange(dead, id, id);
       return found === undefined ? undefined : toEntry(found);
     },
     retry: async ({ id, fields }) => {
       const origin = fields['origin_stream'] ?? '';
       if (!origins.includes(origin)) return 'unknown_origin';
-      const revived = await REVIVE.run(redis, [key, origin], [COLLECTOR_GROUP, id]);
+      const revived = await revive(redis, { dead, origin, group: COLLECTOR_GROUP, id });
       if (revived === null) return 'gone';
       return revived === '' ? 'no_event' : 'retried';
     },
     discard: async ({ id }, evenUnrecorded = false) =>
       // The script returns nothing but these words.
-      (await DISCARD.run(redis, [key], [COLLECTOR_GROUP, id, evenUnrecorded ? 'unrecorded' : 'recorded'])) as Awaited<
-        ReturnType<DeadStream['discard']>
-      >,
+      (await discard(redis, {
+        dead,
+        group: COLLECTOR_GROUP,
+        id,
+        mode: evenUnrecorded ? 'unrecorded' : 'recorded',
+      })) as Awaited<ReturnType<DeadStream['discard']>>,
   };
 }
 

@@ -1,8 +1,8 @@
 -- Deletes a dead entry for good, if it is in the lasting record (delivered to the recorder, and acknowledged by it), or is to be deleted even so.
--- KEYS[1] dead stream
+-- KEYS[1] dead: the dead stream
 -- ARGV[1] group
--- ARGV[2] entry id
--- ARGV[3] 'unrecorded' to delete what is in no lasting record as well, else 'recorded'
+-- ARGV[2] id: of the entry
+-- ARGV[3] mode: 'unrecorded' to delete what is in no lasting record as well, else 'recorded'
 -- Returns 'discarded', 'discarded_unrecorded', 'gone', or 'unrecorded' where it was left alone.
 if #redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2]) == 0 then return 'gone' end
 

@@ -1,4 +1,4 @@
--- Put in front of move.lua and claim.lua. Builds the copy that enters another stream: the fields of the event, where it first came
+-- Included by move.lua and claim.lua. Builds the copy that enters another stream: the fields of the event, where it first came
 -- from, how often, when and why it failed, and when it may run again. An entry may hold anything: what is unpacked and encoded here is
 -- bounded, because an entry that cannot be moved would stop its line for ever.
 -- entry_copy(key, id, fields, attempt, err, delay) -> flat list of fields and values

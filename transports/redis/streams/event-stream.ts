@@ -28,14 +28,17 @@ import { shareConnection, type ConnectionLease } from '../connection/connection-
 import { loadLuaScript } from '../connection/lua-script.ts';
 import { createReaderConnection, createReaderRegistry, type ReaderRegistry } from '../connection/reader-connection.ts';
 
-const ENTRY_COPY = './entry-copy.lua';
-const SETTLE = loadLuaScript(import.meta.url, './settle.lua');
-const MOVE = loadLuaScript(import.meta.url, ENTRY_COPY, './move.lua');
-const CLAIM = loadLuaScript(import.meta.url, ENTRY_COPY, './claim.lua');
-const HELD = loadLuaScript(import.meta.url, './held.lua');
-const RENEW = loadLuaScript(import.meta.url, './renew.lua');
-const RELEASE = loadLuaScript(import.meta.url, './release.lua');
-const FORGET_CONSUMERS = loadLuaScript(import.meta.url, './forget-consumers.lua');
+const SETTLE = loadLuaScript(import.meta.url, './settle.lua', 'stream group consumer mode ...ids');
+const MOVE = loadLuaScript(import.meta.url, './move.lua', 'from to dead group consumer ...moves');
+const CLAIM = loadLuaScript(
+  import.meta.url,
+  './claim.lua',
+  'stream dead group consumer minIdleMs count maxDeliveries aloneFrom',
+);
+const HELD = loadLuaScript(import.meta.url, './held.lua', 'stream group consumer');
+const RENEW = loadLuaScript(import.meta.url, './renew.lua', 'stream group consumer idleMs');
+const RELEASE = loadLuaScript(import.meta.url, './release.lua', 'stream group consumer');
+const FORGET_CONSUMERS = loadLuaScript(import.meta.url, './forget-consumers.lua', 'stream group idleMs');
 
 export interface RedisEventStreamsOptions {
   readonly url: string;
@@ -80,15 +83,15 @@ function createStream(
   const name = `vello-collector-${kind}`;
   const connect = () => connectRedis({ url, use: 'blocking', name, log, withinMs: CONNECT_WITHIN_MS });
   const reading = createReaderConnection({ name, commands, registry, connect });
-  const key = streamKey(kind, prefix);
+  const stream = streamKey(kind, prefix);
   const dead = streamKey('dead', prefix);
   const group = COLLECTOR_GROUP;
 
   const ensureGroup = async (): Promise<void> => {
     try {
       // From the first entry on: at `$`, what arrived between the loss and now would never be delivered.
-      await commands.xgroup('CREATE', key, group, '0', 'MKSTREAM');
-      log.info('made the consumer group', { stream: key, group });
+      await commands.xgroup('CREATE', stream, group, '0', 'MKSTREAM');
+      log.info('made the consumer group', { stream, group });
     } catch (error) {
       if (!isRefusal(error, 'BUSYGROUP')) throw error;
     }
@@ -100,7 +103,7 @@ function createStream(
       return await work();
     } catch (error) {
       if (!GROUP_IS_GONE.some((code) => isRefusal(error, code))) throw asUnavailable(error);
-      log.warn('the consumer group is gone; making it again', { stream: key, group });
+      log.warn('the consumer group is gone; making it again', { stream, group });
       metrics.count('vello_stream_groups_recreated_total', { stream: kind });
       try {
         await ensureGroup();
@@ -114,12 +117,12 @@ function createStream(
   /** Their note on the dead stream says the same. */
   const reportGivenUp = (entries: unknown) => {
     const givenUp = toIds(entries);
-    if (givenUp.length > 0) log.error('entries could not be copied and were given up', { stream: key, givenUp });
+    if (givenUp.length > 0) log.error('entries could not be copied and were given up', { stream, givenUp });
   };
 
   const leave = async (mode: 'delete' | 'keep', consumer: string, ids: readonly string[]) => {
     if (ids.length === 0) return [];
-    return withGroup(async () => toIds(await SETTLE.run(commands, [key], [group, consumer, mode, ...ids])), ids);
+    return withGroup(async () => toIds(await SETTLE(commands, { stream, group, consumer, mode, ids })), ids);
   };
 
   return {
@@ -129,21 +132,20 @@ function createStream(
       withGroup(async () => {
         const reader = await reading.get();
         const reply = await blockingRead(reader, waitMs, () =>
-          reader.xreadgroup('GROUP', group, consumer, 'COUNT', count, 'BLOCK', waitMs, 'STREAMS', key, '>'),
+          reader.xreadgroup('GROUP', group, consumer, 'COUNT', count, 'BLOCK', waitMs, 'STREAMS', stream, '>'),
         );
         return toRead(reply);
       }, []),
     held: (consumer) =>
       withGroup(async () => {
         await reading.endOthers();
-        return toEntries(await HELD.run(commands, [key], [group, consumer]));
+        return toEntries(await HELD(commands, { stream, group, consumer }));
       }, []),
     claim: (consumer, terms: ClaimTerms) =>
       withGroup<Claimed>(
         async () => {
-          const { minIdleMs, count, maxDeliveries, aloneFrom } = terms;
-          const args = [group, consumer, minIdleMs, count, maxDeliveries, aloneFrom];
-          const [taken, buried, givenUp] = (await CLAIM.run(commands, [key, dead], args)) as unknown[];
+          const reply = await CLAIM(commands, { stream, dead, group, consumer, ...terms });
+          const [taken, buried, givenUp] = reply as unknown[];
           reportGivenUp(givenUp);
           return { entries: toEntries(taken), buried: toIds(buried) };
         },
@@ -151,21 +153,21 @@ function createStream(
       ),
     owned: (consumer) =>
       withGroup(async () => {
-        const pending = await commands.xpending(key, group, '-', '+', MOST_OWNED, consumer);
+        const pending = await commands.xpending(stream, group, '-', '+', MOST_OWNED, consumer);
         return (pending as readonly [string][]).map(([id]) => id);
       }, []),
     renew: async (consumer, idleMs) => {
-      await withGroup(() => RENEW.run(commands, [key], [group, consumer, idleMs]), undefined);
+      await withGroup(() => RENEW(commands, { stream, group, consumer, idleMs }), undefined);
     },
     settle: (consumer, ids) => leave('delete', consumer, ids),
     acknowledge: (consumer, ids) => leave('keep', consumer, ids),
     move: async (consumer, to, moves: readonly EntryMove[]) => {
       if (moves.length === 0) return [];
-      const args = moves.flatMap(({ id, attempt, error, delayMs }) => [id, attempt, error, delayMs ?? '']);
+      const flat = moves.flatMap(({ id, attempt, error, delayMs }) => [id, attempt, error, delayMs ?? '']);
       return withGroup(
         async () => {
-          const keys = [key, streamKey(to, prefix), dead];
-          const [lost, givenUp] = (await MOVE.run(commands, keys, [group, consumer, ...args])) as unknown[];
+          const streams = { from: stream, to: streamKey(to, prefix), dead };
+          const [lost, givenUp] = (await MOVE(commands, { ...streams, group, consumer, moves: flat })) as unknown[];
           reportGivenUp(givenUp);
           return toIds(lost);
         },
@@ -175,17 +177,17 @@ function createStream(
     release: (consumer) =>
       withGroup(async () => {
         await reading.endOthers();
-        return Number(await RELEASE.run(commands, [key], [group, consumer]));
+        return Number(await RELEASE(commands, { stream, group, consumer }));
       }, 0),
     forgetConsumers: (idleMs) =>
-      withGroup(async () => Number(await FORGET_CONSUMERS.run(commands, [key], [group, idleMs])), 0),
+      withGroup(async () => Number(await FORGET_CONSUMERS(commands, { stream, group, idleMs })), 0),
     depth: () =>
       withGroup<StreamDepth>(
         async () => {
           const [length, [pending], oldest, nowMs] = await Promise.all([
-            commands.xlen(key),
-            commands.xpending(key, group) as Promise<[number]>,
-            commands.xrange(key, '-', '+', 'COUNT', 1),
+            commands.xlen(stream),
+            commands.xpending(stream, group) as Promise<[number]>,
+            commands.xrange(stream, '-', '+', 'COUNT', 1),
             serverTimeMs(commands),
           ]);
           const first = oldest[0]?.[0];

@@ -1,7 +1,7 @@
 -- Deletes consumers that own nothing and were silent for long. One step, because deleting a consumer throws away what it owns.
 -- KEYS[1] stream
 -- ARGV[1] group
--- ARGV[2] least silence in ms
+-- ARGV[2] idleMs: least silence
 -- Returns how many consumers were deleted.
 local forgotten = 0
 for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do

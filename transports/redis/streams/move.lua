@@ -1,11 +1,12 @@
 -- Moves entries to the end of another stream (or of the same one), each only where this consumer still owns it. Atomic: an entry is
--- in exactly one of the two streams, or of the dead stream where it could not be copied. Uses put_copy.
--- KEYS[1] stream it leaves
--- KEYS[2] stream it enters
--- KEYS[3] dead stream
+-- in exactly one of the two streams, or of the dead stream where it could not be copied.
+-- @include entry-copy.lua
+-- KEYS[1] from: the stream that they leave
+-- KEYS[2] to: the stream that they enter
+-- KEYS[3] dead: the dead stream
 -- ARGV[1] group
 -- ARGV[2] consumer
--- ARGV[3..] four for each entry: id, attempt, error, delay in ms ('' where it is not to be run again)
+-- ARGV[3..] moves: four for each entry: id, attempt, error, delay in ms ('' where it is not to be run again)
 -- Returns { lost, given_up }: the ids that this consumer did not own, which are untouched; and `id: problem` of what could not be copied.
 local lost, given_up = {}, {}
 -- A script that fails half-way is not rolled back: what could fail is tested before the first write.

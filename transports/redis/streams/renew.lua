@@ -2,7 +2,7 @@
 -- KEYS[1] stream
 -- ARGV[1] group
 -- ARGV[2] consumer
--- ARGV[3] least idle time in ms of what is renewed
+-- ARGV[3] idleMs: least idle time of what is renewed
 -- Returns how many were renewed.
 local renewed = 0
 local from = '-'

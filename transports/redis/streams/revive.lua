@@ -1,8 +1,8 @@
 -- Puts a dead entry back where it first came from, as the gateway wrote it. Atomic: the event is in exactly one of the two streams.
--- KEYS[1] dead stream
--- KEYS[2] stream it came from
+-- KEYS[1] dead: the dead stream
+-- KEYS[2] origin: the stream that it came from
 -- ARGV[1] group
--- ARGV[2] entry id
+-- ARGV[2] id: of the entry
 -- Returns the new entry id, false where the entry is gone, or '' where it is not the event itself: put_copy could not copy all of it.
 local NOTED = { attempt = true, not_before = true, error = true, failures = true, origin_stream = true, origin_id = true }
 local found = redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1]

@@ -2,8 +2,8 @@
 -- KEYS[1] stream
 -- ARGV[1] group
 -- ARGV[2] consumer
--- ARGV[3] 'delete' to remove the entries, 'keep' to leave them in the stream
--- ARGV[4..] entry ids
+-- ARGV[3] mode: 'delete' to remove the entries, 'keep' to leave them in the stream
+-- ARGV[4..] ids: of the entries
 -- Returns the ids that this consumer did not own; they are untouched.
 local lost = {}
 for i = 4, #ARGV do

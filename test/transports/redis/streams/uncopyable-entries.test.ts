@@ -1,7 +1,7 @@
 /** What the scripts that copy entries do where something fails on one of them that nobody foresaw. Here it is made to. */
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { COLLECTOR_GROUP, streamKey } from '../../../../config/streams.ts';
 import { loadLuaScript } from '../../../../transports/redis/connection/lua-script.ts';
@@ -9,7 +9,7 @@ import { openTestStreams } from '../../../fixtures/event-streams-on-redis.ts';
 import { startRedis } from '../../../fixtures/redis.ts';
 import { temporaryFolder } from '../../../fixtures/temporary-folder.ts';
 
-/** In front of a script: the copy of an entry that holds `bad` fails, of one that holds `worse` in every form with fields. */
+/** In front of what copies: the copy of an entry that holds `bad` fails, of one that holds `worse` in every form with fields. */
 const INJECTED = `
 local real = redis
 local redis = setmetatable({ call = function(command, ...)
@@ -26,18 +26,18 @@ end }, { __index = real })
 const server = await startRedis(t);
 const { redis, add, entries, length } = await openTestStreams(t, server);
 const [from, dlq, dead] = [streamKey('transcribe'), streamKey('dlq'), streamKey('dead')];
-const prelude = join(temporaryFolder(t), 'injected.lua');
-writeFileSync(prelude, INJECTED);
-const scripts = (name: string) =>
-  loadLuaScript(
-    import.meta.url,
-    ...[
-      prelude,
-      ...['entry-copy.lua', name].map((file) =>
-        fileURLToPath(import.meta.resolve(`../../../transports/redis/streams/${file}`)),
-      ),
-    ],
-  );
+
+const original = (file: string) => new URL(import.meta.resolve(`../../../../transports/redis/streams/${file}`));
+const folder = temporaryFolder(t);
+writeFileSync(join(folder, 'entry-copy.lua'), INJECTED + readFileSync(original('entry-copy.lua'), 'utf8'));
+for (const file of ['move.lua', 'claim.lua']) copyFileSync(original(file), join(folder, file));
+const inFolder = pathToFileURL(`${folder}/`).href;
+const MOVE = loadLuaScript(inFolder, './move.lua', 'from to dead group consumer ...moves');
+const CLAIM = loadLuaScript(
+  inFolder,
+  './claim.lua',
+  'stream dead group consumer minIdleMs count maxDeliveries aloneFrom',
+);
 
 async function read(values: readonly string[]): Promise<string[]> {
   await redis.flushall();
@@ -49,11 +49,10 @@ async function read(values: readonly string[]): Promise<string[]> {
 }
 const pending = async () => ((await redis.xpending(from, COLLECTOR_GROUP)) as [number])[0];
 const move = (ids: readonly string[]) =>
-  scripts('move.lua').run(
-    redis,
-    [from, dlq, dead],
-    [COLLECTOR_GROUP, 'a', ...ids.flatMap((id) => [id, 1, 'API_TIMEOUT', 5000])],
-  );
+  MOVE(redis, {
+    ...{ from, to: dlq, dead, group: COLLECTOR_GROUP, consumer: 'a' },
+    moves: ids.flatMap((id) => [id, 1, 'API_TIMEOUT', 5000]),
+  });
 
 t.test(
   'an entry on which a move fails is given up with the reason and its fields, those beside it are moved',
@@ -101,8 +100,9 @@ t.test(
   async (t) => {
     const ids = await read(['bad', '2']);
     await redis.call('XCLAIM', from, COLLECTOR_GROUP, 'a', '0', ids[0] ?? '', 'RETRYCOUNT', '3', 'JUSTID');
-    const claim = scripts('claim.lua');
-    const [taken, buried] = (await claim.run(redis, [from, dead], [COLLECTOR_GROUP, 'b', 0, 10, 3, 3])) as unknown[];
+    const places = { stream: from, dead, group: COLLECTOR_GROUP, consumer: 'b' };
+    const terms = { minIdleMs: 0, count: 10, maxDeliveries: 3, aloneFrom: 3 };
+    const [taken, buried] = (await CLAIM(redis, { ...places, ...terms })) as unknown[];
     t.match(taken, [[ids[1], 2]]);
     t.same(buried, [ids[0]]);
     t.match(await entries('dead'), [{ surplus: '["event_id","bad"]', error: 'ENTRY_NOT_COPIED' }]);
