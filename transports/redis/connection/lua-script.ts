@@ -38,8 +38,13 @@ export function loadLuaScript<List extends string>(
   const sha = createHash('sha1').update(source).digest('hex');
   const order = declared.map((name) => name.replace('...', ''));
   return async (redis, values) => {
-    const given = values as Readonly<Record<string, Value>>;
-    const sent = order.flatMap((name) => given[name] as Value);
+    const given = values as Readonly<Record<string, Value | readonly Value[]>>;
+    const sent: Value[] = [];
+    for (const name of order) {
+      const value = given[name] as Value | readonly Value[];
+      if (typeof value === 'object') sent.push(...value);
+      else sent.push(value);
+    }
     try {
       return await redis.evalsha(sha, keys.length, ...sent);
     } catch (error) {

@@ -46,7 +46,8 @@ export function createGrantSource({ redis, openReader, log }: GrantSourceOptions
       }
     },
     find: async (tokenHash) => {
-      const answer = await findGrant(redis, { ...GRANT_KEYS, token: GRANT_KEYS.token(tokenHash) });
+      const { suspended: ofUsers, limited } = GRANT_KEYS;
+      const answer = await findGrant(redis, { token: GRANT_KEYS.token(tokenHash), suspended: ofUsers, limited });
       if (!Array.isArray(answer)) return undefined;
       const [value, suspended, atOnce] = answer as [string, string, string];
       return decodeGrant(tokenHash, value, { suspended, at_once: atOnce });
