@@ -1,4 +1,4 @@
-/** Holds the direction of imports: config <- actors <- transports <- supervisors <- scripts, without a cycle, types included. */
+/** Holds the direction of imports: config <- actors <- transports <- supervisors <- scripts, without a cycle of files or rooms, types included. */
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import ts from 'typescript';
@@ -21,6 +21,18 @@ t.test('no folder imports from one above it', async (t) => {
 
 t.test('imports form no cycle, type imports included', async (t) => {
   t.strictSame(findCycles(edges), []);
+});
+
+t.test('rooms of one folder form no cycle, and the ports of the actors know nothing but facts', async (t) => {
+  const technologies = new Set(sources.flatMap(({ path }) => /^transports\/[^/]+/.exec(path)?.[0] ?? []));
+  for (const folder of ['actors', 'transports', ...technologies]) {
+    t.strictSame(findCycles(betweenRooms(edges, folder)), [], folder);
+  }
+  const isPort = (path: string) => path.startsWith('actors/ports/');
+  t.strictSame(
+    edges.filter(({ from, to }) => isPort(from) && !isPort(to) && layer(to) > layer('config')),
+    [],
+  );
 });
 
 t.test('roles know nothing of each other', async (t) => {
@@ -74,7 +86,22 @@ t.test('the detector of cycles finds one', async (t) => {
     { from: 'c', to: 'a' },
   ];
   t.equal(findCycles(planted).length, 1);
+  const files = [
+    { from: 'actors/a/x.ts', to: 'actors/b/y.ts' },
+    { from: 'actors/b/z.ts', to: 'actors/a/w.ts' },
+  ];
+  t.equal(findCycles(files).length, 0);
+  t.equal(findCycles(betweenRooms(files, 'actors')).length, 1, 'of rooms too');
 });
+
+/** The imports inside `folder` that leave a room for another one; its own files are a room as well. */
+function betweenRooms(all: readonly Edge[], folder: string): Edge[] {
+  const roomOf = (path: string) => path.slice(folder.length + 1).match(/^[^/]+(?=\/)/)?.[0] ?? '.';
+  return all
+    .filter(({ from, to }) => from.startsWith(`${folder}/`) && to.startsWith(`${folder}/`))
+    .map(({ from, to }) => ({ from: roomOf(from), to: roomOf(to) }))
+    .filter(({ from, to }) => from !== to);
+}
 
 function layer(path: string): number {
   return layers.indexOf(path.split('/')[0] ?? '');

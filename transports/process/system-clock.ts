@@ -1,5 +1,6 @@
 /** The real clock: wall time, monotonic time and timers of this process. */
 import type { Clock } from '../../actors/ports/clock.ts';
+import type { Log } from '../../actors/ports/log.ts';
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -11,3 +12,19 @@ export const systemClock: Clock = {
     return { cancel: () => clearTimeout(timer) };
   },
 };
+
+/** A clock whose timers cannot end the process: what one throws is logged with its stack, and costs only what it was set for. */
+export function guardClock(clock: Clock, log: Log): Clock {
+  return {
+    now: () => clock.now(),
+    monotonicMs: () => clock.monotonicMs(),
+    setTimer: (delayMs, fire) =>
+      clock.setTimer(delayMs, () => {
+        try {
+          fire();
+        } catch (error) {
+          log.error('a timer failed', { error });
+        }
+      }),
+  };
+}

@@ -4,7 +4,7 @@
  */
 import { createHmac } from 'node:crypto';
 import type { UpstreamHeaders } from '../../actors/relay/upstream.ts';
-import { HEADER as REQUEST_ID } from '../http/server/request-id.ts';
+import { REQUEST_ID_HEADER } from '../http/server/write-reply.ts';
 import { scrubText } from './key-scrubber.ts';
 
 const TO_PROVIDER = [
@@ -68,7 +68,7 @@ export function headersToClient(headers: UpstreamHeaders, secret: string | undef
 /** Headers by which the client finds its request and session again. */
 export function ownHeaders(requestId: string, sessionId: string): Record<string, string> {
   const session: Record<string, string> = sessionId === '' ? {} : { 'X-Session-Id': sessionId };
-  return { [REQUEST_ID]: requestId, ...session };
+  return { [REQUEST_ID_HEADER]: requestId, ...session };
 }
 
 export function headerValue(headers: UpstreamHeaders, name: string): string | undefined {

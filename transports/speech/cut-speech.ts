@@ -1,6 +1,5 @@
 /** Cuts a recording, as it comes, into pieces of speech that the model can take, and leaves out what is no speech. */
 import { RECOGNITION_RATE } from './codecs/audio-block.ts';
-import { quietestMoment } from './quietest-moment.ts';
 import { VOICE_FRAME_SAMPLES } from './models/silero-model.ts';
 
 /** Seconds since the start of the recording. */
@@ -32,6 +31,8 @@ const FRAME_SECONDS = VOICE_FRAME_SAMPLES / RECOGNITION_RATE;
 const frames = (seconds: number): number => Math.round(seconds / FRAME_SECONDS);
 /** Shorter dips lie between the syllables of one word. */
 const endFrames = frames(0.1);
+/** Shorter dips are the closures of stop consonants, within a word. */
+const DIP_FRAMES = 5;
 /** Shorter sounds are no word. */
 const shortestFrames = frames(0.12);
 /** Kept on both sides: words begin and end more quietly than what is told from noise. */
@@ -146,4 +147,19 @@ function joined(pieces: readonly Float32Array[]): Float32Array {
     at += piece.length;
   }
   return whole;
+}
+
+/** The index in the middle of the quietest few frames of the later half. */
+function quietestMoment(frames: readonly Float32Array[]): number {
+  const energies = frames.map((frame) => frame.reduce((sum, sample) => sum + sample * sample, 0));
+  let best = frames.length;
+  let lowest = Infinity;
+  for (let first = Math.floor(frames.length / 2); first + DIP_FRAMES <= frames.length; first++) {
+    const energy = energies.slice(first, first + DIP_FRAMES).reduce((sum, value) => sum + value, 0);
+    if (energy < lowest) {
+      lowest = energy;
+      best = first + Math.ceil(DIP_FRAMES / 2);
+    }
+  }
+  return best;
 }

@@ -1,5 +1,5 @@
 /** Tells text that was recognised from text that the model made up, as it does for languages that it does not know. */
-import { compressionRatio } from './compression-ratio.ts';
+import { deflateSync } from 'node:zlib';
 
 /** What one stretch of text was made of. */
 export interface JudgedText {
@@ -32,4 +32,10 @@ function scoreOf({ text, averageLogProbability }: JudgedText): number {
     excess += Math.max(0, compressionRatio(text.slice(at, at + size)) - USUAL_COMPRESSION);
   }
   return averageLogProbability - excess / stretches;
+}
+
+/** How much shorter a text gets by deflating it: text that repeats itself shrinks most. */
+export function compressionRatio(text: string): number {
+  const bytes = Buffer.from(text);
+  return bytes.length / deflateSync(bytes).length;
 }

@@ -1,7 +1,7 @@
 /** A recognition in the response formats of OpenAI's transcription API. */
 import type { Recognition, Segment } from '../../../actors/inference/speech-engine.ts';
-import { languageName } from '../../speech/models/language-names.ts';
-import { compressionRatio } from '../../speech/compression-ratio.ts';
+import { languageName } from './language-names.ts';
+import { compressionRatio } from '../../speech/intelligibility.ts';
 
 export interface DurationUsage {
   readonly type: 'duration';

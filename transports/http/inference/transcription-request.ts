@@ -1,7 +1,7 @@
 /** Reads a transcription request: the multipart body and its fields, checked as OpenAI checks them. */
 import { VelloError } from '../../../config/errors.ts';
 import { parseMultipart } from './multipart-form.ts';
-import { languageMeant, languageName } from '../../speech/models/language-names.ts';
+import { languageMeant, languageName } from './language-names.ts';
 import { MOONSHINE_MODEL_ID } from '../../speech/moonshine-engine.ts';
 
 export const TRANSCRIPTION_FORMATS = ['json', 'text', 'verbose_json', 'srt', 'vtt'] as const;

@@ -5,6 +5,7 @@
 import uWS from 'uWebSockets.js';
 import type { HttpRequest as RawRequest, HttpResponse as RawResponse } from 'uWebSockets.js';
 import type { SourceAddress } from '../../../actors/admission/source-address.ts';
+import { newId } from '../../../actors/identity/new-id.ts';
 import type { Clock } from '../../../actors/ports/clock.ts';
 import type { Log } from '../../../actors/ports/log.ts';
 import type { Metrics } from '../../../actors/ports/metrics.ts';
@@ -15,7 +16,6 @@ import { NativeResponse } from './native-response.ts';
 import { NativeSocket, type Held } from './native-socket.ts';
 import { problemReply, toVelloError } from './problem.ts';
 import { readRequestHead, type RequestHead } from './request-head.ts';
-import { newRequestId } from './request-id.ts';
 import { writeLast, writeStream, writeWhole, type Headers, type StreamReply, type WholeReply } from './write-reply.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -158,7 +158,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const parameters = [...pattern.matchAll(PARAMETER)].length;
     const trustProxy = options.trustProxy === true;
     return (raw: RawResponse, request: RawRequest) => {
-      const requestId = newRequestId();
+      const requestId = newId();
       const response = new NativeResponse(raw, (error) =>
         log.error('a native callback failed', { listener, route: pattern, requestId, error }),
       );

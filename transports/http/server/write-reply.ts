@@ -1,7 +1,9 @@
 /** Writes an answer over a native response: whole, as a stream with backpressure, to HEAD, or as the last of its connection. */
 import { STATUS_CODES } from 'node:http';
 import type { NativeResponse } from './native-response.ts';
-import { HEADER as REQUEST_ID } from './request-id.ts';
+
+/** Carries the id of the request. What a caller sends under it is never adopted: it would let callers forge our logs. */
+export const REQUEST_ID_HEADER = 'X-Request-Id';
 
 export type Headers = Readonly<Record<string, string>>;
 export interface WholeReply {
@@ -28,7 +30,7 @@ export function writeWhole(response: NativeResponse, requestId: string, reply: W
     body === undefined || typeof body === 'string' || body instanceof Buffer ? body : JSON.stringify(body);
   const type: Headers = encoded === body ? {} : { 'Content-Type': 'application/json' };
   response.cork(() => {
-    writeHead(response, reply.status, { [REQUEST_ID]: requestId, ...type, ...reply.headers });
+    writeHead(response, reply.status, { [REQUEST_ID_HEADER]: requestId, ...type, ...reply.headers });
     if (encoded === undefined) response.endWithoutBody(reply.status === 204 || reply.status === 304 ? undefined : 0);
     else if (isHead) response.endWithoutBody(Buffer.byteLength(encoded));
     else response.end(encoded);
@@ -49,7 +51,7 @@ export function writeLast(
   reply: { readonly status: number; readonly headers: Headers; readonly body: string },
 ): void {
   response.cork(() => {
-    writeHead(response, reply.status, { [REQUEST_ID]: requestId, ...reply.headers });
+    writeHead(response, reply.status, { [REQUEST_ID_HEADER]: requestId, ...reply.headers });
     response.end(reply.body.padEnd(CORK_BUFFER_BYTES + reply.body.length), true);
   });
 }
@@ -66,7 +68,7 @@ export async function writeStream(
 ): Promise<void> {
   if (isHead) {
     response.cork(() => {
-      writeHead(response, reply.status, { [REQUEST_ID]: requestId, ...reply.headers });
+      writeHead(response, reply.status, { [REQUEST_ID_HEADER]: requestId, ...reply.headers });
       response.endWithoutBody();
     });
     await reply.stream[Symbol.asyncIterator]().return?.();
@@ -84,7 +86,7 @@ export async function writeStream(
   let next = await source.next();
   const first = next;
   response.cork(() => {
-    writeHead(response, reply.status, { [REQUEST_ID]: requestId, ...reply.headers });
+    writeHead(response, reply.status, { [REQUEST_ID_HEADER]: requestId, ...reply.headers });
     if (first.done !== true) response.write(first.value);
   });
   try {

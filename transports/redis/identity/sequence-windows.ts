@@ -11,7 +11,7 @@ const markUsed = loadLuaScript(
 const resume = loadLuaScript(import.meta.url, './sequence-resume.lua', 'window durableHigh lifetimeSeconds');
 
 /** Longer than any signed time is accepted (2 h either way), so that a forgotten window cannot be replayed into. */
-const lifetimeSeconds = 30 * 24 * 3600;
+const LIFETIME_SECONDS = 30 * 24 * 3600;
 
 export function createRedisSequenceWindows(redis: Redis): SequenceWindows {
   const key = (deviceId: string) => `vello:sequence:${deviceId}`;
@@ -24,11 +24,11 @@ export function createRedisSequenceWindows(redis: Redis): SequenceWindows {
         timestamp,
         digest,
         durableHigh: durableHigh ?? '',
-        lifetimeSeconds,
+        lifetimeSeconds: LIFETIME_SECONDS,
         mostSkipped: MOST_SKIPPED,
       })) as SequenceVerdict,
     resume: async (deviceId, durableHigh) =>
-      Number(await resume(redis, { window: key(deviceId), durableHigh, lifetimeSeconds })),
+      Number(await resume(redis, { window: key(deviceId), durableHigh, lifetimeSeconds: LIFETIME_SECONDS })),
     forget: async (deviceId) => {
       await redis.del(key(deviceId));
     },

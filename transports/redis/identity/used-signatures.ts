@@ -4,16 +4,16 @@ import type { SignatureUse, UsedSignatures } from '../../../actors/identity/serv
 import { loadLuaScript } from '../connection/lua-script.ts';
 
 const useSignature = loadLuaScript(import.meta.url, './used-signatures.lua', 'beginning mark signedAtMs lifetimeMs');
-const beginning = 'vello:service-signatures';
+const BEGINNING = 'vello:service-signatures';
 
 /** Resolves when the memory has its beginning, so that the first request is not older than it. */
 export async function openUsedSignatures(redis: Redis): Promise<UsedSignatures> {
-  await useSignature(redis, { beginning, mark: beginning, signedAtMs: '', lifetimeMs: 0 });
+  await useSignature(redis, { beginning: BEGINNING, mark: BEGINNING, signedAtMs: '', lifetimeMs: 0 });
   return {
     use: async (textHash, signedAtMs, lifetimeMs) =>
       // The script returns nothing but these words.
       (await useSignature(redis, {
-        beginning,
+        beginning: BEGINNING,
         mark: `vello:service-signature:${textHash}`,
         signedAtMs,
         lifetimeMs,

@@ -8,7 +8,7 @@ const announceSession = loadLuaScript(import.meta.url, './session-announce.lua',
 
 const SESSIONS = 'vello:session:';
 /** Long after the last session of before could still be open. */
-const lifetimeMs = 24 * 3600 * 1000;
+const FENCE_MS = 24 * 3600 * 1000;
 
 export interface DeviceBusOptions {
   /** A `command` connection. */
@@ -21,7 +21,7 @@ export function createDeviceBus({ redis, openSubscriber }: DeviceBusOptions): De
   return {
     announceSession: async (deviceId) => {
       const [fence, channel] = [`vello:session-fence:${deviceId}`, SESSIONS + deviceId];
-      return Number(await announceSession(redis, { fence, channel, lifetimeMs }));
+      return Number(await announceSession(redis, { fence, channel, lifetimeMs: FENCE_MS }));
     },
     open: async (listener) => {
       const subscriber = await openSubscriber();

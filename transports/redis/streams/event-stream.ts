@@ -28,17 +28,17 @@ import { shareConnection, type ConnectionLease } from '../connection/connection-
 import { loadLuaScript } from '../connection/lua-script.ts';
 import { createReaderConnection, createReaderRegistry, type ReaderRegistry } from '../connection/reader-connection.ts';
 
-const SETTLE = loadLuaScript(import.meta.url, './settle.lua', 'stream group consumer mode ...ids');
-const MOVE = loadLuaScript(import.meta.url, './move.lua', 'from to dead group consumer ...moves');
-const CLAIM = loadLuaScript(
+const settleEntries = loadLuaScript(import.meta.url, './settle.lua', 'stream group consumer mode ...ids');
+const moveEntries = loadLuaScript(import.meta.url, './move.lua', 'from to dead group consumer ...moves');
+const claimEntries = loadLuaScript(
   import.meta.url,
   './claim.lua',
   'stream dead group consumer minIdleMs count maxDeliveries aloneFrom',
 );
-const HELD = loadLuaScript(import.meta.url, './held.lua', 'stream group consumer');
-const RENEW = loadLuaScript(import.meta.url, './renew.lua', 'stream group consumer idleMs');
-const RELEASE = loadLuaScript(import.meta.url, './release.lua', 'stream group consumer');
-const FORGET_CONSUMERS = loadLuaScript(import.meta.url, './forget-consumers.lua', 'stream group idleMs');
+const heldEntries = loadLuaScript(import.meta.url, './held.lua', 'stream group consumer');
+const renewEntries = loadLuaScript(import.meta.url, './renew.lua', 'stream group consumer idleMs');
+const releaseEntries = loadLuaScript(import.meta.url, './release.lua', 'stream group consumer');
+const forgetConsumers = loadLuaScript(import.meta.url, './forget-consumers.lua', 'stream group idleMs');
 
 export interface RedisEventStreamsOptions {
   readonly url: string;
@@ -122,7 +122,7 @@ function createStream(
 
   const leave = async (mode: 'delete' | 'keep', consumer: string, ids: readonly string[]) => {
     if (ids.length === 0) return [];
-    return withGroup(async () => toIds(await SETTLE(commands, { stream, group, consumer, mode, ids })), ids);
+    return withGroup(async () => toIds(await settleEntries(commands, { stream, group, consumer, mode, ids })), ids);
   };
 
   return {
@@ -139,12 +139,12 @@ function createStream(
     held: (consumer) =>
       withGroup(async () => {
         await reading.endOthers();
-        return toEntries(await HELD(commands, { stream, group, consumer }));
+        return toEntries(await heldEntries(commands, { stream, group, consumer }));
       }, []),
     claim: (consumer, terms: ClaimTerms) =>
       withGroup<Claimed>(
         async () => {
-          const reply = await CLAIM(commands, { stream, dead, group, consumer, ...terms });
+          const reply = await claimEntries(commands, { stream, dead, group, consumer, ...terms });
           const [taken, buried, givenUp] = reply as unknown[];
           reportGivenUp(givenUp);
           return { entries: toEntries(taken), buried: toIds(buried) };
@@ -157,7 +157,7 @@ function createStream(
         return (pending as readonly [string][]).map(([id]) => id);
       }, []),
     renew: async (consumer, idleMs) => {
-      await withGroup(() => RENEW(commands, { stream, group, consumer, idleMs }), undefined);
+      await withGroup(() => renewEntries(commands, { stream, group, consumer, idleMs }), undefined);
     },
     settle: (consumer, ids) => leave('delete', consumer, ids),
     acknowledge: (consumer, ids) => leave('keep', consumer, ids),
@@ -167,7 +167,12 @@ function createStream(
       return withGroup(
         async () => {
           const streams = { from: stream, to: streamKey(to, prefix), dead };
-          const [lost, givenUp] = (await MOVE(commands, { ...streams, group, consumer, moves: flat })) as unknown[];
+          const [lost, givenUp] = (await moveEntries(commands, {
+            ...streams,
+            group,
+            consumer,
+            moves: flat,
+          })) as unknown[];
           reportGivenUp(givenUp);
           return toIds(lost);
         },
@@ -177,10 +182,10 @@ function createStream(
     release: (consumer) =>
       withGroup(async () => {
         await reading.endOthers();
-        return Number(await RELEASE(commands, { stream, group, consumer }));
+        return Number(await releaseEntries(commands, { stream, group, consumer }));
       }, 0),
     forgetConsumers: (idleMs) =>
-      withGroup(async () => Number(await FORGET_CONSUMERS(commands, { stream, group, idleMs })), 0),
+      withGroup(async () => Number(await forgetConsumers(commands, { stream, group, idleMs })), 0),
     depth: () =>
       withGroup<StreamDepth>(
         async () => {

@@ -1,7 +1,7 @@
 /** Decodes the packets of a container with the decoder of their codec, in blocks, and says what could not be read. */
 import { VelloError } from '../../../config/errors.ts';
 import type { AudioBlock } from './audio-block.ts';
-import { openAac } from './open-aac.ts';
+import { openAac } from './aac/open-aac.ts';
 import { openFlac } from './open-flac.ts';
 import { openOpus } from './open-opus.ts';
 import { openVorbis } from './open-vorbis.ts';

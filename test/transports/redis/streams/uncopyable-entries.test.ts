@@ -32,8 +32,8 @@ const folder = temporaryFolder(t);
 writeFileSync(join(folder, 'entry-copy.lua'), INJECTED + readFileSync(original('entry-copy.lua'), 'utf8'));
 for (const file of ['move.lua', 'claim.lua']) copyFileSync(original(file), join(folder, file));
 const inFolder = pathToFileURL(`${folder}/`).href;
-const MOVE = loadLuaScript(inFolder, './move.lua', 'from to dead group consumer ...moves');
-const CLAIM = loadLuaScript(
+const moveEntries = loadLuaScript(inFolder, './move.lua', 'from to dead group consumer ...moves');
+const claimEntries = loadLuaScript(
   inFolder,
   './claim.lua',
   'stream dead group consumer minIdleMs count maxDeliveries aloneFrom',
@@ -49,7 +49,7 @@ async function read(values: readonly string[]): Promise<string[]> {
 }
 const pending = async () => ((await redis.xpending(from, COLLECTOR_GROUP)) as [number])[0];
 const move = (ids: readonly string[]) =>
-  MOVE(redis, {
+  moveEntries(redis, {
     ...{ from, to: dlq, dead, group: COLLECTOR_GROUP, consumer: 'a' },
     moves: ids.flatMap((id) => [id, 1, 'API_TIMEOUT', 5000]),
   });
@@ -102,7 +102,7 @@ t.test(
     await redis.call('XCLAIM', from, COLLECTOR_GROUP, 'a', '0', ids[0] ?? '', 'RETRYCOUNT', '3', 'JUSTID');
     const places = { stream: from, dead, group: COLLECTOR_GROUP, consumer: 'b' };
     const terms = { minIdleMs: 0, count: 10, maxDeliveries: 3, aloneFrom: 3 };
-    const [taken, buried] = (await CLAIM(redis, { ...places, ...terms })) as unknown[];
+    const [taken, buried] = (await claimEntries(redis, { ...places, ...terms })) as unknown[];
     t.match(taken, [[ids[1], 2]]);
     t.same(buried, [ids[0]]);
     t.match(await entries('dead'), [{ surplus: '["event_id","bad"]', error: 'ENTRY_NOT_COPIED' }]);

@@ -4,8 +4,8 @@ import { INTENSITY_CODEBOOKS, NOISE_CODEBOOK, readChannel, type AacChannel } fro
 import { unshape } from './aac-noise-shaping.ts';
 import { createAacSynthesis, type AacSynthesis } from './aac-synthesis.ts';
 import { eachBand, readWindowInfo } from './aac-window.ts';
-import { BitReader } from './bit-reader.ts';
-import { mixedToOne, type OpenPacketDecoder } from './packet-decoder.ts';
+import { BitReader } from '../bit-reader.ts';
+import { mixedToOne, type OpenPacketDecoder } from '../packet-decoder.ts';
 
 const LOW_COMPLEXITY = 2;
 const SPECTRAL_REPLICATION = 5;

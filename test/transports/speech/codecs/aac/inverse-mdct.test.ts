@@ -1,5 +1,5 @@
 import t from 'tap';
-import { inverseTransform } from '../../../../transports/speech/codecs/inverse-mdct.ts';
+import { inverseTransform } from '../../../../../transports/speech/codecs/aac/inverse-mdct.ts';
 
 t.test('is the transform that the standard writes down', async (t) => {
   let worst = 0;

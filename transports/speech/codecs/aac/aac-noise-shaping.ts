@@ -1,6 +1,6 @@
 /** AAC's temporal noise shaping (ISO/IEC 14496-3 §4.6.9): filters over the coefficients of a window. */
 import type { WindowInfo } from './aac-window.ts';
-import type { BitReader } from './bit-reader.ts';
+import type { BitReader } from '../bit-reader.ts';
 
 interface Filter {
   /** Bands that it reaches down from the one before. */

@@ -1,5 +1,5 @@
 /** The Huffman codebooks of AAC (ISO/IEC 14496-3, tables 4.A.1 to 4.A.12): how many codes of each length there are, and whose they are. */
-import type { BitReader } from './bit-reader.ts';
+import type { BitReader } from '../bit-reader.ts';
 
 export interface Codebook {
   /** The index whose code comes next; undefined where the bits end. */

@@ -3,7 +3,7 @@ import type { AacBands } from './aac-bands.ts';
 import { scaleFactorCodebook, spectralCodebooks } from './aac-codebooks.ts';
 import { readNoiseShaping, type NoiseShaping } from './aac-noise-shaping.ts';
 import { AAC_COEFFICIENTS, eachBand, readWindowInfo, SHORT_SEQUENCE, type WindowInfo } from './aac-window.ts';
-import type { BitReader } from './bit-reader.ts';
+import type { BitReader } from '../bit-reader.ts';
 
 export const NOISE_CODEBOOK = 13;
 export const INTENSITY_CODEBOOKS = { opposed: 14, inPhase: 15 } as const;

@@ -1,6 +1,6 @@
 /** How one AAC frame divides time and spectrum (ISO/IEC 14496-3 §4.4.2.6, `ics_info`). */
 import type { AacBands } from './aac-bands.ts';
-import type { BitReader } from './bit-reader.ts';
+import type { BitReader } from '../bit-reader.ts';
 
 export const AAC_COEFFICIENTS = 1024;
 export const SHORT_SEQUENCE = 2;

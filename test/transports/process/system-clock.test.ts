@@ -2,7 +2,7 @@
 import t from 'tap';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { createMemoryLog } from '../../fixtures/silent.ts';
-import { guardClock } from '../../../transports/process/guard-clock.ts';
+import { guardClock } from '../../../transports/process/system-clock.ts';
 
 t.test('what a timer throws is logged, and the timers after it fire', async (t) => {
   const manual = createManualClock();
