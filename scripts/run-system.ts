@@ -9,7 +9,7 @@ import { COLLECTOR_SERVICE } from '../supervisors/collector-parts.ts';
 import { Drain } from '../supervisors/drain.ts';
 import { EXIT } from '../supervisors/exit-codes.ts';
 import { readinessOf } from '../supervisors/health.ts';
-import { composeRoles } from '../supervisors/parts.ts';
+import { composeRoles } from '../supervisors/compose-roles.ts';
 import { ROOT, runRoot } from '../supervisors/root.ts';
 import { schemaSpec } from '../supervisors/schema.ts';
 import { programsSpec } from '../supervisors/programs.ts';

@@ -2,12 +2,9 @@
 import { join } from 'node:path';
 import { newId } from '../actors/identity/new-id.ts';
 import type { AdmissionJournal } from '../actors/events/admission-notes.ts';
-import type { Clock } from '../actors/ports/clock.ts';
-import type { DrainPlan } from '../actors/ports/drain.ts';
+import type { Closable } from '../actors/kernel/owned.ts';
 import type { EventOutlet, EventSpool } from '../actors/events/event-outlet.ts';
 import type { GrantSource } from '../actors/ports/grants.ts';
-import type { Log } from '../actors/ports/log.ts';
-import type { Metrics } from '../actors/ports/metrics.ts';
 import { singleProviderConfig, type GatewayConfig, type ProviderConfig } from '../actors/relay/gateway-config.ts';
 import { ProviderKey } from '../actors/relay/provider-key.ts';
 import { localUrlOf } from '../config/parse-setting.ts';
@@ -17,18 +14,14 @@ import { createFileSpool } from '../transports/process/file-spool.ts';
 import { connectRedis } from '../transports/redis/connection/connect.ts';
 import { createEventOutlet } from '../transports/redis/streams/event-outlet.ts';
 import { createGrantSource } from '../transports/redis/grants/grant-source.ts';
-import type { Closable } from './opened.ts';
+import type { CommonParts } from './foundation.ts';
 
 export interface GatewayStores extends Closable {
   readonly grants: GrantSource;
   readonly outlet: EventOutlet;
 }
 
-export interface GatewayParts {
-  readonly clock: Clock;
-  readonly drain: DrainPlan;
-  readonly log: Log;
-  readonly metrics: Metrics;
+export interface GatewayParts extends CommonParts {
   readonly openStores: () => Promise<GatewayStores>;
   readonly spool: EventSpool;
   readonly journal: AdmissionJournal;
@@ -41,24 +34,17 @@ type GatewaySettings = Pick<
   'home' | 'providerUrl' | 'providerKey' | 'providerCountsStreams' | 'inferenceListen'
 >;
 
-export interface GatewayOptions {
+export interface GatewayOptions extends CommonParts {
   readonly settings: GatewaySettings;
   readonly redisUrl: string;
   /** Of our own inference role, which answers where no other provider is set. */
   readonly inferenceKey: string;
-  readonly clock: Clock;
-  readonly drain: DrainPlan;
-  readonly log: Log;
-  readonly metrics: Metrics;
 }
 
 export function createGatewayParts(options: GatewayOptions): GatewayParts {
   const { settings, redisUrl, inferenceKey, clock, drain, log, metrics } = options;
   return {
-    clock,
-    drain,
-    log,
-    metrics,
+    ...{ clock, drain, log, metrics },
     openStores: async () => {
       const redis = await connectRedis({ url: redisUrl, use: 'command', name: 'vello-gateway', log });
       const openReader = () => connectRedis({ url: redisUrl, use: 'blocking', name: 'vello-gateway-grants', log });

@@ -1,5 +1,6 @@
 /** The database at this build's schema, with our own services known to it, as a child of the tree: before any role that relies on it. */
 import type { Log } from '../actors/ports/log.ts';
+import { owned } from '../actors/kernel/owned.ts';
 import type { RolePasswords } from '../actors/crypto/secrets.ts';
 import { connectPostgres } from '../transports/postgres/connection/connect.ts';
 import { migrate } from '../transports/postgres/schema/migrate.ts';
@@ -32,16 +33,16 @@ export const schemaSpec = ({
   intensity: 5,
   periodMs: 60_000,
   children: [
-    worker('migrator', {
-      type: 'migrator',
-      async start() {
+    worker(
+      'migrator',
+      owned('migrator', async () => {
         await observe(async () => {
           await migrate({ adminUrl: databaseUrl, passwords, log, ...(onWait && { onWait }) });
           await register(databaseUrl, services);
         });
-        return { receive: () => undefined };
-      },
-    }),
+        return { close: () => undefined };
+      }),
+    ),
   ],
 });
 

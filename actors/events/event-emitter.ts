@@ -4,7 +4,10 @@
  * events and the stream alone makes them durable. How either place works is left to the ports.
  */
 import { LIMITS } from '../../config/limits.ts';
+import type { ActorDefinition } from '../kernel/actor.ts';
+import { owned } from '../kernel/owned.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { DrainPlan } from '../ports/drain.ts';
 import { type AdmissionJournal, AdmissionNotes } from './admission-notes.ts';
 import type { EventOutlet, EventSpool } from './event-outlet.ts';
 import type { Log } from '../ports/log.ts';
@@ -318,6 +321,22 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     },
   };
 }
+
+/** Owns the emitter's life: nothing is left in memory at the end, or the end says so. */
+export const eventEmitterActor = (emitter: EventEmitter, drain: DrainPlan): ActorDefinition<never> =>
+  owned(
+    'event-emitter',
+    () => {
+      emitter.start();
+      const withdraw = drain.on('flush', 'usage events', () => emitter.flush());
+      const close = () => {
+        withdraw();
+        return emitter.stop();
+      };
+      return { close };
+    },
+    { describe: () => ({ waiting: emitter.waiting }) },
+  );
 
 /** Once: an answer that was released after a while is not released again when its event is durable. */
 function release(emitted: Emitted): void {

@@ -22,9 +22,11 @@ export interface Behaviour<M> {
   stop?(reason: ExitReason): void | Promise<void>;
   /** Whether it can do its work now; feeds `/health/ready`. Default: true once started. */
   ready?(): boolean;
-  /** A few facts for `/actors`. Never secrets, never payloads. */
-  describe?(): Record<string, string | number | boolean>;
+  describe?(): Facts;
 }
+
+/** What `/actors` shows of one. Never secrets, never payloads. */
+export type Facts = Record<string, string | number | boolean>;
 
 /** Messages to oneself, later. At most one per key waits, it is never dropped, and it dies with the incarnation. */
 export interface ActorTimers<M> {

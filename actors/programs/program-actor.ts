@@ -30,11 +30,6 @@ export function programActor(id: string, start: () => Promise<Program>): ActorDe
     type: 'program',
     async start(ctx) {
       const program = await start();
-      if (ctx.signal.aborted) {
-        // Told to stop while the program came up: nobody else knows of it.
-        await program.stop(PROGRAM_STOP_MS);
-        throw new Error(`${id} was stopped while it started`);
-      }
       void program.ended.then((how) => ctx.self.tell({ type: 'ended', how }));
       return {
         receive({ how }) {

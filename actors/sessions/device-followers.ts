@@ -2,7 +2,9 @@
  * Who in this process wants to hear of which device. A plain table, because it must outlive the actor that owns the subscriber
  * connection: one that restarts finds here whom it has to listen for.
  */
-import type { DeviceChannelListener, DeviceChannels, DeviceNotice } from './device-channels.ts';
+import type { ActorDefinition } from '../kernel/actor.ts';
+import { owned } from '../kernel/owned.ts';
+import type { DeviceBus, DeviceChannelListener, DeviceChannels, DeviceNotice } from './device-channels.ts';
 
 export interface DeviceFollower {
   notice(notice: DeviceNotice): void;
@@ -20,7 +22,8 @@ export interface DeviceFollowers extends DeviceChannelListener {
   unfollow(deviceId: string, follower: DeviceFollower): void;
   /** Follows on `channels` from now on; everybody catches up. */
   attach(channels: DeviceChannels): Promise<void>;
-  detach(): void;
+  /** Does nothing when others were attached since. */
+  detach(channels: DeviceChannels): void;
   readonly count: number;
 }
 
@@ -46,8 +49,8 @@ export function createDeviceFollowers(): DeviceFollowers {
       await Promise.all([...followers.keys()].map((deviceId) => opened.follow(deviceId)));
       catchUp();
     },
-    detach: () => {
-      channels = undefined;
+    detach: (closed) => {
+      if (channels === closed) channels = undefined;
     },
     notice: (deviceId, notice) => followers.get(deviceId)?.notice(notice),
     reconnected: catchUp,
@@ -56,3 +59,25 @@ export function createDeviceFollowers(): DeviceFollowers {
     },
   };
 }
+
+/** Owns the connection over which the news arrives. */
+export const noticeFollower = (bus: DeviceBus, followers: DeviceFollowers): ActorDefinition<never> =>
+  owned(
+    'notice-follower',
+    async ({ signal }) => {
+      const channels = await bus.open(followers);
+      const close = () => {
+        followers.detach(channels);
+        channels.close();
+      };
+      try {
+        // One that opens too late must not take the followers away from its successor.
+        if (!signal.aborted) await followers.attach(channels);
+      } catch (error) {
+        close();
+        throw error;
+      }
+      return { close };
+    },
+    { describe: () => ({ devices: followers.count }) },
+  );

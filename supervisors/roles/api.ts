@@ -2,65 +2,52 @@
  * The api role: what it stands on, what keeps that current, the sessions of its desktops and, last, the listener. Whatever restarts takes what
  * stands after it along, because that was made from it.
  */
-import type { Clock } from '../../actors/ports/clock.ts';
-import type { RevocationScope } from '../../actors/ports/grants.ts';
-import type { DrainPlan } from '../../actors/ports/drain.ts';
-import type { Log } from '../../actors/ports/log.ts';
-import type { Metrics } from '../../actors/ports/metrics.ts';
-import { type StoreLogins, loginWatch } from '../../actors/programs/login-watch.ts';
-import { createDeviceFollowers } from '../../actors/sessions/device-followers.ts';
-import { noticeFollower } from '../../actors/sessions/notice-follower.ts';
+import { keyFollower } from '../../actors/identity/key-follower.ts';
+import { revocationFollower } from '../../actors/identity/revocation-follower.ts';
+import { tokenJanitor } from '../../actors/identity/token-janitor.ts';
+import { owned } from '../../actors/kernel/owned.ts';
+import { loginWatch } from '../../actors/programs/login-watch.ts';
+import { createDeviceFollowers, noticeFollower } from '../../actors/sessions/device-followers.ts';
 import { createSessionDirectory } from '../../actors/sessions/session-directory.ts';
+import { LIMITS } from '../../config/limits.ts';
 import type { Settings } from '../../config/settings.ts';
-import { apiListener, type ApiSurface } from '../../transports/http/api/api-listener.ts';
+import { registerRoutes } from '../../transports/http/api/api-route.ts';
 import { apiDocumentationRoutes } from '../../transports/http/routes/api-documentation.ts';
+import { listener } from '../../transports/http/server/listener.ts';
+import type { HttpServer } from '../../transports/http/server/server.ts';
 import { PROVIDER_ROUTES } from '../../transports/proxy/described-routes.ts';
-import { DESKTOP_ROUTE } from '../../transports/websocket/desktop-route.ts';
 import { createDesktopEndpoint, type DesktopEndpoint } from '../../transports/websocket/desktop-endpoint.ts';
-import type { ApiStores } from '../api-stores.ts';
+import { DESKTOP_ROUTE } from '../../transports/websocket/desktop-route.ts';
+import type { ApiParts, ApiStores } from '../api-parts.ts';
+import { createApiSurface } from '../api-surface.ts';
 import { supervisor, worker, type SupervisorSpec } from '../child-spec.ts';
-import { desktopSessions } from '../desktop-sessions.ts';
-import { opened } from '../opened.ts';
+import { DynamicChildren } from '../dynamic-children.ts';
 
-export interface ApiParts {
-  /** `onRevoked` is told of each revocation, so that open sockets end. */
-  readonly open: (onRevoked: (scope: RevocationScope) => void) => Promise<ApiStores>;
-  /** Of the database. */
-  readonly logins: StoreLogins;
-  readonly clock: Clock;
-  readonly drain: DrainPlan;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  /** From 0 to 1, for jitter. */
-  readonly random: () => number;
-  /** Of this build, for the api's description. */
-  readonly version: string;
-}
-
-export type ApiSettings = Pick<Settings, 'apiListen' | 'trustProxy' | 'drainMs'>;
+export type ApiSettings = Pick<Settings, 'apiListen' | 'devicesPerHardware' | 'drainMs' | 'trustProxy'>;
 
 export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec {
   const { clock, drain, log, metrics, random, version } = parts;
+  const { apiListen: address, devicesPerHardware, drainMs, trustProxy } = settings;
   let sockets: DesktopEndpoint | undefined;
-  const stores = opened('api-stores', () => parts.open((scope) => sockets?.revoke(scope)));
-  const sessions = desktopSessions();
+  const stores = owned('api-stores', () => parts.openStores((scope) => sockets?.revoke(scope)));
   const followers = createDeviceFollowers();
-  const surface = (): ApiSurface => {
-    const { auth, messages, bus, routes, guards } = stores.use();
-    const directory = createSessionDirectory(sessions.shards, { auth, messages, bus, followers, metrics, random });
-    sockets = createDesktopEndpoint({ auth, directory, clock, log, metrics });
-    return {
-      routes: [...routes, ...apiDocumentationRoutes([...routes, DESKTOP_ROUTE, ...PROVIDER_ROUTES], version)],
-      guards,
-      sockets,
-    };
+  const shards = Array.from({ length: LIMITS.sessions.shards }, () => new DynamicChildren());
+
+  const serve = (server: HttpServer) => {
+    const { routes, guards, auth } = createApiSurface(stores.use(), parts, devicesPerHardware);
+    const { messages, bus } = stores.use();
+    const directory = createSessionDirectory(shards, { auth, messages, bus, followers, metrics, random });
+    const desktops = createDesktopEndpoint({ auth, directory, clock, log, metrics });
+    const described = apiDocumentationRoutes([...routes, DESKTOP_ROUTE, ...PROVIDER_ROUTES], version);
+    registerRoutes(server, [...routes, ...described], guards);
+    desktops.register(server);
+    sockets = desktops;
+    const finish = () => desktops.drain(drainMs);
+    // Desktops are sent away then; the listener itself stays until the collector, which posts to it, has ended.
+    return { finish, joinDrain: () => [drain.on('handOff', 'desktop sockets', finish)] };
   };
-  const listener = apiListener({
-    address: settings.apiListen,
-    trustProxy: settings.trustProxy,
-    drainMs: settings.drainMs,
-    ...{ drain, clock, log, metrics, surface },
-  });
+  const listening = listener({ ...{ listener: 'api', address, trustProxy, drainMs, clock, log, metrics }, serve });
+
   return {
     strategy: 'restForOne',
     // While a store is away each try takes seconds; what fails faster than this is beyond help.
@@ -69,16 +56,32 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
     children: [
       // First, so that it says why where those after it cannot start.
       worker('database', () => loginWatch(parts.logins)),
-      worker('stores', () => stores.owner, { shutdownMs: 10_000 }),
-      supervisor('identity', () => ({
-        strategy: 'oneForOne',
-        intensity: 60,
-        periodMs: 60_000,
-        children: stores.use().children,
-      })),
-      sessions.child,
+      worker('stores', stores, { shutdownMs: 10_000 }),
+      supervisor('identity', () => identitySpec(stores.use())),
+      supervisor('sessions', sessionsSpec(shards)),
       worker('notices', () => noticeFollower(stores.use().bus, followers)),
-      worker('listener', () => listener, { shutdownMs: settings.drainMs + 1000 }),
+      worker('listener', listening, { shutdownMs: drainMs + 1000 }),
     ],
   };
 }
+
+/** What keeps sign-in current. */
+export const identitySpec = (stores: ApiStores): SupervisorSpec => ({
+  strategy: 'oneForOne',
+  intensity: 60,
+  periodMs: 60_000,
+  children: [
+    worker('revocations', () => revocationFollower(stores.revocations, stores.grantSource)),
+    worker('keys', () => keyFollower(stores)),
+    worker('token-janitor', () => tokenJanitor(stores)),
+  ],
+});
+
+/** The sessions of all devices, in shards, so that no supervisor has all of them to start, find and stop. */
+export const sessionsSpec = (shards: readonly DynamicChildren[]): SupervisorSpec => {
+  const budget = { strategy: 'oneForOne', intensity: 10, periodMs: 10_000 } as const;
+  const children = shards.map((dynamic, index) =>
+    supervisor(`shard-${String(index).padStart(2, '0')}`, { ...budget, children: [], dynamic }),
+  );
+  return { ...budget, children };
+};

@@ -10,21 +10,11 @@ import { streamMonitor } from '../../actors/intake/stream-monitor.ts';
 import { streamReader } from '../../actors/intake/stream-reader.ts';
 import { streamSettler } from '../../actors/intake/stream-settler.ts';
 import { streamWorker } from '../../actors/intake/stream-worker.ts';
-import type { EventStreams } from '../../actors/intake/event-stream.ts';
-import type { JobsApi } from '../../actors/intake/jobs-api.ts';
-import type { Metrics } from '../../actors/ports/metrics.ts';
 import { EVENT_STREAMS } from '../../config/streams.ts';
 import { DEFAULT_BACKOFF } from '../backoff.ts';
 import { supervisor, worker, type SupervisorSpec } from '../child-spec.ts';
+import type { CollectorParts } from '../collector-parts.ts';
 import { decide, DLQ_POLICY, type FailurePolicy } from '../failure-policy.ts';
-
-export interface CollectorParts {
-  readonly streams: EventStreams;
-  readonly api: JobsApi;
-  readonly metrics: Metrics;
-  /** Names this process among all collectors, and no other that ever ran: host, process id, a random part. */
-  readonly consumer: string;
-}
 
 export interface CollectorSettings {
   /** What becomes of an event that could not be settled. */

@@ -4,24 +4,27 @@ import { createGrantTable } from '../../actors/admission/grant-table.ts';
 import { grantsFollower } from '../../actors/admission/grants-follower.ts';
 import type { EventOutlet } from '../../actors/events/event-outlet.ts';
 import { createConfigHolder, type ProviderDirectory } from '../../actors/relay/gateway-config.ts';
-import { createEventEmitter } from '../../actors/events/event-emitter.ts';
-import { eventEmitterActor } from '../../actors/events/event-emitter-actor.ts';
+import { createEventEmitter, eventEmitterActor } from '../../actors/events/event-emitter.ts';
+import { owned } from '../../actors/kernel/owned.ts';
 import type { Settings } from '../../config/settings.ts';
-import { gatewayListener } from '../../transports/proxy/gateway-listener.ts';
+import { listener } from '../../transports/http/server/listener.ts';
+import type { HttpServer } from '../../transports/http/server/server.ts';
 import { providerActor } from '../../transports/proxy/provider-actor.ts';
 import { createRelay } from '../../transports/proxy/relay.ts';
 import { supervisor, worker, type SupervisorSpec } from '../child-spec.ts';
 import type { GatewayParts } from '../gateway-parts.ts';
-import { opened } from '../opened.ts';
 
 type GatewaySettings = Pick<
   Settings,
   'gatewayAdmission' | 'gatewayListen' | 'gatewayRequestsPerUser' | 'trustProxy' | 'drainMs'
 >;
 
+/** What is ended at the deadline still owes an answer and an event: they get the end of the time. */
+const ENDING_MS = 500;
+
 export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): SupervisorSpec {
   const { clock, drain, log, metrics, newId, spool, journal } = parts;
-  const stores = opened('stores', parts.openStores);
+  const stores = owned('stores', parts.openStores);
   const config = createConfigHolder(parts.config);
   const providers: ProviderDirectory = new Map();
   const table = createGrantTable(() => clock.now());
@@ -45,7 +48,20 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
     newId,
   });
   const { gatewayListen: address, trustProxy, drainMs } = settings;
-  const listener = { relay, address, trustProxy, drainMs, drain, clock, log, metrics };
+  const serve = (server: HttpServer) => {
+    relay.attach(server);
+    const finish = () => relay.drain(drainMs - Math.min(ENDING_MS, drainMs / 4));
+    // Requests end here before the roles they need do: the provider may be our own inference role.
+    const joinDrain = () => [
+      drain.on('stopAccepting', 'gateway listener', () => server.stopAccepting()),
+      drain.on('finish', 'gateway requests', finish),
+    ];
+    return { finish, joinDrain, describe: () => ({ active: relay.activeCount }) };
+  };
+  const listening = listener({
+    ...{ listener: 'gateway', address, trustProxy, drainMs, clock, log, metrics },
+    serve,
+  });
   const perProvider = parts.config.providers.map((provider) =>
     worker(provider.name, providerActor({ provider, directory: providers, metrics })),
   );
@@ -54,11 +70,11 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
     intensity: 20,
     periodMs: 60_000,
     children: [
-      worker('stores', stores.owner),
+      worker('stores', stores),
       worker('grants', () => grantsFollower({ table, source: () => stores.use().grants, metrics })),
       supervisor('provider', { strategy: 'oneForOne', intensity: 20, periodMs: 60_000, children: perProvider }),
       worker('events', () => eventEmitterActor(emitter, drain), { shutdownMs: 10_000 }),
-      worker('listener', () => gatewayListener(listener), { shutdownMs: settings.drainMs + 2_000 }),
+      worker('listener', listening, { shutdownMs: drainMs + 2_000 }),
     ],
   };
 }

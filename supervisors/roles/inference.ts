@@ -1,19 +1,18 @@
 /** The inference role: engines and, last, the listener that offers them in OpenAI's shape. */
 import { createRecognitionPool } from '../../actors/inference/recognition-pool.ts';
-import { recognitionQueueActor } from '../../actors/inference/recognition-queue-actor.ts';
 import { recogniserActor } from '../../actors/inference/recogniser-actor.ts';
-import type { Clock } from '../../actors/ports/clock.ts';
-import type { Log } from '../../actors/ports/log.ts';
-import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { SpeechEngine } from '../../actors/inference/speech-engine.ts';
+import { owned } from '../../actors/kernel/owned.ts';
+import { LIMITS } from '../../config/limits.ts';
 import type { Settings } from '../../config/settings.ts';
-import { inferenceListener } from '../../transports/http/inference/inference-listener.ts';
+import { addTranscriptionRoutes } from '../../transports/http/inference/transcriptions.ts';
+import { createByteBudget } from '../../transports/http/server/byte-budget.ts';
+import { listener } from '../../transports/http/server/listener.ts';
+import type { HttpServer } from '../../transports/http/server/server.ts';
 import { supervisor, worker, type SupervisorSpec } from '../child-spec.ts';
+import type { CommonParts } from '../foundation.ts';
 
-export interface InferenceParts {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly metrics: Metrics;
+export interface InferenceParts extends Omit<CommonParts, 'drain'> {
   readonly engine: SpeechEngine;
   /** Asked of every caller. Absent: nothing is asked. */
   readonly inferenceKey: string | undefined;
@@ -22,18 +21,25 @@ export interface InferenceParts {
 type InferenceSettings = Pick<Settings, 'inferenceListen' | 'inferenceWorkers' | 'drainMs'>;
 
 export function inferenceRole(parts: InferenceParts, settings: InferenceSettings): SupervisorSpec {
-  const { engine, clock, metrics } = parts;
+  const { engine, inferenceKey: key, clock, log, metrics } = parts;
+  const { inferenceListen: address, drainMs } = settings;
   const pool = createRecognitionPool({ clock, metrics, engine: engine.name });
+  const queue = owned(
+    'recognition-queue',
+    () => {
+      pool.open();
+      return pool;
+    },
+    { describe: () => pool.counts() },
+  );
   const recognisers = Array.from({ length: settings.inferenceWorkers }, (_, index) =>
     worker(`recogniser-${index + 1}`, () => recogniserActor(engine, pool)),
   );
-  const listener = inferenceListener({
-    ...parts,
-    pool,
-    languages: engine.languages,
-    address: settings.inferenceListen,
-    drainMs: settings.drainMs,
-  });
+  const serve = (server: HttpServer) => {
+    const bodies = createByteBudget(LIMITS.recognition.bodyBytesAtOnce);
+    addTranscriptionRoutes(server, { pool, languages: engine.languages, key, startedMs: clock.now(), bodies });
+    return {};
+  };
   return {
     strategy: 'oneForOne',
     intensity: 5,
@@ -44,9 +50,11 @@ export function inferenceRole(parts: InferenceParts, settings: InferenceSettings
         strategy: 'oneForOne',
         intensity: 20,
         periodMs: 60_000,
-        children: [worker('queue', () => recognitionQueueActor(pool)), ...recognisers],
+        children: [worker('queue', queue), ...recognisers],
       }),
-      worker('listener', () => listener, { shutdownMs: settings.drainMs + 1000 }),
+      worker('listener', listener({ listener: 'inference', address, drainMs, clock, log, metrics, serve }), {
+        shutdownMs: drainMs + 1000,
+      }),
     ],
   };
 }

@@ -1,29 +1,36 @@
 /** What lets people look in: process metrics and the admin listener. It starts last, and its failure never takes the rest down. */
 import type { ActorSystem } from '../../actors/kernel/actor-system.ts';
-import type { Clock } from '../../actors/ports/clock.ts';
-import type { Log } from '../../actors/ports/log.ts';
 import type { Settings } from '../../config/settings.ts';
-import { adminListener } from '../../transports/http/admin/admin-listener.ts';
+import { addAdminRoutes } from '../../transports/http/admin/admin.ts';
+import { listener } from '../../transports/http/server/listener.ts';
+import type { HttpServer } from '../../transports/http/server/server.ts';
 import { processMetrics } from '../../transports/telemetry/process-metrics.ts';
 import type { PrometheusMetrics } from '../../transports/telemetry/prometheus-metrics.ts';
 import { worker, type SupervisorSpec } from '../child-spec.ts';
 import type { Drain } from '../drain.ts';
+import type { CommonParts } from '../foundation.ts';
 import { readinessOf } from '../health.ts';
 import { ROOT } from '../root.ts';
 
-export interface OpsParts {
-  readonly clock: Clock;
-  readonly log: Log;
+export interface OpsParts extends CommonParts {
   readonly metrics: PrometheusMetrics;
   readonly system: ActorSystem;
   readonly drain: Drain;
 }
 
+/** A probe's answer takes milliseconds; a slow dashboard need not hold up the end. */
+const GRACE_MS = 500;
+
 export function opsRole(parts: OpsParts, settings: Pick<Settings, 'adminListen' | 'adminHosts'>): SupervisorSpec {
-  const { system, metrics, drain } = parts;
+  const { system, clock, log, metrics, drain } = parts;
+  const { adminListen: address } = settings;
   const readiness = () => readinessOf(system, ROOT, drain);
-  const names = [settings.adminListen.host, ...(settings.adminHosts ?? '').split(',')];
+  const names = [address.host, ...(settings.adminHosts ?? '').split(',')];
   const hosts = names.map((name) => name.trim().toLowerCase()).filter((name) => name !== '');
+  const serve = (server: HttpServer) => {
+    addAdminRoutes(server, { system, metrics, readiness, hosts });
+    return {};
+  };
   return {
     strategy: 'oneForOne',
     // With at least a second between two restarts this budget cannot be used up.
@@ -32,7 +39,7 @@ export function opsRole(parts: OpsParts, settings: Pick<Settings, 'adminListen' 
     backoff: { baseMs: 1_000, maxMs: 30_000, factor: 2, jitter: 0.3, resetAfterMs: 60_000 },
     children: [
       worker('process-metrics', () => processMetrics(metrics)),
-      worker('listener', () => adminListener({ ...parts, readiness, hosts, address: settings.adminListen })),
+      worker('listener', listener({ listener: 'admin', address, drainMs: GRACE_MS, clock, log, metrics, serve })),
     ],
   };
 }

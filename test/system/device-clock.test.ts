@@ -12,7 +12,7 @@ import {
 } from '../fixtures/identity-server.ts';
 
 const server = await startIdentityServer(t);
-const { deviceAuth } = server.identity;
+const { auth: deviceAuth } = server.surface;
 const { admin } = server.database;
 
 async function signedIn() {

@@ -117,7 +117,7 @@ t.test(
     const server = await startIdentityServer(t);
     const owner = makeDesktop();
     await register(server, owner);
-    const rotated = await startIdentityServer(t, { beside: server, laterPeppers: new Map([[2, Buffer.alloc(32, 9)]]) });
+    const rotated = await startIdentityServer(t, { beside: server, laterPeppers: new Map([[2, 'a later pepper']]) });
     const twin = makeDesktop(strong(owner, 'machine_id', 'disk_serial'));
     t.match((await register(rotated, twin)).body.credits, { granted: 1000 });
     t.equal((await register(rotated, owner)).status, 200);
@@ -132,7 +132,7 @@ t.test('a mixed-order key gets no account, although its owner can sign', async (
   const server = await startIdentityServer(t);
   const torsion = Buffer.from('c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a', 'hex');
   const mixed = ed25519.Point.BASE.multiply(7n).add(ed25519.Point.fromBytes(torsion, true)).toBytes();
-  const bootstrap = server.identity.tokens.issueBootstrap(Buffer.from(mixed).toString('base64url'), undefined);
+  const bootstrap = server.tokens.issueBootstrap(Buffer.from(mixed).toString('base64url'), undefined);
   const body = { fingerprints: makeDesktop().fingerprints, device: DEVICE };
   const reply = await server.call('POST', '/api/devices/register', { token: bootstrap, body });
   t.match(reply, { status: 422, body: { code: 'AUTH_KEY_INVALID' } });

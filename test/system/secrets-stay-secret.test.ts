@@ -36,7 +36,7 @@ t.test('no token, signature, private key or raw fingerprint is logged, told in a
   await call('POST', '/api/auth/logout', { token: first.access_token });
   await call('POST', '/api/auth/refresh', { body: { refresh_token: first.refresh_token } });
   const service = { authorization: `Ed25519 1750000000:${signature}`, 'x-vello-service': 'collector' };
-  await server.identity.guards
+  await server.surface.guards
     .service({
       method: 'POST',
       target: '/x',

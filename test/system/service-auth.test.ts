@@ -33,7 +33,7 @@ function headersFor(serviceId: string, key: KeyObject, signing: Signing) {
 async function present(at: IdentityServer, headers: Record<string, string>, signing: Signing) {
   const { method = 'POST', path = '/test/service', body = '' } = signing;
   const request = { method, target: path, header: (name: string) => headers[name.toLowerCase()] ?? '' };
-  const prove = await at.identity.guards.service(request as never);
+  const prove = await at.surface.guards.service(request as never);
   return prove(Buffer.from(body));
 }
 

@@ -1,5 +1,6 @@
 /** Owns one provider's connections: opens the pool, lists the provider as available, and takes both back at the end. */
 import type { ActorDefinition } from '../../actors/kernel/actor.ts';
+import { owned } from '../../actors/kernel/owned.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { ProviderConfig, ProviderDirectory } from '../../actors/relay/gateway-config.ts';
 import { createKeyRing } from '../../actors/relay/provider-key.ts';
@@ -14,27 +15,26 @@ export interface ProviderActorParts {
 export function providerActor({ provider, directory, metrics }: ProviderActorParts): ActorDefinition<never> {
   const { name, baseUrl, keys, isOwn = false, countsStreams = true } = provider;
   let pool: UpstreamPool | undefined;
+  const stats = () => pool?.stats() ?? { open: 0, busy: 0 };
   metrics.onScrape(() => {
-    const { open, busy } = pool?.stats() ?? { open: 0, busy: 0 };
+    const { open, busy } = stats();
     metrics.gauge('vello_gateway_upstream_connections', { provider: name, state: 'open' }, open);
     metrics.gauge('vello_gateway_upstream_connections', { provider: name, state: 'busy' }, busy);
   });
-  return {
-    type: 'provider',
-    start: () => {
+  return owned(
+    'provider',
+    () => {
       const mine = createUndiciUpstream(baseUrl);
       pool = mine;
       directory.set(name, { name, upstream: mine, keys: createKeyRing(keys), isOwn, countsStreams });
-      return {
-        receive: () => undefined,
-        stop: async () => {
-          directory.delete(name);
-          pool = undefined;
-          // The listener stopped before: what is still under way has no exchange any more.
-          await mine.destroy();
-        },
-        describe: () => ({ ...mine.stats(), keys: keys.length }),
+      const close = () => {
+        directory.delete(name);
+        pool = undefined;
+        // The listener stopped before: what is still under way has no exchange any more.
+        return mine.destroy();
       };
+      return { close };
     },
-  };
+    { describe: () => ({ ...stats(), keys: keys.length }) },
+  );
 }

@@ -1,18 +1,14 @@
 /** How the process itself fares: event loop, memory, uptime. Read at each scrape. */
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { ActorDefinition } from '../../actors/kernel/actor.ts';
+import { owned } from '../../actors/kernel/owned.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 
 const RESOLUTION_MS = 20;
 
 /** Measures while it runs. */
-export const processMetrics = (metrics: Metrics): ActorDefinition<never> => ({
-  type: 'process-metrics',
-  start() {
-    const stop = publishProcessMetrics(metrics);
-    return { receive: () => undefined, stop };
-  },
-});
+export const processMetrics = (metrics: Metrics): ActorDefinition<never> =>
+  owned('process-metrics', () => ({ close: publishProcessMetrics(metrics) }));
 
 /** Starts measuring; returns the way to stop. */
 export function publishProcessMetrics(metrics: Metrics): () => void {

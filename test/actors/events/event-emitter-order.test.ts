@@ -1,8 +1,7 @@
 /** The emitter over ports in memory and a clock that stands still; `event-emitter.test.ts` has a real Redis and a real disk. */
 import t from 'tap';
 import { LIMITS } from '../../../config/limits.ts';
-import { createEventEmitter } from '../../../actors/events/event-emitter.ts';
-import { eventEmitterActor } from '../../../actors/events/event-emitter-actor.ts';
+import { createEventEmitter, eventEmitterActor } from '../../../actors/events/event-emitter.ts';
 import type { UsageEvent } from '../../../actors/events/usage-event.ts';
 import { createTestSystem } from '../../fixtures/actor-system.ts';
 import { pass, settled } from '../../fixtures/settled.ts';

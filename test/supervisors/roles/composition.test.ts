@@ -3,13 +3,14 @@ import t from 'tap';
 import { generateKeyPair } from '../../../actors/crypto/key-pair.ts';
 import { createActorSystem } from '../../../actors/kernel/actor-system.ts';
 import { loadSettings } from '../../../config/load-settings.ts';
-import type { ApiStores } from '../../../supervisors/api-stores.ts';
-import { worker, type SupervisorSpec } from '../../../supervisors/child-spec.ts';
+import { createApiParts, type ApiStores } from '../../../supervisors/api-parts.ts';
+import { supervisor, type SupervisorSpec } from '../../../supervisors/child-spec.ts';
+import { composeRoles } from '../../../supervisors/compose-roles.ts';
 import { createCollectorParts } from '../../../supervisors/collector-parts.ts';
-import { desktopSessions } from '../../../supervisors/desktop-sessions.ts';
 import { Drain } from '../../../supervisors/drain.ts';
-import { composeRoles, type Foundation } from '../../../supervisors/parts.ts';
-import { apiRole } from '../../../supervisors/roles/api.ts';
+import { DynamicChildren } from '../../../supervisors/dynamic-children.ts';
+import type { Foundation } from '../../../supervisors/foundation.ts';
+import { apiRole, sessionsSpec } from '../../../supervisors/roles/api.ts';
 import { schemaSpec } from '../../../supervisors/schema.ts';
 import { programsSpec } from '../../../supervisors/programs.ts';
 import { supervisorDefinition } from '../../../supervisors/supervisor.ts';
@@ -130,26 +131,13 @@ t.test('a gateway that asks nobody for a token says so loudly, another says noth
   }
 });
 
-/** The api over stores that are there at once, with one actor of theirs. */
+/** The api over stores that are there at once. */
 function api() {
-  const { clock, log, metrics, drain, system } = foundation();
+  const { settings, system, ...rest } = foundation();
   const closed: string[] = [];
-  const stores = {
-    children: [worker('keys', { type: 'keys', start: () => ({ receive: () => undefined }) })],
-    bus: undefined,
-    close: async () => void closed.push('stores'),
-  } as unknown as ApiStores;
-  const spec = apiRole(
-    {
-      ...{ clock, log, metrics, drain },
-      open: async () => stores,
-      logins: { problem: async () => undefined },
-      random: () => 0,
-      version: '1.2.3',
-    },
-    { apiListen: { host: '127.0.0.1', port: 1 }, trustProxy: false, drainMs: 7000 },
-  );
-  return { spec, system, closed };
+  const stores = { close: async () => void closed.push('stores') } as unknown as ApiStores;
+  const parts = { ...createApiParts({ ...rest, settings }), openStores: async () => stores };
+  return { spec: apiRole(parts, settings), system, closed };
 }
 
 const SHARDS = Array.from({ length: 8 }, (_, n) => `api/sessions/shard-0${n}: oneForOne, 10 in 10000 ms`);
@@ -165,7 +153,9 @@ t.test('the children of api: what it stands on first, its listener last', async 
     'api/database: login-watch, permanent, 5000 ms to stop',
     'api/stores: api-stores, permanent, 10000 ms to stop',
     'api/identity: oneForOne, 60 in 60000 ms',
-    'api/identity/keys: keys, permanent, 5000 ms to stop',
+    'api/identity/revocations: revocation-follower, permanent, 5000 ms to stop',
+    'api/identity/keys: key-follower, permanent, 5000 ms to stop',
+    'api/identity/token-janitor: token-janitor, permanent, 5000 ms to stop',
     'api/sessions: oneForOne, 10 in 10000 ms',
     ...SHARDS,
     'api/notices: notice-follower, permanent, 5000 ms to stop',
@@ -178,9 +168,9 @@ t.test('the children of api: what it stands on first, its listener last', async 
 
 t.test('a session is started in a shard and found there, and in no other', async (t) => {
   const { system } = foundation();
-  const { child, shards } = desktopSessions();
-  t.equal(shards.length, 8);
-  const spec = { strategy: 'oneForOne', intensity: 1, periodMs: 1000, children: [child] } as const;
+  const shards = Array.from({ length: 8 }, () => new DynamicChildren());
+  const children = [supervisor('sessions', sessionsSpec(shards))];
+  const spec = { strategy: 'oneForOne', intensity: 1, periodMs: 1000, children } as const;
   system.spawn('vello', supervisorDefinition(spec, { random: () => 0 }));
   await settled();
   const started = shards[3]?.start('device', () => ({ type: 'session', start: () => ({ receive: () => undefined }) }));
@@ -236,15 +226,7 @@ t.test('the schema is one actor that is up once the database is ready, and is to
 });
 
 t.test('no two collectors have the same name among consumers, not even of one host', async (t) => {
-  const { clock, log, metrics, collectorKey } = foundation();
-  const options = {
-    redisUrl: 'redis://127.0.0.1:1',
-    apiUrl: 'http://127.0.0.1:1',
-    key: collectorKey,
-    clock,
-    log,
-    metrics,
-  };
+  const options = foundation();
   const [one, other] = [createCollectorParts(options).consumer, createCollectorParts(options).consumer];
   t.match(one, /^[^:]+:\d+:[\da-f]{8}$/);
   t.not(one, other);
