@@ -46,7 +46,7 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
     // Desktops are sent away then; the listener itself stays until the collector, which posts to it, has ended.
     return { finish, joinDrain: () => [drain.on('handOff', 'desktop sockets', finish)] };
   };
-  const listening = listener({ ...{ listener: 'api', address, trustProxy, drainMs, clock, log, metrics }, serve });
+  const listening = listener({ listener: 'api', address, trustProxy, drainMs, clock, log, metrics, serve });
 
   return {
     strategy: 'restForOne',

@@ -58,10 +58,7 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
     ];
     return { finish, joinDrain, describe: () => ({ active: relay.activeCount }) };
   };
-  const listening = listener({
-    ...{ listener: 'gateway', address, trustProxy, drainMs, clock, log, metrics },
-    serve,
-  });
+  const listening = listener({ listener: 'gateway', address, trustProxy, drainMs, clock, log, metrics, serve });
   const perProvider = parts.config.providers.map((provider) =>
     worker(provider.name, providerActor({ provider, directory: providers, metrics })),
   );
