@@ -18,7 +18,7 @@ export async function ensureDatabaseRoles(sql: AdminSql, adminUrl: string, passw
   await retried(() => sql.unsafe(`do $$ begin create role ${OWNER_ROLE} nologin; ${ALREADY_THERE} end $$`));
   await retried(() =>
     sql.unsafe(`do $$ begin
-      if not pg_has_role(current_user, '${OWNER_ROLE}', 'MEMBER') then grant ${OWNER_ROLE} to current_user; end if;
+      if not pg_has_role(current_user, '${OWNER_ROLE}', ${MAY_SET_ROLE}) then grant ${OWNER_ROLE} to current_user; end if;
     end $$`),
   );
   const opens = () => opensWith(sql, runtimeUrl(adminUrl, 'vello_service', passwords));
@@ -57,6 +57,9 @@ export function runtimeUrl(adminUrl: string, role: RuntimeRole, passwords: RoleP
   url.password = passwords[role];
   return url.toString();
 }
+
+/** Who creates a role without being superuser is a member of it, but from PostgreSQL 16 on one that may not act as it. */
+const MAY_SET_ROLE = `case when current_setting('server_version_num')::int >= 160000 then 'SET' else 'MEMBER' end`;
 
 const ALREADY_THERE = 'exception when duplicate_object or unique_violation then null;';
 
