@@ -66,7 +66,8 @@ export async function runSystem(run: SystemRun): Promise<number> {
   const system = createActorSystem({ clock, log, metrics });
   const drain = new Drain(clock, log);
   const secretKey = settings.secretKey ?? home.secret('secret.key');
-  const collectorKey = loadServiceKey(home.file('keys'), COLLECTOR_SERVICE.serviceId);
+  // Made where a collector runs, and nowhere else: it may charge anybody.
+  const collectorKey = () => loadServiceKey(home.file('keys'), COLLECTOR_SERVICE.serviceId);
   const watch = createStartWatch(progress);
 
   const roles = composeRoles(
@@ -93,7 +94,9 @@ export async function runSystem(run: SystemRun): Promise<number> {
         schema: schemaSpec({
           ...{ log, databaseUrl },
           passwords: deriveIdentitySecrets(secretKey).rolePasswords,
-          services: [{ ...COLLECTOR_SERVICE, publicKey: collectorKey.publicKey }],
+          services: run.roles.includes('collector')
+            ? [{ ...COLLECTOR_SERVICE, publicKey: collectorKey().publicKey }]
+            : [],
           onWait: (holder) => progress.say(`  ! The database is locked by ${holder}. Waiting for it.`),
           observe: (work) => watch.observe('Database migrated', work),
         }),

@@ -27,7 +27,7 @@ export interface CollectorOptions extends Omit<CommonParts, 'drain'> {
   readonly settings: Pick<Settings, 'apiUrl' | 'apiListen'>;
   readonly redisUrl: string;
   /** Its public half must be registered under `COLLECTOR_SERVICE`. */
-  readonly collectorKey: ServiceKey;
+  readonly collectorKey: () => ServiceKey;
 }
 
 export function createCollectorParts(options: CollectorOptions): CollectorParts {
@@ -35,7 +35,7 @@ export function createCollectorParts(options: CollectorOptions): CollectorParts 
   const apiUrl = settings.apiUrl ?? localUrlOf(settings.apiListen);
   return {
     streams: createRedisEventStreams({ url: redisUrl, log, metrics }),
-    api: createJobsClient(createServiceClient({ ...collectorKey, apiUrl, clock })),
+    api: createJobsClient(createServiceClient({ ...collectorKey(), apiUrl, clock })),
     metrics,
     // Process ids return, also across hosts that share a name: the random part makes the name this life's own.
     consumer: `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`,

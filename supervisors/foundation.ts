@@ -33,8 +33,8 @@ export interface Foundation extends CommonParts {
   /** From 0 to 1, for jitter. */
   readonly random: () => number;
   readonly inferenceKey: string;
-  /** By which the collector signs; its public half is registered with the schema. */
-  readonly collectorKey: ServiceKey;
+  /** By which the collector signs, made when first asked for; its public half is registered with the schema. */
+  readonly collectorKey: () => ServiceKey;
   /** The verified files of the speech model, fetched before the tree starts. */
   readonly model: () => Promise<ModelFiles>;
   /** And of those that the operator added. */

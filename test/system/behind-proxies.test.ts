@@ -45,6 +45,9 @@ for (const name of ['nginx', 'caddy'] as const) {
 
 async function proveProxy(t: Test, name: ProxyName, program: string): Promise<void> {
   const proxy = await startReverseProxy(t, name, program, addresses);
+  t.teardown(() => {
+    if (!t.passing()) process.stderr.write(proxy.logged());
+  });
   const desktop = vello.desktop();
   await desktop.register();
   const token = await desktop.accessToken();
@@ -137,7 +140,11 @@ async function proveProxy(t: Test, name: ProxyName, program: string): Promise<vo
       (await answered).resume();
       return (await answered).statusCode;
     };
-    const statuses = await Promise.all(Array.from({ length: burst + 10 }, (_, claim) => verify(hosts[0], claim)));
+    const statuses: (number | undefined)[] = [];
+    // More come in again while a slow machine is at it.
+    while (!statuses.includes(429) && statuses.length < 5 * burst) {
+      statuses.push(...(await Promise.all(Array.from({ length: 40 }, (_, claim) => verify(hosts[0], claim)))));
+    }
     t.ok(statuses.includes(429), 'a caller who names himself anew each time is one caller');
     t.not(await verify(hosts[1], 0), 429, 'and his neighbour is another');
   });

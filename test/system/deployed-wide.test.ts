@@ -1,5 +1,5 @@
 /** What docs/deploying.md says, done: every role on hosts of its own, several of each, behind nginx with the settings that are shipped. */
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { newPerson, speak, startInstallation, stopAll } from '../fixtures/installation.ts';
@@ -17,6 +17,8 @@ t.test('many hosts', { skip: nginx instanceof Error ? nginx.message : false }, a
   });
   const processes = await deploy('N hosts', proxy.apiUrl, { NODE_EXTRA_CA_CERTS: proxy.certificateFile });
   const anna = newPerson();
+  for (const { name, home } of processes)
+    t.equal(existsSync(join(home, 'keys')), name === 'collector', `keys, ${name}`);
   const on = (host: string) => processes.filter((process) => process.host === host);
   // Of this process only: the proxy's certificate is checked by the collectors and in behind-proxies.test.ts.
   process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';

@@ -39,7 +39,7 @@ function foundation(environment: Readonly<Record<string, string>> = {}) {
     version: '1.2.3',
     random: () => 0,
     inferenceKey: 'ours',
-    collectorKey: { serviceId: 'collector', ...generateKeyPair() },
+    collectorKey: () => ({ serviceId: 'collector', ...generateKeyPair() }),
     model: () => Promise.reject(new Error('no model')),
     otherModels: [],
   } satisfies Foundation;
