@@ -73,7 +73,14 @@ t.test('no source uses any', async (t) => {
 t.test('nothing names the machine it was written on, or a registry that serves packages', async (t) => {
   const registries = ['npmjs', 'yarnpkg', 'npmmirror'].map((name) => `${name}\\.(org|com)`);
   const suspicious = new RegExp(`(^|["'\`\\s(=])/(work|home|root|Users)/\\w|${registries.join('|')}`, 'm');
-  const rootFiles = ['README.md', 'CHANGELOG.md', 'package.json', 'package-lock.json'];
+  const rootFiles = [
+    'README.md',
+    'CHANGELOG.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    'package.json',
+    'package-lock.json',
+  ];
   const texts = [...everyFile, ...rootFiles].filter((path) =>
     /(\.(ts|mjs|js|md|json|sql|lua|sh|ya?ml|conf|html|css)|run)$/.test(path),
   );
