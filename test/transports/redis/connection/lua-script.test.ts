@@ -45,6 +45,19 @@ t.test('values are given by name, and sent in the order of the header; so is the
   t.strictSame(sent[1], [`local function settle() end\n${SCRIPT}`, ...values]);
 });
 
+t.test('a call that leaves a value out, adds one or mistakes a list does not compile', async (t) => {
+  const script = loadLuaScript(write(t), './settle.lua', 'group ...ids dead stream');
+  const { redis } = newServer();
+  const places = { dead: 'd', stream: 's' };
+  // @ts-expect-error: no group
+  await script(redis, { ids: [], ...places });
+  // @ts-expect-error: nothing takes a consumer
+  await script(redis, { group: 'g', ids: [], consumer: 'c', ...places });
+  // @ts-expect-error: ids are many
+  await script(redis, { group: 'g', ids: '1-0', ...places });
+  t.pass('the compiler found an error behind each of these comments');
+});
+
 t.test('a caller that leaves a name out, adds one or mistakes a list is refused as the script is loaded', async (t) => {
   const url = write(t);
   t.throws(() => loadLuaScript(url, './settle.lua', 'stream dead group'), /takes 'stream dead group \.\.\.ids'/);
