@@ -3,7 +3,7 @@
  * stream was finished or merely ended. Holds a bounded part of it and never changes a byte.
  */
 import { LIMITS } from '../../config/limits.ts';
-import { createSseReader } from './sse-reader.ts';
+import { createEventStreamParser } from './event-stream-parser.ts';
 
 export interface AnswerSummary {
   /** The whole recognised text; absent where the answer is no transcription, too long, or unfinished. */
@@ -82,7 +82,7 @@ function createStreamReader(): AnswerReader {
   let usage: Readonly<Record<string, unknown>> | undefined;
   let finished = false;
   let passedTokens = 0;
-  const reader = createSseReader(LIMITS.relay.answerTailBytes, (data) => {
+  const reader = createEventStreamParser(LIMITS.relay.answerTailBytes, ({ data }) => {
     if (data === '[DONE]') finished = true;
     passedTokens += tokensOf(data);
     // Deltas are neither parsed nor kept: only the closing event and one with usage are of interest.

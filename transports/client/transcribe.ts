@@ -8,7 +8,7 @@ import {
   localError,
   type ClientError,
 } from './client-error.ts';
-import { parseEventStream } from './event-stream-parser.ts';
+import { parseEventStream } from '../../actors/metering/event-stream-parser.ts';
 import { createMultipartUpload, type MultipartUpload } from './multipart-upload.ts';
 
 export interface TranscribeOptions {

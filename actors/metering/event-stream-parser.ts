@@ -1,0 +1,109 @@
+/**
+ * Server-sent events, from pieces of any size (WHATWG HTML §9.2.6): a piece may end anywhere, also inside a character or between CR and LF.
+ * The gateway reads passing answers by it and the desktop client its own; it needs nothing else.
+ */
+import { StringDecoder } from 'node:string_decoder';
+
+export interface StreamedEvent {
+  /** `message` where the stream names none. */
+  readonly event: string;
+  /** Its data lines, joined. */
+  readonly data: string;
+}
+
+export interface EventStreamParser {
+  push(piece: Uint8Array): void;
+  /** Whether the bytes so far end with a whole event. */
+  betweenEvents(): boolean;
+}
+
+const LF = 0x0a;
+const CR = 0x0d;
+const BYTE_ORDER_MARK = '\ufeff';
+
+/**
+ * `onEvent` gets each event as soon as its blank line arrived; one without data is none, one without its blank line is dropped, as the
+ * standard says, and one of more than `longest` characters is passed over.
+ */
+export function createEventStreamParser(longest: number, onEvent: (event: StreamedEvent) => void): EventStreamParser {
+  const decoder = new StringDecoder('utf8');
+  /** What arrived of a line that has not ended; nothing of one that is passed over. */
+  let pending = '';
+  /** Whether it has begun, passed over or not: only an empty line ends an event. */
+  let isHolding = false;
+  let isFirstLine = true;
+  let lastByte = LF;
+  let endsWithCr = false;
+  let event = '';
+  let data: string[] = [];
+  /** Of the event under way, without the ends of its lines. */
+  let length = 0;
+
+  const endEvent = () => {
+    if (data.length > 0 && length <= longest) {
+      onEvent({ event: event === '' ? 'message' : event, data: data.length === 1 ? (data[0] ?? '') : data.join('\n') });
+    }
+    event = '';
+    data = [];
+    length = 0;
+  };
+
+  const readLine = (text: string) => {
+    const line = isFirstLine && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
+    if (line === '') return endEvent();
+    const colon = line.indexOf(':');
+    const field = colon === -1 ? line : line.slice(0, colon);
+    if (field !== 'data' && field !== 'event') return;
+    const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
+    if (field === 'data') data.push(value);
+    else event = value;
+  };
+
+  return {
+    push: (piece) => {
+      if (piece.length === 0) return;
+      lastByte = piece[piece.length - 1] ?? LF;
+      const text = decoder.write(piece);
+      if (text === '') return;
+      let start = endsWithCr && text.startsWith('\n') ? 1 : 0;
+      // Each is looked for once behind the last one found: a piece may consist of nothing but ends of lines of one sort.
+      const find = (character: string) => {
+        const at = text.indexOf(character, start);
+        return at === -1 ? Infinity : at;
+      };
+      let lf = find('\n');
+      let cr = find('\r');
+      for (;;) {
+        const end = Math.min(lf, cr);
+        if (end === Infinity) break;
+        length += end - start;
+        if (!isHolding && end === start) endEvent();
+        else if (length <= longest) readLine(pending + text.slice(start, end));
+        pending = '';
+        isHolding = false;
+        isFirstLine = false;
+        start = end === cr && end + 1 === lf ? end + 2 : end + 1;
+        if (lf < start) lf = find('\n');
+        if (cr < start) cr = find('\r');
+      }
+      endsWithCr = text.endsWith('\r');
+      if (start === text.length) return;
+      isHolding = true;
+      length += text.length - start;
+      pending = length <= longest ? pending + text.slice(start) : '';
+    },
+    betweenEvents: () => length === 0 && (lastByte === LF || lastByte === CR),
+  };
+}
+
+/** The events of a whole stream; of any size, for whoever asked for it. */
+export async function* parseEventStream(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<StreamedEvent> {
+  let arrived: StreamedEvent[] = [];
+  const parser = createEventStreamParser(Infinity, (event) => arrived.push(event));
+  for await (const piece of pieces) {
+    parser.push(piece);
+    const events = arrived;
+    arrived = [];
+    for (const event of events) yield event;
+  }
+}
