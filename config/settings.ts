@@ -41,7 +41,12 @@ const longText: Parser<string> = (value) => {
 const address = (variable: string, fallback: string, doc: string) => required(variable, listenAddress, fallback, doc);
 
 export const SETTINGS = {
-  home: required('VELLO_HOME', text, '.vello', 'Folder of all state: databases, caches, generated keys.'),
+  home: required(
+    'VELLO_HOME',
+    text,
+    '.vello',
+    'Folder of all state: databases, caches, generated keys. Where it is relative: below the clone, or, of an installed package, below the folder in which the command is run.',
+  ),
   logLevel: required(
     'VELLO_LOG_LEVEL',
     oneOf('debug', 'info', 'warn', 'error', 'silent'),

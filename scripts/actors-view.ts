@@ -3,6 +3,7 @@ import type { SystemSnapshot } from '../actors/kernel/snapshot.ts';
 import { loadSettings } from '../config/load-settings.ts';
 import { drawTree } from './actors-tree.ts';
 import { CommandError, UsageError, type Command } from './command.ts';
+import { startLine } from './project-root.ts';
 
 const DEFAULT_EVERY_S = 1;
 
@@ -41,7 +42,7 @@ async function look(url: string): Promise<SystemSnapshot> {
     answer = await fetch(url, { signal: AbortSignal.timeout(5000) });
   } catch (error) {
     const why = (error as Error).cause instanceof Error ? ((error as Error).cause as Error).message : String(error);
-    throw new CommandError(`Nothing answers at ${url} (${why}).\nIs Vello running? Start it with: npm start`);
+    throw new CommandError(`Nothing answers at ${url} (${why}).\nIs Vello running? Start it with: ${startLine}`);
   }
   if (!answer.ok) throw new CommandError(`${url} answered ${answer.status}. Is that the admin listener of a Vello?`);
   return (await answer.json()) as SystemSnapshot;

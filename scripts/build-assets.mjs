@@ -1,12 +1,17 @@
-/** Copies what tsc leaves behind (SQL, Lua, recordings, pages) into build/, beside the code that reads it. */
-import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
-import { extname, join } from 'node:path';
+/**
+ * Puts beside the built code what tsc leaves behind: SQL, Lua, recordings and pages, and, in `build/vendor/`, the few files that we use of
+ * packages that carry far more. `--every-platform` adds to those alone, for a package: native code of all platforms.
+ */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const carried = new Set(['.sql', '.lua', '.flac', '.wav', '.mp3', '.json', '.html', '.css', '.mjs', '.txt', '.py']);
 
-for (const folder of ['actors', 'transports', 'supervisors', 'scripts', 'test']) {
+const isForEveryPlatform = process.argv.includes('--every-platform');
+
+for (const folder of isForEveryPlatform ? [] : ['actors', 'transports', 'supervisors', 'scripts', 'test']) {
   const from = join(root, folder);
   if (!existsSync(from)) continue;
   const to = join(root, 'build', folder);
@@ -16,6 +21,7 @@ for (const folder of ['actors', 'transports', 'supervisors', 'scripts', 'test'])
     filter: (path) => extname(path) === '' || carried.has(extname(path)),
   });
 }
+for (const [from, to] of vendored()) copyWhereNew(from, to);
 
 /** A migration that was renamed would otherwise be there under both names, and applied under the wrong one. */
 function removeStale(from, to) {
@@ -23,4 +29,34 @@ function removeStale(from, to) {
   for (const path of readdirSync(to, { recursive: true, encoding: 'utf8' })) {
     if (carried.has(extname(path)) && !existsSync(join(from, path))) rmSync(join(to, path));
   }
+}
+
+/** From below `node_modules/` to below `build/vendor/`. */
+function vendored() {
+  // The lines of Node.js that are maintained for years, by the version of their native interface: 20, 22, 24.
+  const platforms = ['linux', 'darwin'].flatMap((os) => ['x64', 'arm64'].map((cpu) => `${os}_${cpu}`));
+  const everywhere = platforms.flatMap((platform) => [115, 127, 137].map((abi) => `${platform}_${abi}`));
+  const here = `${process.platform}_${process.arch}_${process.versions.modules}`;
+  const servers = isForEveryPlatform ? everywhere : [here];
+  return [
+    // Renamed, since in this package `.js` means an ECMAScript module.
+    ['uWebSockets.js/uws.js', 'uws/uws.cjs'],
+    ['uWebSockets.js/LICENSE', 'uws/LICENSE'],
+    ...servers.map((name) => [`uWebSockets.js/uws_${name}.node`, `uws/uws_${name}.node`]),
+    ...['ort.node.min.mjs', 'ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm'].map((name) => [
+      `onnxruntime-web/dist/${name}`,
+      `onnxruntime/${name}`,
+    ]),
+    ['@ricky0123/vad-web/dist/silero_vad_v6.onnx', 'silero/silero_vad_v6.onnx'],
+  ];
+}
+
+/** Moved into place whole: a Vello that runs may have the old one mapped, and another may be about to load it. */
+function copyWhereNew(from, to) {
+  const source = join(root, 'node_modules', from);
+  const target = join(root, 'build', 'vendor', to);
+  if (existsSync(target) && readFileSync(target).equals(readFileSync(source))) return;
+  mkdirSync(dirname(target), { recursive: true });
+  cpSync(source, `${target}.new`);
+  renameSync(`${target}.new`, target);
 }

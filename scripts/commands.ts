@@ -1,4 +1,4 @@
-/** The list of commands: one line and one file each. A command's file is loaded when it is typed, so that none pays for another. */
+/** The list of commands that everybody has: one line and one file each. A command's file is loaded when it is typed, so that none pays for another. */
 import type { Command } from './command.ts';
 
 export interface Entry {
@@ -19,14 +19,4 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   device: { summary: 'Block hardware and lift blocks.', load: () => import('./device.ts') },
   deeds: { summary: 'Show what operators did, or what was done to a device.', load: () => import('./deeds.ts') },
   dlq: { summary: 'Show, retry or discard events that were given up.', load: () => import('./dlq.ts') },
-  test: { summary: 'Check types, style and format, and run the tests.', load: () => import('./test.ts') },
-  check: { summary: 'Check types, style and format only.', load: () => import('./check.ts') },
-  bench: { summary: 'Measure this build beside its peers.', load: () => import('./bench.ts') },
-  fuzz: { summary: 'Run the fuzzers of the tests for longer.', load: () => import('./fuzz.ts') },
-  mutants: {
-    summary: 'Put small faults into the sources, and show those that no test notices.',
-    load: () => import('./mutants.ts'),
-  },
-  build: { summary: 'Build, if anything changed.', load: () => import('./build.ts') },
-  docs: { summary: 'Write the documents that follow from the catalogues.', load: () => import('./docs.ts') },
 };

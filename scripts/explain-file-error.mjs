@@ -36,7 +36,7 @@ export function explainFileError(error) {
   const what = typeof path === 'string' ? (dest ?? path) : 'A file';
   return (
     `${what} ${known(what)} (${code}), then run the same command again.\n` +
-    'Everything that Vello writes is in its own folder, and below VELLO_HOME where that is set.'
+    'Vello writes below VELLO_HOME (.vello), and a clone into its own folder.'
   );
 }
 

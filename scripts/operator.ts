@@ -21,7 +21,7 @@ import { connectRedis } from '../transports/redis/connection/connect.ts';
 import { createGrantPublisher } from '../transports/redis/grants/grant-publisher.ts';
 import { createDeviceNotifier } from '../transports/redis/sessions/device-notifier.ts';
 import { CommandError } from './command.ts';
-import { projectRoot } from './project-root.ts';
+import { startLine, stateRoot } from './project-root.ts';
 
 export interface Operator {
   readonly sql: Sql;
@@ -41,7 +41,7 @@ export interface Operator {
 /** Runs `work` against the installation that the settings name. @throws CommandError that says what to do where it is not running */
 export async function asOperator(work: (operator: Operator) => Promise<number>): Promise<number> {
   const settings = loadSettings(process.env);
-  const home = resolve(projectRoot, settings.home);
+  const home = resolve(stateRoot, settings.home);
   const secrets = deriveIdentitySecrets(settings.secretKey ?? readSecret(home));
   const url = runtimeUrl(settings.databaseUrl ?? ownDatabaseUrl(home), 'vello_operator', secrets.rolePasswords);
   const sql = connectPostgres(url, { max: 2, name: 'vello operator' });
@@ -90,7 +90,9 @@ function recall(home: string, server: string): { readonly port: number; readonly
   } catch {
     // Said below: there is nothing to connect to.
   }
-  throw new CommandError(`There is no Vello below ${home}.\nStart it with: npm start, or set VELLO_HOME or its URLs.`);
+  throw new CommandError(
+    `There is no Vello below ${home}.\nStart it with: ${startLine}, or set VELLO_HOME or its URLs.`,
+  );
 }
 
 function readSecret(home: string): string {
@@ -98,7 +100,7 @@ function readSecret(home: string): string {
     return readFileSync(join(home, 'secret.key'), 'utf8').trim();
   } catch {
     throw new CommandError(
-      `There is no secret key below ${home}.\nStart Vello once with: npm start, or set VELLO_SECRET_KEY.`,
+      `There is no secret key below ${home}.\nStart Vello once with: ${startLine}, or set VELLO_SECRET_KEY.`,
     );
   }
 }
@@ -106,7 +108,7 @@ function readSecret(home: string): string {
 function unreachable(what: string, error: unknown): Error {
   const code = (error as { code?: unknown }).code;
   const away = code === 'ECONNREFUSED' || code === 'CONNECT_TIMEOUT' || code === 'REDIS_UNAVAILABLE';
-  if (away) return new CommandError(`${what} does not answer. Is Vello running? Start it with: npm start`);
+  if (away) return new CommandError(`${what} does not answer. Is Vello running? Start it with: ${startLine}`);
   if (typeof code === 'string' && /^(57P|53|08)/.test(code)) {
     const said = error instanceof Error ? error.message : code;
     return new CommandError(`${what} cannot serve at the moment (${said}). Try again in a few seconds.`);

@@ -5,19 +5,43 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { dirname, extname, join, relative } from 'node:path';
+import { explainFileError } from './explain-file-error.mjs';
 import { installPackages } from './install-packages.mjs';
+import { createProgress } from './progress.mjs';
 import { runToEnd } from './run-to-end.mjs';
 import { SetUpError } from './set-up-error.mjs';
 
 const sourceFolders = ['config', 'actors', 'transports', 'supervisors', 'scripts', 'test'];
 
 /**
+ * Says itself why it failed. Ctrl-C ends it; the next run takes it up again.
  * @param {string} root
- * @param {import('./progress.mjs').Progress} progress
- * @param {AbortSignal} signal ends the work; the next run takes it up again
- * @throws SetUpError, and the system's own errors of files
+ * @returns {Promise<number>} the exit code; 0 where the clone is runnable
  */
-export async function prepare(root, progress, signal) {
+export async function setUp(root) {
+  const interruption = new AbortController();
+  const interrupt = () => interruption.abort();
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  try {
+    await prepare(root, createProgress(process.stderr), interruption.signal);
+    if (!interruption.signal.aborted) return 0;
+  } catch (error) {
+    const explained = error instanceof SetUpError ? error.message : explainFileError(error);
+    if (explained === undefined && !interruption.signal.aborted) throw error;
+    if (!interruption.signal.aborted) {
+      console.error(`\n${explained}`);
+      // Types are checked by the build: for `vello test` this is a verdict like any other.
+      if (process.argv[2] === 'test') console.log('\n0 passed, 1 failed');
+      return 1;
+    }
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+  }
+  console.error('Stopped. The next run takes up where this one ended.');
+  return 130;
+}
+
+async function prepare(root, progress, signal) {
   const packages = packagesStamp(root);
   const packagesFile = join(root, 'node_modules', '.vello-stamp');
   const buildFile = join(root, 'build', '.vello-stamp');

@@ -6,7 +6,7 @@ import { serverSearchPath } from '../transports/process/redis-binary.ts';
 import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
 import { interruptible } from './interruptible.ts';
 import { createProgress } from './progress.mjs';
-import { projectRoot } from './project-root.ts';
+import { stateRoot } from './project-root.ts';
 import { checkAddresses, type WantedAddress } from './foundation/check-addresses.ts';
 import { chooseServers } from './foundation/choose-servers.ts';
 import { settlePorts } from './foundation/settle-ports.ts';
@@ -34,7 +34,7 @@ async function start(invocation: Invocation, signal: AbortSignal): Promise<numbe
   const settings = await settlePorts(loadSettings(process.env));
   checkShared(roles, settings);
   const progress = createProgress(process.stdout);
-  const home = openHome(resolve(projectRoot, settings.home));
+  const home = openHome(resolve(stateRoot, settings.home));
   try {
     await checkAddresses(listeners(settings, roles));
     const cache = process.env['VELLO_CACHE'] ?? join(home.path, 'cache');

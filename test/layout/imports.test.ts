@@ -73,9 +73,7 @@ t.test('one wrapper touches native responses and sockets: nothing else knows the
   const allowed = ['native-response', 'native-socket', 'request-head', 'server'].map(
     (name) => `transports/http/server/${name}.ts`,
   );
-  const users = sources.filter(
-    ({ path, text }) => /from 'uWebSockets\.js'/.test(text) && !path.startsWith('scripts/bench/'),
-  );
+  const users = sources.filter(({ path, text }) => /from '#uws'/.test(text) && !path.startsWith('scripts/bench/'));
   t.strictSame(users.map(({ path }) => path).sort(), allowed);
 });
 

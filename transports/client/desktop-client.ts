@@ -1,4 +1,7 @@
-/** The desktop SDK: one object for the main process of a desktop application. Holds no window, no file but the identity's, no global state. */
+/**
+ * The desktop SDK, `vello/client`: one object for the main process of a desktop application. Holds no window, no file but the identity's,
+ * no global state.
+ */
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { Subprotocol } from '../../actors/sessions/desktop-protocol.ts';
 import { systemClock } from '../process/system-clock.ts';
@@ -10,6 +13,10 @@ import type { DeviceIdentity } from './device-identity.ts';
 import { createServerClock } from './server-clock.ts';
 import { createTokenKeeper, type TokenPair } from './token-keeper.ts';
 import { transcribe, type TranscribeOptions, type Transcription } from './transcribe.ts';
+
+export { ClientError } from './client-error.ts';
+export { openDeviceIdentity } from './device-identity.ts';
+export type { ConnectionHandlers, DesktopConnection, DeviceIdentity, TranscribeOptions, Transcription };
 
 export interface DesktopClientOptions {
   /** `http(s)://host[:port]` of the api. */

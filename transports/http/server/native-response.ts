@@ -2,7 +2,7 @@
  * The only holder of a uWebSockets.js response. A native response that is touched after its end, and an exception that leaves a native
  * callback, both end the process: here the first does nothing, and the second costs this one request and a line in the log.
  */
-import type { HttpResponse as Raw, us_socket_context_t } from 'uWebSockets.js';
+import type { HttpResponse as Raw, us_socket_context_t } from '#uws';
 import type { Held } from './native-socket.ts';
 
 /** What a WebSocket upgrade is answered with: the client's own words, and the context of the route. */

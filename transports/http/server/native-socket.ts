@@ -1,5 +1,5 @@
 /** The only holder of a WebSocket of uWebSockets.js: any call on a closed one would throw inside native code, here it does nothing. */
-import type { WebSocket as Raw } from 'uWebSockets.js';
+import type { WebSocket as Raw } from '#uws';
 
 /** What uWebSockets.js keeps with each socket: what the upgrade gave, and the wrapper once the socket is open. */
 export interface Held<T> {

@@ -2,7 +2,7 @@
  * The head of a request, copied because uWebSockets.js takes its own back when the callback returns, and judged before anything acts on
  * it: framing that two readers could read differently (RFC 9112 §6.1, §6.3), a host that is absent or ambiguous (§3.2). How large a head may be is the build's to say (`scripts/vello.mjs`).
  */
-import type { HttpRequest as Raw } from 'uWebSockets.js';
+import type { HttpRequest as Raw } from '#uws';
 import { sourceAddress, type SourceAddress } from '../../../actors/admission/source-address.ts';
 import { VelloError } from '../../../config/errors.ts';
 

@@ -2,8 +2,8 @@
  * A listener on uWebSockets.js: routes, request ids, body limits, error answers and an orderly stop. It knows nothing of what the
  * routes do. Every native callback enters through here, guarded: an exception costs one request or socket, never the process.
  */
-import uWS from 'uWebSockets.js';
-import type { HttpRequest as RawRequest, HttpResponse as RawResponse } from 'uWebSockets.js';
+import uWS from '#uws';
+import type { HttpRequest as RawRequest, HttpResponse as RawResponse } from '#uws';
 import type { SourceAddress } from '../../../actors/admission/source-address.ts';
 import { newId } from '../../../actors/identity/new-id.ts';
 import type { Clock } from '../../../actors/ports/clock.ts';

@@ -1,6 +1,6 @@
 /** The Moonshine model itself: one channel at 16 kHz in, tokens out, greedily. Knows nothing of files, threads or pauses. */
 import { readFile } from 'node:fs/promises';
-import * as ort from 'onnxruntime-web';
+import * as ort from '#onnxruntime';
 import type { ModelFiles } from './fetch-model.ts';
 import { RECOGNITION_RATE } from '../codecs/audio-block.ts';
 

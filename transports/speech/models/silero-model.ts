@@ -1,7 +1,6 @@
 /** Silero's model of voice activity: how probably somebody speaks, 32 ms at a time. Any language; it knows no words. */
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import * as ort from 'onnxruntime-web';
+import * as ort from '#onnxruntime';
 import { RECOGNITION_RATE } from '../codecs/audio-block.ts';
 
 /** Samples of one frame. */
@@ -16,12 +15,12 @@ export interface VoiceModel {
 const CONTEXT_SAMPLES = 64;
 const STATE_SHAPE = [2, 1, 128] as const;
 
-/** Loads the model that the package `@ricky0123/vad-web` carries. Takes about 0.1 s and 10 ms a second of sound. */
+/** Loads the model, which the build takes out of the package `@ricky0123/vad-web`. Takes about 0.1 s and 10 ms a second of sound. */
 export async function loadSilero(): Promise<VoiceModel> {
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = 'error';
-  const path = createRequire(import.meta.url).resolve('@ricky0123/vad-web/dist/silero_vad_v6.onnx');
-  const session = await ort.InferenceSession.create(await readFile(path));
+  const model = await readFile(new URL(import.meta.resolve('#silero')));
+  const session = await ort.InferenceSession.create(model);
   const rate = new ort.Tensor('int64', BigInt64Array.of(BigInt(RECOGNITION_RATE)));
 
   return {

