@@ -1,7 +1,10 @@
 /** How long a recording is, by what of it has passed: chooses the container's reader by the first bytes, and keeps no audio. */
-import { feedBytes, type ByteProgram } from './byte-program.ts';
+import { feedBytes, type ByteProgram } from './formats/byte-program.ts';
 import { estimateAudioSeconds, ESTIMATE_SIGNATURE_BYTES } from './audio-estimate.ts';
 import { flacLength } from './flac-length.ts';
+import { id3BodyBytes } from './formats/id3.ts';
+import { looksLikeMatroska } from './formats/matroska.ts';
+import { looksLikeMp4 } from './formats/mp4.ts';
 import type { LengthReader } from './length-reader.ts';
 import { matroskaLength } from './matroska-length.ts';
 import { mp4Length } from './mp4-length.ts';
@@ -59,9 +62,7 @@ function* recognise(state: { reader: LengthReader | undefined }): ByteProgram {
     passed += 4;
     const name = head.toString('latin1');
     if (name.startsWith('ID3')) {
-      const tag = yield { take: 6 };
-      // ID3v2 sizes hold 7 bits a byte.
-      const bytes = tag.subarray(2).reduce((size, byte) => size * 128 + (byte & 0x7f), 0);
+      const bytes = id3BodyBytes((yield { take: 6 }).subarray(2));
       yield { skip: bytes };
       passed += 6 + bytes;
       continue;
@@ -69,18 +70,15 @@ function* recognise(state: { reader: LengthReader | undefined }): ByteProgram {
     if (name === 'RIFF' || name === 'RF64' || name === 'BW64') state.reader = wavLength(passed);
     else if (name === 'fLaC') state.reader = flacLength();
     else if (name === 'OggS') state.reader = oggLength();
-    else if (head.readUInt32BE(0) === 0x1a45dfa3) state.reader = matroskaLength();
+    else if (looksLikeMatroska(head)) state.reader = matroskaLength();
     else {
       const more = Buffer.concat([head, yield { take: 4 }]);
-      const box = more.toString('latin1', 4, 8);
-      state.reader = FIRST_BOXES.has(box) ? mp4Length(more) : mpegLength(more);
+      state.reader = looksLikeMp4(more) ? mp4Length(more) : mpegLength(more);
     }
     yield* state.reader.program;
     return;
   }
 }
-
-const FIRST_BOXES = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'styp']);
 
 function rounded(seconds: number): number {
   return Math.round(seconds * 1_000_000) / 1_000_000;

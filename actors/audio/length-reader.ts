@@ -1,5 +1,5 @@
 /** What every container's reader of lengths offers. Lengths follow from the frames and bytes that passed, not from what a header claims. */
-import type { ByteProgram } from './byte-program.ts';
+import type { ByteProgram } from './formats/byte-program.ts';
 
 export interface LengthReader {
   /** Reads the file from behind its signature on, which has been seen by the caller. */

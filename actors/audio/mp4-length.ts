@@ -2,7 +2,8 @@
  * The length of an MP4 or M4A file (ISO 14496-12), whole or in fragments, by the durations of the audio track's samples.
  * Where the file was cut short, in proportion to the media that arrived; where it times its samples too fast, by their size.
  */
-import { viewOf, type ByteProgram } from './byte-program.ts';
+import { viewOf, type ByteProgram, type ByteReader } from './formats/byte-program.ts';
+import { fragmentHeadOf, readBoxHead, runLayoutOf } from './formats/mp4.ts';
 import type { LengthReader } from './length-reader.ts';
 
 interface Track {
@@ -37,7 +38,7 @@ export function mp4Length(head: Uint8Array): LengthReader {
     mediaClaimed: 0,
   };
   return {
-    program: readBoxes(Buffer.from(head), state),
+    program: readBoxes(head, state),
     seconds: () => {
       const track = state.tracks.find(({ isAudio, timescale, units }) => isAudio && timescale > 0 && units > 0);
       if (track === undefined) return 0;
@@ -50,12 +51,9 @@ export function mp4Length(head: Uint8Array): LengthReader {
 /** Boxes whose children are read as if they stood beside them. */
 const OPENED = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl', 'mvex', 'moof', 'traf']);
 
-function* readBoxes(first: Buffer, state: State): ByteProgram {
-  for (let head: Buffer = first; ; head = Buffer.from(yield { take: 8 })) {
-    const type = head.toString('latin1', 4, 8);
-    let bytes = head.readUInt32BE(0);
-    if (bytes === 1) bytes = Number(viewOf(yield { take: 8 }).getBigUint64(0)) - 16;
-    else bytes = bytes === 0 ? Infinity : bytes - 8;
+function* readBoxes(first: Uint8Array, state: State): ByteProgram {
+  for (let taken: Uint8Array | undefined = first; ; taken = undefined) {
+    const { type, bytes } = yield* readBoxHead(taken);
     if (bytes < 0) return;
     if (type === 'mdat') yield* readMedia(state, bytes);
     else if (!OPENED.has(type)) yield* readBox(state, type, bytes);
@@ -105,9 +103,7 @@ function* readBox(state: State, type: string, bytes: number): ByteProgram {
 
 const READ = new Set(['tkhd', 'mdhd', 'hdlr', 'trex', 'tfhd', 'stts', 'stsz', 'trun']);
 
-type Taking = Generator<{ take: number }, number, Uint8Array>;
-
-function* readTimes(track: Track, entries: number, bytes: number): Taking {
+function* readTimes(track: Track, entries: number, bytes: number): ByteReader<number> {
   let left = bytes;
   for (let entry = 0; entry < entries && left >= 8; entry += 1, left -= 8) {
     const view = viewOf(yield { take: 8 });
@@ -116,7 +112,7 @@ function* readTimes(track: Track, entries: number, bytes: number): Taking {
   return left;
 }
 
-function* readSizes(track: Track, box: Buffer, bytes: number): Taking {
+function* readSizes(track: Track, box: Buffer, bytes: number): ByteReader<number> {
   const common = box.readUInt32BE(4);
   const count = box.readUInt32BE(8);
   track.bytes += common * count;
@@ -128,31 +124,26 @@ function* readSizes(track: Track, box: Buffer, bytes: number): Taking {
 }
 
 function beginFragment(state: State, box: Buffer): void {
-  const flags = box.readUInt32BE(0) & 0xffffff;
-  state.fragmentTrack = box.readUInt32BE(4);
-  const at = 8 + (flags & 1 ? 8 : 0) + (flags & 2 ? 4 : 0);
-  const isGiven = (flags & 8) !== 0 && box.length >= at + 4;
-  state.fragmentUnits = isGiven ? box.readUInt32BE(at) : (state.defaultUnits.get(state.fragmentTrack) ?? 0);
+  const { track = 0, sampleUnits } = fragmentHeadOf(viewOf(box)) ?? {};
+  state.fragmentTrack = track;
+  state.fragmentUnits = sampleUnits ?? state.defaultUnits.get(track) ?? 0;
 }
 
-function* readRun(state: State, box: Buffer, bytes: number): Taking {
-  const flags = box.readUInt32BE(0) & 0xffffff;
+function* readRun(state: State, box: Buffer, bytes: number): ByteReader<number> {
+  const { headBytes, entryBytes, unitsAt, bytesAt } = runLayoutOf(box.readUInt32BE(0));
   const count = box.readUInt32BE(4);
   const track = state.tracks.find(({ number }) => number === state.fragmentTrack);
   let left = bytes;
-  const headBytes = (flags & 1 ? 4 : 0) + (flags & 4 ? 4 : 0);
   if (left >= headBytes) {
     yield { take: headBytes };
     left -= headBytes;
   }
-  const fields = [0x100, 0x200, 0x400, 0x800].filter((flag) => (flags & flag) !== 0);
-  const entryBytes = fields.length * 4;
-  if ((flags & 0x100) === 0 && track !== undefined) track.units += count * state.fragmentUnits;
+  if (unitsAt < 0 && track !== undefined) track.units += count * state.fragmentUnits;
   for (let entry = 0; entryBytes > 0 && entry < count && left >= entryBytes; entry += 1, left -= entryBytes) {
     const view = viewOf(yield { take: entryBytes });
     if (track === undefined) continue;
-    if ((flags & 0x100) !== 0) track.units += view.getUint32(0);
-    if ((flags & 0x200) !== 0) track.bytes += view.getUint32(fields.indexOf(0x200) * 4);
+    if (unitsAt >= 0) track.units += view.getUint32(unitsAt);
+    if (bytesAt >= 0) track.bytes += view.getUint32(bytesAt);
   }
   return left;
 }

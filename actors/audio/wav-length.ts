@@ -2,8 +2,8 @@
  * The length of a WAV, RF64 or BW64 file (Microsoft RIFF, EBU Tech 3306, ITU-R BS.2088) by the sample bytes that arrived. A `data`
  * size that is open, or that is followed by no chunk, says nothing: what arrived behind it is sound.
  */
-import { wavEncodingOf } from './wav-format.ts';
-import { viewOf, type ByteProgram } from './byte-program.ts';
+import { wavEncodingOf } from './formats/wav.ts';
+import { viewOf, type ByteProgram } from './formats/byte-program.ts';
 import type { LengthReader } from './length-reader.ts';
 import { mpegLength } from './mpeg-length.ts';
 import { isPossibleRate } from './possible-rate.ts';

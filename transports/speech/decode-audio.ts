@@ -1,4 +1,6 @@
 /** Turns a recording's bytes into one channel at 16 kHz. Decides what counts as audio; leaves each container to its decoder. */
+import { looksLikeMatroska } from '../../actors/audio/formats/matroska.ts';
+import { looksLikeMp4 } from '../../actors/audio/formats/mp4.ts';
 import { VelloError } from '../../config/errors.ts';
 import { adtsPackets, looksLikeAdts } from './containers/adts-packets.ts';
 import { decodeFlac, looksLikeFlac } from './codecs/decode-flac.ts';
@@ -6,8 +8,8 @@ import { decodeMp3, looksLikeMp3 } from './codecs/decode-mp3.ts';
 import { decodePackets } from './codecs/decode-packets.ts';
 import { decodeWav, looksLikeWav } from './codecs/decode-wav.ts';
 import { RECOGNITION_RATE, type AudioBlock } from './codecs/audio-block.ts';
-import { looksLikeMatroska, matroskaPackets } from './containers/matroska-packets.ts';
-import { looksLikeMp4, mp4Packets } from './containers/mp4-packets.ts';
+import { matroskaPackets } from './containers/matroska-packets.ts';
+import { mp4Packets } from './containers/mp4-packets.ts';
 import { looksLikeOgg, oggPackets } from './containers/ogg-packets.ts';
 import { createResampler } from './codecs/resample.ts';
 

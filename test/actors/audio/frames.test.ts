@@ -1,8 +1,8 @@
 /** Single frames and packets, by their bits; whole recordings are in `audio-length.test.ts`. */
 import t from 'tap';
 import { estimateAudioSeconds } from '../../../actors/audio/audio-estimate.ts';
-import { frameOf } from '../../../actors/audio/mpeg-length.ts';
-import { opusPacketSeconds } from '../../../actors/audio/opus-packet.ts';
+import { frameOf } from '../../../actors/audio/formats/mpeg.ts';
+import { opusPacketSeconds } from '../../../actors/audio/formats/opus.ts';
 
 /** RFC 6716 §3.1, table 2: milliseconds of a frame by configuration. */
 const opusMs = [

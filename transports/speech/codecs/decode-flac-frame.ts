@@ -1,6 +1,6 @@
 /** Decodes one FLAC frame (RFC 9639 §9.2) to one channel. The frame's checksum decides whether it is one. */
+import type { FlacFrameHeader } from '../../../actors/audio/formats/flac.ts';
 import { BitReader } from './bit-reader.ts';
-import type { FlacFrameHeader } from './flac-frame-header.ts';
 
 export interface FlacFrame {
   /** All channels mixed, -1 to 1. */
@@ -63,7 +63,7 @@ function subframe(bits: BitReader, size: number, depth: number): Float64Array | 
   else if (type >= 8 && type <= 12) {
     const order = type - 8;
     if (!startAndResidual(bits, samples, order, () => readWarmUp(bits, samples, order, width))) return undefined;
-    predict(samples, fixedPredictors[order] ?? [], 0);
+    predict(samples, FIXED_PREDICTORS[order] ?? [], 0);
   } else if (type >= 32) {
     const order = type - 31;
     let coefficients: number[] = [];
@@ -82,7 +82,7 @@ function subframe(bits: BitReader, size: number, depth: number): Float64Array | 
   return samples;
 }
 
-const fixedPredictors = [[], [1], [2, -1], [3, -3, 1], [4, -6, 4, -1]];
+const FIXED_PREDICTORS = [[], [1], [2, -1], [3, -3, 1], [4, -6, 4, -1]];
 
 function readWarmUp(bits: BitReader, samples: Float64Array, order: number, width: number): boolean {
   for (let index = 0; index < order; index++) samples[index] = bits.signed(width);

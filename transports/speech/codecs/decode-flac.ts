@@ -1,9 +1,14 @@
 /** Decodes FLAC frame by frame, mixed to one channel. Behind damage it goes on at the next intact frame, and says what it lost. */
+import {
+  flacFrameHeaderAt,
+  flacStreamInfoOf,
+  type FlacFrameHeader,
+  type FlacStreamInfo,
+} from '../../../actors/audio/formats/flac.ts';
+import { afterId3Tags } from '../../../actors/audio/formats/id3.ts';
 import { VelloError } from '../../../config/errors.ts';
 import type { AudioBlock } from './audio-block.ts';
 import { decodeFlacFrame } from './decode-flac-frame.ts';
-import { afterId3Tags } from '../containers/id3-tags.ts';
-import { flacFrameHeaderAt, type FlacFrameHeader } from './flac-frame-header.ts';
 
 /** What may be decoded in vain: a file of frames that all but fit would take hours otherwise. */
 const MOST_VAIN_SAMPLES = 2 ** 26;
@@ -58,11 +63,7 @@ export function* decodeFlac(file: Uint8Array, longestSeconds: number): Generator
   }
 }
 
-interface StreamHeader {
-  readonly sampleRate: number;
-  readonly bitsPerSample: number;
-  /** 0: not said. */
-  readonly totalSamples: number;
+interface StreamHeader extends FlacStreamInfo {
   /** Index of the byte after the metadata. */
   readonly end: number;
 }
@@ -74,18 +75,12 @@ function streamHeader(file: Uint8Array): StreamHeader {
   if (info + 34 > file.length) {
     throw new VelloError('AUDIO_NOT_RECOGNISED', 'The FLAC file cannot be read: it ends within its header.');
   }
-  const packed = view.getBigUint64(info + 10);
   for (let isLast = false; !isLast && at + 4 <= file.length;) {
     // A damaged length leads into the frames, or past the end; then the search for frames begins after STREAMINFO.
     isLast = (file[at] ?? 0) >= 0x80;
     at += 4 + (view.getUint32(at) & 0xffffff);
   }
-  return {
-    sampleRate: Number(packed >> 44n),
-    bitsPerSample: Number((packed >> 36n) & 31n) + 1,
-    totalSamples: Number(packed & 0xfffffffffn),
-    end: at < file.length ? at : info + 34,
-  };
+  return { ...flacStreamInfoOf(file.subarray(info)), end: at < file.length ? at : info + 34 };
 }
 
 function refuseTooLong(file: Uint8Array, stream: StreamHeader, longestSeconds: number): void {

@@ -1,8 +1,8 @@
 /** Decodes mp3 (MPEG 1, 2 and 2.5, layer III) with mpg123 in WebAssembly, a slice at a time, mixed to one channel. */
 import { MPEGDecoder } from 'mpg123-decoder';
+import { afterId3Tags } from '../../../actors/audio/formats/id3.ts';
 import { VelloError } from '../../../config/errors.ts';
 import type { AudioBlock } from './audio-block.ts';
-import { afterId3Tags } from '../containers/id3-tags.ts';
 
 /** Frames of silence at 8 kbit/s unfold a hundredfold: small slices bound what one call can produce. */
 const SLICE_BYTES = 8192;

@@ -1,5 +1,5 @@
 /** Decodes WAV: PCM of 8 to 32 bits, 32 and 64 bit floats, A-law and mu-law, any rate and any number of channels, mixed to one. */
-import { wavEncodingOf, type WavEncoding } from '../../../actors/audio/wav-format.ts';
+import { wavEncodingOf, type WavEncoding } from '../../../actors/audio/formats/wav.ts';
 import { VelloError } from '../../../config/errors.ts';
 import type { AudioBlock } from './audio-block.ts';
 import { aLawSample, muLawSample } from './companding.ts';

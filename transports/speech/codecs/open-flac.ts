@@ -1,15 +1,13 @@
 /** FLAC frames that lie in the packets of another container (RFC 9639 §10) to samples. */
+import { flacFrameHeaderAt, flacStreamInfoOf } from '../../../actors/audio/formats/flac.ts';
 import { decodeFlacFrame } from './decode-flac-frame.ts';
-import { flacFrameHeaderAt } from './flac-frame-header.ts';
 import type { OpenPacketDecoder } from './packet-decoder.ts';
 
 export const openFlac: OpenPacketDecoder = async ([head]) => {
   const bytes = Buffer.from(head ?? []);
   const infoAt = bytes.indexOf('fLaC') + 8;
   if (infoAt < 8 || bytes.length < infoAt + 18) return undefined;
-  const packed = bytes.readBigUInt64BE(infoAt + 10);
-  const sampleRate = Number(packed >> 44n);
-  const bitsPerSample = Number((packed >> 36n) & 31n) + 1;
+  const { sampleRate, bitsPerSample } = flacStreamInfoOf(bytes.subarray(infoAt));
   return {
     sampleRate,
     decode: async (packet) => {

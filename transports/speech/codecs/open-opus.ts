@@ -1,6 +1,6 @@
 /** Opus packets (RFC 6716, RFC 7845) to samples, by libopus in WebAssembly. */
 import { OpusDecoder } from 'opus-decoder';
-import { opusPacketSeconds } from '../../../actors/audio/opus-packet.ts';
+import { opusPacketSeconds } from '../../../actors/audio/formats/opus.ts';
 import { RECOGNITION_RATE } from './audio-block.ts';
 import { mixedToOne, type OpenPacketDecoder } from './packet-decoder.ts';
 

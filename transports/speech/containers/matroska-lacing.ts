@@ -1,4 +1,6 @@
 /** The frames of one Matroska block (RFC 9559 §10.3): one, or several that are laced together. */
+import { readAt } from '../../../actors/audio/formats/byte-program.ts';
+import { readNumber } from '../../../actors/audio/formats/matroska.ts';
 import { xiphLaced } from './xiph-lacing.ts';
 
 /** Frames from `at` on, by the lacing that the block's flags name; none where their lengths do not fit. */
@@ -21,15 +23,14 @@ function ebmlLaced(block: Uint8Array, at: number, count: number): Uint8Array[] |
   let next = at;
   let length = 0;
   while (lengths.length < count - 1) {
-    const first = block[next] ?? 0;
-    const bytes = Math.clz32(first << 24) + 1;
-    if (bytes > 4) return undefined;
-    let value = first & (0xff >> bytes);
-    for (let index = 1; index < bytes; index++) value = value * 256 + (block[next + index] ?? 0);
-    length = lengths.length === 0 ? value : length + value - (2 ** (7 * bytes - 1) - 1);
+    // With its marker, a number of all ones is none that is unknown.
+    const number = readAt(block, next, readNumber(true));
+    if (number?.value === undefined) return undefined;
+    const marker = 2 ** (7 * (number.end - next));
+    length = lengths.length === 0 ? number.value - marker : length + number.value - marker - (marker / 2 - 1);
     if (length < 0) return undefined;
     lengths.push(length);
-    next += bytes;
+    next = number.end;
   }
   const frames = lengths.map((length) => {
     next += length;

@@ -1,5 +1,5 @@
 /** Which codec an MP4 track holds, and what its decoder needs to know first (the `stsd` box). */
-import { boxesIn, viewOf, type Box } from './mp4-boxes.ts';
+import { boxesIn, contentOf, type Box } from '../../../actors/audio/formats/mp4.ts';
 import type { StreamStart } from './packets.ts';
 
 export interface AudioEntry {
@@ -19,7 +19,7 @@ const NAMES: Readonly<Record<string, string>> = {
 /** The first entry of the table. */
 export function audioEntryOf(file: Uint8Array, table: Box | undefined): AudioEntry {
   const entry = table === undefined ? undefined : [...boxesIn(file, table.start + 8, table.end)][0];
-  const view = viewOf(file, entry);
+  const view = contentOf(file, entry);
   if (entry === undefined || view.byteLength < 28) return { codec: '' };
   // QuickTime's later versions put more numbers in front of the boxes.
   const version = view.getUint16(8);
@@ -27,7 +27,7 @@ export function audioEntryOf(file: Uint8Array, table: Box | undefined): AudioEnt
   const children = new Map([...boxesIn(file, childrenAt, entry.end)].map((box) => [box.type, box]));
   const [opus, flac] = [children.get('dOps'), children.get('dfLa')];
   if (entry.type === 'Opus' && opus !== undefined) {
-    return { codec: 'Opus', stream: { kind: 'stream', codec: 'opus', headers: [opusHead(viewOf(file, opus))] } };
+    return { codec: 'Opus', stream: { kind: 'stream', codec: 'opus', headers: [opusHead(contentOf(file, opus))] } };
   }
   if (entry.type === 'fLaC' && flac !== undefined) {
     const head = Buffer.concat([Buffer.from('fLaC'), file.subarray(flac.start + 4, flac.end)]);

@@ -1,13 +1,8 @@
 /** Reads the packets of the first audio track of an MP4 or M4A file (ISO 14496-12), whole or in fragments. */
+import { boxesIn, contentOf, fragmentHeadOf, runLayoutOf, type Box } from '../../../actors/audio/formats/mp4.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { audioEntryOf } from './mp4-audio-entry.ts';
-import { boxesIn, viewOf, type Box } from './mp4-boxes.ts';
 import type { StreamEvent, StreamStart } from './packets.ts';
-
-const FIRST_BOXES = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'styp']);
-
-export const looksLikeMp4 = (file: Uint8Array): boolean =>
-  FIRST_BOXES.has(Buffer.from(file.subarray(4, 8)).toString('latin1'));
 
 interface Track {
   readonly number: number;
@@ -46,13 +41,12 @@ export function* mp4Packets(file: Uint8Array): Generator<StreamEvent> {
 
 function trackOf(file: Uint8Array, trak: Box): Track {
   const inTrack = deepBoxes(file, trak, ['mdia', 'minf', 'stbl']);
-  const [header, handler] = [inTrack.get('tkhd'), inTrack.get('hdlr')];
-  const headerView = viewOf(file, header);
-  const numberAt = headerView.byteLength > 0 && headerView.getUint8(0) === 1 ? 20 : 12;
+  const [header, handler] = [contentOf(file, inTrack.get('tkhd')), inTrack.get('hdlr')];
+  const numberAt = header.byteLength > 0 && header.getUint8(0) === 1 ? 20 : 12;
   const kind =
     handler === undefined ? '' : Buffer.from(file.subarray(handler.start + 8, handler.start + 12)).toString();
   return {
-    number: headerView.byteLength >= numberAt + 4 ? headerView.getUint32(numberAt) : 0,
+    number: header.byteLength >= numberAt + 4 ? header.getUint32(numberAt) : 0,
     isAudio: kind === 'soun',
     table: inTrack,
   };
@@ -84,9 +78,9 @@ interface Sample {
 
 /** By the sample table: chunks of so many samples each, whose sizes are listed. */
 function* samplesOf(file: Uint8Array, { table }: Track): Generator<Sample> {
-  const offsets = viewOf(file, table.get('stco') ?? table.get('co64'));
+  const offsets = contentOf(file, table.get('stco') ?? table.get('co64'));
   const isLong = !table.has('stco');
-  const [sizes, chunks] = [viewOf(file, table.get('stsz')), viewOf(file, table.get('stsc'))];
+  const [sizes, chunks] = [contentOf(file, table.get('stsz')), contentOf(file, table.get('stsc'))];
   if (offsets.byteLength < 8 || sizes.byteLength < 12 || chunks.byteLength < 8) return;
   const commonBytes = sizes.getUint32(4);
   const count = commonBytes > 0 ? sizes.getUint32(8) : Math.min(sizes.getUint32(8), (sizes.byteLength - 12) / 4);
@@ -122,7 +116,7 @@ function defaultBytesOf(file: Uint8Array, track: Track, inMovie: readonly Box[])
   const extends_ = inMovie.find(({ type }) => type === 'mvex');
   if (extends_ === undefined) return 0;
   for (const box of boxesIn(file, extends_.start, extends_.end)) {
-    const view = viewOf(file, box);
+    const view = contentOf(file, box);
     if (box.type === 'trex' && view.byteLength >= 20 && view.getUint32(4) === track.number) return view.getUint32(16);
   }
   return 0;
@@ -130,44 +124,25 @@ function defaultBytesOf(file: Uint8Array, track: Track, inMovie: readonly Box[])
 
 function* runsOf(file: Uint8Array, moof: Box, part: Box, track: Track, defaultBytes: number): Generator<Sample> {
   const boxes = [...boxesIn(file, part.start, part.end)];
-  const header = viewOf(
-    file,
-    boxes.find(({ type }) => type === 'tfhd'),
-  );
-  if (header.byteLength < 8 || header.getUint32(4) !== track.number) return;
-  const fields = fieldsFrom(header, 8);
-  const flags = header.getUint32(0);
-  const base = (flags & 0x1) !== 0 ? fields.long() : moof.at;
-  if ((flags & 0x2) !== 0) fields.word();
-  if ((flags & 0x8) !== 0) fields.word();
-  const usualBytes = (flags & 0x10) !== 0 ? fields.word() : defaultBytes;
+  const header = boxes.find(({ type }) => type === 'tfhd');
+  const head = fragmentHeadOf(contentOf(file, header));
+  if (head?.track !== track.number) return;
+  const base = head.base ?? moof.at;
   let at = base;
   for (const box of boxes) {
-    const run = viewOf(file, box);
+    const run = contentOf(file, box);
     if (box.type !== 'trun' || run.byteLength < 8) continue;
-    const runFlags = run.getUint32(0);
-    const entries = fieldsFrom(run, 8);
-    if ((runFlags & 0x1) !== 0) at = base + (entries.word() | 0);
-    if ((runFlags & 0x4) !== 0) entries.word();
-    for (let left = run.getUint32(4); left > 0 && !entries.isPastEnd(); left--) {
-      if ((runFlags & 0x100) !== 0) entries.word();
-      const bytes = (runFlags & 0x200) !== 0 ? entries.word() : usualBytes;
-      if ((runFlags & 0x400) !== 0) entries.word();
-      if ((runFlags & 0x800) !== 0) entries.word();
-      if (!entries.isPastEnd() && at >= 0) yield { at, bytes };
+    const flags = run.getUint32(0);
+    const { headBytes, entryBytes, bytesAt } = runLayoutOf(flags);
+    if ((flags & 1) !== 0 && run.byteLength >= 12) at = base + run.getInt32(8);
+    let entryAt = 8 + headBytes;
+    for (let left = run.getUint32(4); left > 0 && entryAt + entryBytes <= run.byteLength; left--) {
+      const bytes = bytesAt < 0 ? (head.sampleBytes ?? defaultBytes) : run.getUint32(entryAt + bytesAt);
+      if (at >= 0) yield { at, bytes };
       at += bytes;
+      entryAt += entryBytes;
     }
   }
-}
-
-/** Reads one number after another; past the end it reads zeros and says so. */
-function fieldsFrom(view: DataView, from: number) {
-  let at = from;
-  const word = (): number => {
-    at += 4;
-    return at <= view.byteLength ? view.getUint32(at - 4) : 0;
-  };
-  return { word, long: (): number => word() * 2 ** 32 + word(), isPastEnd: () => at > view.byteLength };
 }
 
 const unreadable = (what: string): VelloError => new VelloError('AUDIO_NOT_RECOGNISED', `The MP4 file ${what}.`);

@@ -1,4 +1,5 @@
 /** Reads the audio packets of an Ogg file (RFC 3533). A page whose checksum fails is left out; the next intact one is found. */
+import { oggContentOf, oggPageHeadOf, oggPiecesOf, type OggPageHead } from '../../../actors/audio/formats/ogg.ts';
 import { VelloError } from '../../../config/errors.ts';
 import type { Codec, StreamEvent } from './packets.ts';
 
@@ -14,15 +15,8 @@ interface Stream {
   readonly headers: Uint8Array[];
 }
 
-interface Page {
-  readonly isContinued: boolean;
-  readonly isBeginning: boolean;
-  readonly granule: number;
-  readonly serial: number;
-  readonly number: number;
-  /** The pieces of packets in it; all but the last are ends of packets. */
-  readonly pieces: readonly Uint8Array[];
-  readonly lastIsWhole: boolean;
+interface Page extends OggPageHead {
+  readonly pieces: readonly { readonly bytes: Uint8Array; readonly isWhole: boolean }[];
   /** Index of the byte behind it. */
   readonly end: number;
 }
@@ -46,7 +40,7 @@ export function* oggPackets(file: Uint8Array): Generator<StreamEvent> {
     at = isPage(file, page.end) ? page.end : nextPage(file, page.end);
     if (page.isBeginning) {
       const found = streamOf(page);
-      if (found === undefined) unknown ??= Buffer.from(page.pieces[0] ?? []).toString('latin1', 0, 8);
+      if (found === undefined) unknown ??= Buffer.from(page.pieces[0]?.bytes ?? []).toString('latin1', 0, 8);
       // Until the first has packets of its own, a second one is another track of the same recording.
       const isChained = stream !== undefined && stream.headers.length >= stream.headerPackets;
       if (found === undefined || (stream !== undefined && !isChained)) continue;
@@ -60,12 +54,11 @@ export function* oggPackets(file: Uint8Array): Generator<StreamEvent> {
     nextNumber = page.number + 1;
     const isTornFirst = page.isContinued && begun.length === 0;
     const packets: Uint8Array[] = [];
-    for (const [index, piece] of page.pieces.entries()) {
+    for (const [index, { bytes, isWhole }] of page.pieces.entries()) {
       if (isTornFirst && index === 0) continue;
-      const isWhole = index < page.pieces.length - 1 || page.lastIsWhole;
-      if (!isWhole) begun.push(piece);
+      if (!isWhole) begun.push(bytes);
       else {
-        packets.push(begun.length === 0 ? piece : Buffer.concat([...begun, piece]));
+        packets.push(begun.length === 0 ? bytes : Buffer.concat([...begun, bytes]));
         begun = [];
       }
     }
@@ -93,48 +86,26 @@ function noStream(unknown: string | undefined): VelloError {
   return new VelloError('AUDIO_NOT_RECOGNISED', `The Ogg file holds no Opus, Vorbis or FLAC stream${found}.`);
 }
 
-function streamOf(page: Page): Stream | undefined {
-  const head = Buffer.from(page.pieces[0] ?? []);
-  const { serial } = page;
-  const name = head.toString('latin1', 0, 8);
-  if (name === 'OpusHead') return { serial, codec: 'opus', rate: 48_000, headerPackets: 2, headers: [] };
-  if (name.startsWith('\x01vorbis') && head.length >= 30) {
-    return { serial, codec: 'vorbis', rate: Math.max(1, head.readUInt32LE(12)), headerPackets: 3, headers: [] };
-  }
-  if (name.startsWith('\x7fFLAC') && head.length >= 51) {
-    return { serial, codec: 'flac', rate: Math.max(1, head.readUInt32BE(27) >>> 12), headerPackets: 1, headers: [] };
-  }
-  return undefined;
+const HEADER_PACKETS = { opus: 2, vorbis: 3, flac: 1 } as const;
+
+function streamOf({ serial, pieces }: Page): Stream | undefined {
+  const content = oggContentOf(pieces[0]?.bytes ?? new Uint8Array(0));
+  if (content === undefined || content.codec === 'speex') return undefined;
+  const { codec, rate } = content;
+  return { serial, codec, rate: Math.max(1, rate), headerPackets: HEADER_PACKETS[codec], headers: [] };
 }
 
 function pageAt(file: Uint8Array, at: number): Page | undefined {
-  if (at + 27 > file.length) return undefined;
-  const view = new DataView(file.buffer, file.byteOffset + at, file.length - at);
-  const segments = view.getUint8(26);
-  const bodyAt = 27 + segments;
-  if (view.getUint8(4) !== 0 || at + bodyAt > file.length) return undefined;
-  const pieces: Uint8Array[] = [];
-  let end = at + bodyAt;
-  let start = end;
-  let lastIsWhole = true;
-  for (let segment = 0; segment < segments; segment++) {
-    const bytes = view.getUint8(27 + segment);
+  if (at + 27 > file.length || file[at + 4] !== 0) return undefined;
+  const head = oggPageHeadOf(file.subarray(at + 4, at + 27));
+  let end = at + 27 + head.lacingBytes;
+  if (end > file.length) return undefined;
+  const pieces = oggPiecesOf(file.subarray(at + 27, end)).map(({ bytes, isWhole }) => {
     end += bytes;
-    lastIsWhole = bytes < 255;
-    if (!lastIsWhole && segment < segments - 1) continue;
-    pieces.push(file.subarray(start, end));
-    start = end;
-  }
-  if (end > file.length || checksum(file, at, end) !== view.getUint32(22, true)) return undefined;
-  const flags = view.getUint8(5);
-  return {
-    isContinued: (flags & 1) !== 0,
-    isBeginning: (flags & 2) !== 0,
-    granule: view.getUint32(6, true) + view.getInt32(10, true) * 2 ** 32,
-    serial: view.getUint32(14, true),
-    number: view.getUint32(18, true),
-    ...{ pieces, lastIsWhole, end },
-  };
+    return { bytes: file.subarray(end - bytes, end), isWhole };
+  });
+  if (end > file.length || checksum(file, at, end) !== head.checksum) return undefined;
+  return { ...head, pieces, end };
 }
 
 const isPage = (file: Uint8Array, at: number): boolean =>

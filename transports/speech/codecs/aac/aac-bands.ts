@@ -1,9 +1,5 @@
 /** Into which bands AAC divides its coefficients (ISO/IEC 14496-3, tables 4.129 to 4.147), by the index of the sampling rate. */
 
-export const AAC_RATES = [
-  96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
-];
-
 export interface AacBands {
   /** Where each band begins, and the end of the last: of 1024 coefficients, and of the 128 of a short window. */
   readonly long: readonly number[];
@@ -44,7 +40,7 @@ const shortOf = [
 const LONG_SHAPED = [31, 31, 34, 40, 42, 51, 46, 46, 42, 42, 42, 39];
 const SHORT_SHAPED = [9, 9, 10, 14, 14, 14, 14, 14, 14, 14, 14, 14];
 
-/** The bands at one of `AAC_RATES`. */
+/** The bands at one of `ADTS_RATES`; its last has none. */
 export const aacBandsOf = (rateIndex: number): AacBands => ({
   long: longOf[rateIndex] ?? long48,
   short: shortOf[rateIndex] ?? short48,

@@ -1,5 +1,6 @@
 /** AAC packets of the low-complexity profile (ISO/IEC 14496-3) to samples. Of HE-AAC the lower half of the spectrum is heard. */
-import { aacBandsOf, AAC_RATES, type AacBands } from './aac-bands.ts';
+import { ADTS_RATES } from '../../../../actors/audio/formats/mpeg.ts';
+import { aacBandsOf, type AacBands } from './aac-bands.ts';
 import { INTENSITY_CODEBOOKS, NOISE_CODEBOOK, readChannel, type AacChannel } from './aac-channel.ts';
 import { unshape } from './aac-noise-shaping.ts';
 import { createAacSynthesis, type AacSynthesis } from './aac-synthesis.ts';
@@ -16,7 +17,7 @@ export const openAac: OpenPacketDecoder = async ([config]) => {
   const rateIndex = config === undefined ? undefined : rateIndexOf(new BitReader(config, 0));
   if (rateIndex === undefined) return undefined;
   const bands = aacBandsOf(rateIndex);
-  const sampleRate = AAC_RATES[rateIndex] ?? 0;
+  const sampleRate = ADTS_RATES[rateIndex] ?? 0;
   const synthesis: AacSynthesis[] = [];
   return {
     sampleRate,
@@ -39,7 +40,7 @@ function rateIndexOf(bits: BitReader): number | undefined {
   const readRate = (): number => {
     const index = bits.unsigned(4);
     if (index !== 15) return index;
-    return AAC_RATES.indexOf(bits.unsigned(24));
+    return ADTS_RATES.indexOf(bits.unsigned(24));
   };
   let profile = bits.unsigned(5);
   const rateIndex = readRate();
@@ -49,7 +50,7 @@ function rateIndexOf(bits: BitReader): number | undefined {
     profile = bits.unsigned(5);
   }
   const isShortFrame = bits.unsigned(1) === 1;
-  const isPossible = profile === LOW_COMPLEXITY && !isShortFrame && rateIndex >= 0 && rateIndex < AAC_RATES.length;
+  const isPossible = profile === LOW_COMPLEXITY && !isShortFrame && rateIndex >= 0 && rateIndex < ADTS_RATES.length - 1;
   return isPossible && !bits.isPastEnd ? rateIndex : undefined;
 }
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { feedBytes, type ByteProgram } from '../../../actors/audio/byte-program.ts';
+import { feedBytes, readAt, type ByteProgram, type ByteReader } from '../../../../actors/audio/formats/byte-program.ts';
 
 const file = Uint8Array.from({ length: 20 }, (_, index) => index);
 function* program(seen: number[][]): ByteProgram {
@@ -39,4 +39,13 @@ t.test('no program looks at more than 4,096 bytes at once', async (t) => {
     feeder.push(new Uint8Array(5_000));
     t.strictSame(seen, isGiven ? [bytes] : []);
   }
+});
+
+t.test('a reader reads from bytes that lie there whole, and says where it stopped or that they ended', async (t) => {
+  const reader = function* (): ByteReader<number[]> {
+    const [first = 0] = yield { take: 1 };
+    return [first, ...(yield { take: 0 }), ...(yield { take: 2 })];
+  };
+  t.strictSame(readAt(file, 17, reader()), { value: [17, 18, 19], end: 20 });
+  t.equal(readAt(file, 18, reader()), undefined);
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { wavEncodingOf } from '../../../actors/audio/wav-format.ts';
+import { wavEncodingOf } from '../../../../actors/audio/formats/wav.ts';
 
 interface Fields {
   readonly tag?: number;

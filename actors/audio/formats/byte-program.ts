@@ -4,7 +4,10 @@
 export type ByteRequest = { readonly take: number } | { readonly skip: number } | { readonly find: number };
 
 /** Is given what it asked to take; it may keep none of it beyond its next request. */
-export type ByteProgram = Generator<ByteRequest, void, Uint8Array>;
+export type ByteProgram<T = void> = Generator<ByteRequest, T, Uint8Array>;
+
+/** A part of a program that only takes: it reads as well from bytes that lie there whole. */
+export type ByteReader<T> = Generator<{ readonly take: number }, T, Uint8Array>;
 
 export interface ByteFeeder {
   push(chunk: Uint8Array): void;
@@ -63,6 +66,18 @@ export function feedBytes(program: ByteProgram): ByteFeeder {
 
 function asksForNothing(request: ByteRequest): boolean {
   return !('find' in request) && ('skip' in request ? request.skip : request.take) <= 0;
+}
+
+/** What `reader` reads from index `at` on, and the index behind it; undefined where the bytes end before. */
+export function readAt<T>(bytes: Uint8Array, at: number, reader: ByteReader<T>) {
+  let end = at;
+  let step = reader.next(nothing);
+  while (step.done !== true) {
+    end += step.value.take;
+    if (end > bytes.length) return undefined;
+    step = reader.next(bytes.subarray(end - step.value.take, end));
+  }
+  return { value: step.value, end };
 }
 
 /** Numbers of a piece that a program was given. */
