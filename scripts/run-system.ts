@@ -11,8 +11,8 @@ import { EXIT } from '../supervisors/exit-codes.ts';
 import { readinessOf } from '../supervisors/health.ts';
 import { composeRoles } from '../supervisors/compose-roles.ts';
 import { ROOT, runRoot } from '../supervisors/root.ts';
-import { schemaSpec } from '../supervisors/schema.ts';
-import { programsSpec } from '../supervisors/programs.ts';
+import { schemaRole } from '../supervisors/roles/schema.ts';
+import { programsRole } from '../supervisors/roles/programs.ts';
 import { loadServiceKey } from '../transports/process/service-key.ts';
 import { onStopSignals, type StopSignalHandlers } from '../transports/process/signals.ts';
 import { guardClock, systemClock } from '../transports/process/system-clock.ts';
@@ -87,11 +87,11 @@ export async function runSystem(run: SystemRun): Promise<number> {
   const ended = runRoot({
     ...{ system, drain, clock, log, drainMs: settings.drainMs, random: Math.random },
     roles: {
-      programs: programsSpec(
+      programs: programsRole(
         servers.local.map(({ id, name, start }) => ({ id, start: () => watch.observe(`${name} started`, start) })),
       ),
       ...(databaseUrl !== '' && {
-        schema: schemaSpec({
+        schema: schemaRole({
           ...{ log, databaseUrl },
           passwords: deriveIdentitySecrets(secretKey).rolePasswords,
           services: run.roles.includes('collector')

@@ -3,7 +3,7 @@
  * stopping is the tree's affair.
  */
 import type { Settings } from '../../config/settings.ts';
-import type { OwnProgram } from '../../supervisors/programs.ts';
+import type { OwnProgram } from '../../supervisors/roles/programs.ts';
 import { findFreePort, isPortFree } from '../../transports/process/free-port.ts';
 import {
   isNewCluster,

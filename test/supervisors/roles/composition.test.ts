@@ -11,8 +11,8 @@ import { Drain } from '../../../supervisors/drain.ts';
 import { DynamicChildren } from '../../../supervisors/dynamic-children.ts';
 import type { Foundation } from '../../../supervisors/foundation.ts';
 import { apiRole, sessionsSpec } from '../../../supervisors/roles/api.ts';
-import { schemaSpec } from '../../../supervisors/schema.ts';
-import { programsSpec } from '../../../supervisors/programs.ts';
+import { schemaRole } from '../../../supervisors/roles/schema.ts';
+import { programsRole } from '../../../supervisors/roles/programs.ts';
 import { supervisorDefinition } from '../../../supervisors/supervisor.ts';
 import { createPrometheusMetrics } from '../../../transports/telemetry/prometheus-metrics.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
@@ -185,7 +185,7 @@ t.test('a database of our own has more time to stop than its program is given', 
   t.strictSame(
     outline(
       'programs',
-      programsSpec([
+      programsRole([
         { id: 'postgres', start: program },
         { id: 'redis', start: program },
       ]),
@@ -201,9 +201,9 @@ t.test('a database of our own has more time to stop than its program is given', 
 t.test('the schema is one actor that is up once the database is ready, and is told to whoever observes', async (t) => {
   const { log, system, clock } = foundation();
   let tries = 0;
-  const spec = schemaSpec({
+  const spec = schemaRole({
     databaseUrl: 'postgres://nobody@127.0.0.1:1/none',
-    passwords: {} as Parameters<typeof schemaSpec>[0]['passwords'],
+    passwords: {} as Parameters<typeof schemaRole>[0]['passwords'],
     services: [],
     log,
     observe: async () => {

@@ -2,17 +2,17 @@ import { Redis } from 'ioredis';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { createActorSystem } from '../../actors/kernel/actor-system.ts';
-import { NO_BACKOFF } from '../../supervisors/backoff.ts';
-import { programsSpec } from '../../supervisors/programs.ts';
-import { supervisorDefinition } from '../../supervisors/supervisor.ts';
-import { identify } from '../../transports/process/process-identity.ts';
-import { redisUrl, startRedis, stopOrphanedRedis } from '../../transports/process/redis-server.ts';
-import { systemClock } from '../../transports/process/system-clock.ts';
-import { freePort } from '../fixtures/free-port.ts';
-import { testRedisBinary } from '../fixtures/redis.ts';
-import { createMemoryLog, createMemoryMetrics } from '../fixtures/silent.ts';
-import { temporaryFolder, type Teardown } from '../fixtures/temporary-folder.ts';
+import { createActorSystem } from '../../../actors/kernel/actor-system.ts';
+import { NO_BACKOFF } from '../../../supervisors/backoff.ts';
+import { programsRole } from '../../../supervisors/roles/programs.ts';
+import { supervisorDefinition } from '../../../supervisors/supervisor.ts';
+import { identify } from '../../../transports/process/process-identity.ts';
+import { redisUrl, startRedis, stopOrphanedRedis } from '../../../transports/process/redis-server.ts';
+import { systemClock } from '../../../transports/process/system-clock.ts';
+import { freePort } from '../../fixtures/free-port.ts';
+import { testRedisBinary } from '../../fixtures/redis.ts';
+import { createMemoryLog, createMemoryMetrics } from '../../fixtures/silent.ts';
+import { temporaryFolder, type Teardown } from '../../fixtures/temporary-folder.ts';
 
 async function describeRedis(t: Teardown) {
   const folder = temporaryFolder(t);
@@ -29,7 +29,7 @@ async function describeRedis(t: Teardown) {
 t.test('a program that is killed comes back with its data, and ends with the tree', async (t) => {
   const options = await describeRedis(t);
   const pids: number[] = [];
-  const spec = programsSpec([
+  const spec = programsRole([
     {
       id: 'redis',
       async start() {

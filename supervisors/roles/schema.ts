@@ -1,11 +1,11 @@
 /** The database at this build's schema, with our own services known to it, as a child of the tree: before any role that relies on it. */
-import type { Log } from '../actors/ports/log.ts';
-import { owned } from '../actors/kernel/owned.ts';
-import type { RolePasswords } from '../actors/crypto/secrets.ts';
-import { connectPostgres } from '../transports/postgres/connection/connect.ts';
-import { migrate } from '../transports/postgres/schema/migrate.ts';
-import { registerService, type ServiceRegistration } from '../transports/postgres/identity/register-service.ts';
-import { worker, type SupervisorSpec } from './child-spec.ts';
+import type { Log } from '../../actors/ports/log.ts';
+import { owned } from '../../actors/kernel/owned.ts';
+import type { RolePasswords } from '../../actors/crypto/secrets.ts';
+import { connectPostgres } from '../../transports/postgres/connection/connect.ts';
+import { migrate } from '../../transports/postgres/schema/migrate.ts';
+import { registerService, type ServiceRegistration } from '../../transports/postgres/identity/register-service.ts';
+import { worker, type SupervisorSpec } from '../child-spec.ts';
 
 export interface SchemaParts {
   /** May create roles. */
@@ -21,7 +21,7 @@ export interface SchemaParts {
 }
 
 /** A database that is away for a moment is asked again; one that a migration cannot change needs a person. */
-export const schemaSpec = ({
+export const schemaRole = ({
   databaseUrl,
   passwords,
   services,

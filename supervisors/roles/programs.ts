@@ -1,6 +1,6 @@
 /** The programs that Vello starts for itself, as the first child of the tree: up before any role, down after the last. */
-import { PROGRAM_STOP_MS, programActor, type Program } from '../actors/programs/program-actor.ts';
-import { worker, type SupervisorSpec } from './child-spec.ts';
+import { PROGRAM_STOP_MS, programActor, type Program } from '../../actors/programs/program-actor.ts';
+import { worker, type SupervisorSpec } from '../child-spec.ts';
 
 export interface OwnProgram {
   readonly id: string;
@@ -9,7 +9,7 @@ export interface OwnProgram {
 }
 
 /** A program that died is started again, alone: its clients reconnect by themselves. */
-export const programsSpec = (programs: readonly OwnProgram[]): SupervisorSpec => ({
+export const programsRole = (programs: readonly OwnProgram[]): SupervisorSpec => ({
   strategy: 'oneForOne',
   // A program that cannot stay up for a few seconds five times running needs a person.
   intensity: 5,

@@ -1,0 +1,51 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import t from 'tap';
+import { createActorSystem } from '../../../../actors/kernel/actor-system.ts';
+import type { LiveActor } from '../../../../actors/kernel/kernel.ts';
+import { listener } from '../../../../transports/http/server/listener.ts';
+import { realClock } from '../../../fixtures/api-listener.ts';
+import { freePort } from '../../../fixtures/free-port.ts';
+import { createMemoryLog, createMemoryMetrics } from '../../../fixtures/silent.ts';
+
+t.test(
+  'a listener drains while it is open, and finishes what is under way when nobody can come any more',
+  async (t) => {
+    const [log, metrics, port] = [createMemoryLog(), createMemoryMetrics(), await freePort()];
+    const address = { host: '127.0.0.1', port };
+    const comes = async () => {
+      const socket = connect(port, address.host);
+      return once(socket, 'connect').then(
+        () => {
+          socket.destroy();
+          return true;
+        },
+        () => false,
+      );
+    };
+    const did: string[] = [];
+    const definition = listener({
+      ...{ listener: 'api', address, drainMs: 1000, clock: realClock, log, metrics },
+      serve: () => ({
+        finish: async () => void did.push(`finish, ${(await comes()) ? 'open' : 'closed'}`),
+        joinDrain: () => {
+          did.push('join');
+          return [() => did.push('leave')];
+        },
+        describe: () => ({ active: 3 }),
+      }),
+    });
+    const system = createActorSystem({ clock: realClock, log, metrics });
+    const first = system.spawn('first', definition) as unknown as LiveActor;
+    while (!log.lines.some(({ message }) => message === 'listening'))
+      await new Promise((resolve) => setImmediate(resolve));
+    const second = system.spawn('second', definition) as unknown as LiveActor;
+    await new Promise<void>((resolve) => second.onExit(() => resolve()));
+    t.match(second.exitReason, { kind: 'crashed', error: { code: 'PORT_IN_USE' } });
+    t.strictSame(first.behaviour?.describe?.(), { ...address, active: 3 });
+    t.ok(await comes());
+    t.strictSame(did.splice(0), ['join'], 'one that cannot listen takes no part');
+    await system.stop();
+    t.strictSame(did, ['leave', 'finish, closed']);
+  },
+);
