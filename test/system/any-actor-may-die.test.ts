@@ -5,7 +5,7 @@ import type { ActorSnapshot } from '../../actors/kernel/snapshot.ts';
 import type { LiveActor } from '../../actors/kernel/kernel.ts';
 import { streamKey } from '../../config/streams.ts';
 import { insertAccount } from '../fixtures/account.ts';
-import { recording } from '../fixtures/recordings.ts';
+import { packedRecording } from '../fixtures/recordings.ts';
 import { runVello } from '../fixtures/running-vello.ts';
 import { usageEventFields } from '../fixtures/usage-event.ts';
 
@@ -39,13 +39,13 @@ t.test('a hundred actors die one after another, at random', async (t) => {
   const load = new AbortController();
   const desktop = vello.desktop();
   const { userId } = await desktop.register();
-  const { bytes } = recording('fox-8k.wav');
+  const bytes = packedRecording('garden-start-flac.oga');
   const heard: string[] = [];
   const speaking = (async () => {
     while (!load.signal.aborted) {
       try {
         const transcription = desktop.transcribe(bytes, {
-          ...{ model: 'moonshine-tiny', fileName: 'fox-8k.wav' },
+          ...{ model: 'moonshine-tiny', fileName: 'garden-start-flac.oga' },
           signal: AbortSignal.timeout(60_000),
         });
         for await (const _ of transcription);

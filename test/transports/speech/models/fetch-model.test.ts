@@ -1,4 +1,4 @@
-import { mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { fetchModel, type FetchModelOptions } from '../../../../transports/speech/models/fetch-model.ts';
@@ -8,15 +8,23 @@ import { temporaryFolder } from '../../../fixtures/temporary-folder.ts';
 
 const cached = await fetchModel(modelCacheDir);
 
-/** Packs the cached files as the registry's archive holds them, so that the tests download nothing. */
-async function archiveIn(folder: string): Promise<string> {
-  const archive = join(folder, 'package.tgz');
+/** The cached files as the registry's archive holds them, so that the tests download nothing. */
+const packed = await packIn(temporaryFolder(t));
+
+async function packIn(folder: string): Promise<string> {
+  const archive = join(folder, 'package.tar');
   const rename =
     '--transform=s,^,package/dist/model/tiny/quantized/,;s,encoder,encoder_model,;s,decoder,decoder_model_merged,';
   const files = ['encoder.onnx', 'decoder.onnx'];
   await runProgram('tar', ['-cf', archive, '-C', dirname(cached.encoderPath), rename, ...files]);
   await runProgram('gzip', ['-1f', archive]);
   return `${archive}.gz`;
+}
+
+async function archiveIn(folder: string): Promise<string> {
+  const archive = join(folder, 'package.tgz');
+  await copyFile(packed, archive);
+  return archive;
 }
 
 function counting(download: NonNullable<FetchModelOptions['download']>) {
