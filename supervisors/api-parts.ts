@@ -31,9 +31,9 @@ import { createTryLogins } from '../transports/postgres/schema/try-logins.ts';
 import { connectRedis, type RedisUse } from '../transports/redis/connection/connect.ts';
 import { createGrantPublisher } from '../transports/redis/grants/grant-publisher.ts';
 import { createGrantSource } from '../transports/redis/grants/grant-source.ts';
-import { createRedisChallenges } from '../transports/redis/identity/challenges.ts';
-import { createRedisRateLimiter } from '../transports/redis/identity/rate-limiter.ts';
-import { createRedisSequenceWindows } from '../transports/redis/identity/sequence-windows.ts';
+import { createChallenges } from '../transports/redis/identity/challenges.ts';
+import { createRateLimiter } from '../transports/redis/identity/rate-limiter.ts';
+import { createSequenceWindows } from '../transports/redis/identity/sequence-windows.ts';
 import { openUsedSignatures } from '../transports/redis/identity/used-signatures.ts';
 import { createDeviceBus } from '../transports/redis/sessions/device-bus.ts';
 import { createDeviceNotifier } from '../transports/redis/sessions/device-notifier.ts';
@@ -110,9 +110,9 @@ async function openStores(options: ApiOptions, onRevoked: (scope: RevocationScop
       changes: createAnnouncedChanges(system),
       upkeep: createIdentityUpkeep(system),
       usedSignatures: await openUsedSignatures(commands),
-      challenges: createRedisChallenges(commands),
-      sequences: createRedisSequenceWindows(commands),
-      limiter: createRedisRateLimiter(commands),
+      challenges: createChallenges(commands),
+      sequences: createSequenceWindows(commands),
+      limiter: createRateLimiter(commands),
       grants: createGrantPublisher(commands, clock),
       grantSource: createGrantSource({ redis: commands, openReader: () => redis('blocking', 'grants'), log }),
       revocations: createRevocations(clock, onRevoked),

@@ -2,10 +2,10 @@
 import { createKeyScreen } from '../actors/crypto/public-key.ts';
 import { createSignatureVerifier } from '../actors/crypto/signature.ts';
 import { createAuthenticator } from '../actors/identity/authenticator.ts';
-import { createDeviceAuth } from '../actors/identity/desktop-requests.ts';
+import { createDesktopAuth } from '../actors/identity/desktop-auth.ts';
 import { createTokenPairs } from '../actors/identity/token-pairs.ts';
 import { createTokens } from '../actors/identity/tokens.ts';
-import type { DeviceAuth } from '../actors/sessions/device-auth.ts';
+import type { DesktopAuth } from '../actors/sessions/desktop-auth.ts';
 import type { ApiRoute, Guards } from '../transports/http/api/api-route.ts';
 import { createGuards } from '../transports/http/api/guards.ts';
 import { accountDataRoutes } from '../transports/http/routes/account-data.ts';
@@ -20,7 +20,7 @@ import type { ApiParts, ApiStores } from './api-parts.ts';
 export interface ApiSurface {
   readonly routes: readonly ApiRoute[];
   readonly guards: Guards;
-  readonly auth: DeviceAuth;
+  readonly auth: DesktopAuth;
 }
 
 export function createApiSurface(
@@ -37,7 +37,7 @@ export function createApiSurface(
   return {
     routes: [
       ...authRoutes({
-        deviceAuth: {
+        challenging: {
           screen: createKeyScreen(),
           ...{ challenges: stores.challenges, devices, sequences, signatures, tokens, limiter, clock },
         },
@@ -54,6 +54,6 @@ export function createApiSurface(
       ...jobRoutes({ ...stores, log }),
     ],
     guards: createGuards({ authenticator, services: { services, used: stores.usedSignatures, signatures, clock } }),
-    auth: createDeviceAuth({ authenticator, devices, sequences, signatures, grants, clock, log }),
+    auth: createDesktopAuth({ authenticator, devices, sequences, signatures, grants, clock, log }),
   };
 }

@@ -26,7 +26,7 @@ export class Child {
   }
 }
 
-export const viewOf = (child: Child, nowMs: number): ChildView => ({
+export const childView = (child: Child, nowMs: number): ChildView => ({
   id: child.spec.id,
   restart: child.spec.restart,
   status: child.status,

@@ -9,7 +9,7 @@ import type { Settings } from '../config/settings.ts';
 import { createJobsClient } from '../transports/http/calls/jobs-client.ts';
 import { createServiceClient } from '../transports/http/calls/service-client.ts';
 import type { ServiceKey } from '../transports/process/service-key.ts';
-import { createRedisEventStreams } from '../transports/redis/streams/event-stream.ts';
+import { createEventStreams } from '../transports/redis/streams/event-stream.ts';
 import type { CommonParts } from './foundation.ts';
 
 /** The service account of all collectors. */
@@ -34,7 +34,7 @@ export function createCollectorParts(options: CollectorOptions): CollectorParts 
   const { settings, redisUrl, collectorKey, clock, log, metrics } = options;
   const apiUrl = settings.apiUrl ?? localUrlOf(settings.apiListen);
   return {
-    streams: createRedisEventStreams({ url: redisUrl, log, metrics }),
+    streams: createEventStreams({ url: redisUrl, log, metrics }),
     api: createJobsClient(createServiceClient({ ...collectorKey(), apiUrl, clock })),
     metrics,
     // Process ids return, also across hosts that share a name: the random part makes the name this life's own.

@@ -10,10 +10,13 @@ import { collectorRole } from './roles/collector.ts';
 import { gatewayRole } from './roles/gateway.ts';
 import { inferenceRole } from './roles/inference.ts';
 import { opsRole } from './roles/ops.ts';
-import type { Role } from './root.ts';
+import type { RootChild } from './root.ts';
 
 /** And `ops`, which belongs to every process. */
-export function composeRoles(foundation: Foundation, chosen: readonly string[]): Partial<Record<Role, SupervisorSpec>> {
+export function composeRoles(
+  foundation: Foundation,
+  chosen: readonly string[],
+): Partial<Record<RootChild, SupervisorSpec>> {
   const { settings, model, otherModels } = foundation;
   const engine = () => createMoonshineEngine({ model, others: otherModels });
   return {

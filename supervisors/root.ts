@@ -16,8 +16,8 @@ import { supervisorDefinition } from './supervisor.ts';
 export const ROOT = 'vello';
 
 /** Start order; each may rely on those before it. `programs` are the databases that Vello starts for itself. */
-export const ROLES = ['programs', 'schema', 'node', 'api', 'gateway', 'collector', 'inference', 'ops'] as const;
-export type Role = (typeof ROLES)[number];
+export const START_ORDER = ['programs', 'schema', 'node', 'api', 'gateway', 'collector', 'inference', 'ops'] as const;
+export type RootChild = (typeof START_ORDER)[number];
 
 /** A few restarts a minute; what fails more often than that is not cured by restarting. */
 const ROOT_INTENSITY = 3;
@@ -26,8 +26,8 @@ const ROOT_PERIOD_MS = 60_000;
 const LEAST_STOP_MS = 1_000;
 
 /** The roles that were chosen, in start order whatever the order they are given in. */
-export function rootSpec(roles: Partial<Record<Role, SupervisorSpec>>): SupervisorSpec {
-  const children = ROLES.flatMap((role) => {
+export function rootSpec(roles: Partial<Record<RootChild, SupervisorSpec>>): SupervisorSpec {
+  const children = START_ORDER.flatMap((role) => {
     const spec = roles[role];
     return spec === undefined ? [] : [supervisor(role, spec)];
   });
@@ -36,7 +36,7 @@ export function rootSpec(roles: Partial<Record<Role, SupervisorSpec>>): Supervis
 
 export interface RootOptions {
   readonly system: ActorSystem;
-  readonly roles: Partial<Record<Role, SupervisorSpec>>;
+  readonly roles: Partial<Record<RootChild, SupervisorSpec>>;
   readonly drain: Drain;
   /** For the drain and the stop of the tree together. */
   readonly drainMs: number;

@@ -10,7 +10,7 @@ import { describeExit, isAbnormal, SHUTDOWN, type ExitReason } from '../actors/k
 import type { ActorObserver, LiveActor } from '../actors/kernel/kernel.ts';
 import { supervisionOf, type SupervisingBehaviour, type SupervisionView } from '../actors/kernel/supervision-view.ts';
 import { backoffDelayMs, DEFAULT_BACKOFF, hasRecovered } from './backoff.ts';
-import { Child, viewOf } from './child.ts';
+import { Child, childView } from './child.ts';
 import { checkSupervisorSpec, worker, type SupervisorSpec } from './child-spec.ts';
 import type { DynamicChildOptions, DynamicOwner } from './dynamic-children.ts';
 import { RestartBudget } from './restart-budget.ts';
@@ -80,7 +80,7 @@ class Supervisor implements ActorObserver, DynamicOwner {
       intensity,
       periodMs,
       restartsUsed: this.#budget.used(nowMs),
-      children: this.#children.map((child) => viewOf(child, nowMs)),
+      children: this.#children.map((child) => childView(child, nowMs)),
       unready: this.unready(),
     };
   }

@@ -30,7 +30,7 @@ export interface Challenges {
 
 export const CHALLENGE_LIFETIME_MS = 300_000;
 
-export interface DeviceAuthDependencies {
+export interface ChallengeDependencies {
   readonly screen: KeyScreen;
   readonly challenges: Challenges;
   readonly devices: KnownDevices;
@@ -54,7 +54,7 @@ export interface ChallengeAnswer {
  */
 export async function issueChallenge(
   request: { readonly publicKey: string; readonly address: SourceAddress },
-  deps: DeviceAuthDependencies,
+  deps: ChallengeDependencies,
 ): Promise<ChallengeAnswer> {
   deps.screen.pass(request.publicKey);
   await Promise.all([
@@ -88,7 +88,7 @@ export interface VerifyAnswer {
  */
 export async function answerChallenge(
   answer: { readonly challengeId: string; readonly signature: string; readonly address: SourceAddress },
-  deps: DeviceAuthDependencies,
+  deps: ChallengeDependencies,
 ): Promise<VerifyAnswer> {
   await takeFromAddress(deps.limiter, 'verify', answer.address, IDENTITY_LIMITS.verifyPerAddress);
   const challenge = await deps.challenges.take(answer.challengeId);

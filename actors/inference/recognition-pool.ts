@@ -26,7 +26,7 @@ export interface RecognitionLimits {
   readonly begun: number;
 }
 
-export interface PoolOptions extends Omit<RecognitionOptions, 'onBorder'> {
+export interface RecognitionPoolOptions extends Omit<RecognitionOptions, 'onBorder'> {
   /** Between whom the work is shared out; callers without a name are one. */
   readonly caller?: string;
 }
@@ -37,7 +37,7 @@ export interface RecognitionPool {
    * @throws VelloError `AUDIO_TOO_LONG` at once where its frames say so; `ENGINE_BUSY` with `retryAfterMs` when the queue, or the
    * caller's share of it, is full; `SHUTTING_DOWN`; and what `Recogniser.recognise` throws
    */
-  recognise(file: Uint8Array, options: PoolOptions): Promise<Recognition>;
+  recognise(file: Uint8Array, options: RecognitionPoolOptions): Promise<Recognition>;
   /** Gives the pool a recogniser to hand work to. Returns the way to take it back; the work it has is its owner's to end. */
   add(recogniser: Recogniser): () => void;
   /** Refuses what waits and what comes. Work under way goes on. */
@@ -154,7 +154,12 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
     });
   }
 
-  async function work(recogniser: Recogniser, job: Job, file: Uint8Array, options: PoolOptions): Promise<Recognition> {
+  async function work(
+    recogniser: Recogniser,
+    job: Job,
+    file: Uint8Array,
+    options: RecognitionPoolOptions,
+  ): Promise<Recognition> {
     const onBorder = (heardSeconds: number) =>
       new Promise<void>((resolve) => {
         endTurn(job, heardSeconds);
@@ -176,7 +181,7 @@ export function createRecognitionPool(parts: RecognitionPoolParts): RecognitionP
     }
   }
 
-  async function recognise(file: Uint8Array, options: PoolOptions): Promise<Recognition> {
+  async function recognise(file: Uint8Array, options: RecognitionPoolOptions): Promise<Recognition> {
     const askedMs = clock.monotonicMs();
     let job: Job | undefined;
     try {

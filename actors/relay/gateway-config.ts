@@ -1,6 +1,6 @@
 /** What the gateway is told to do: providers, and who serves which model. One immutable snapshot; requests keep the one they began with. */
 import type { Upstream } from './upstream.ts';
-import type { ProviderKey, KeyRing } from './provider-key.ts';
+import type { ProviderKey, ProviderKeys } from './provider-key.ts';
 import type { UsageEventType } from '../events/usage-event.ts';
 
 export interface ProviderConfig {
@@ -29,7 +29,7 @@ export interface GatewayConfig {
 export interface Provider {
   readonly name: string;
   readonly upstream: Upstream;
-  readonly keys: KeyRing;
+  readonly keys: ProviderKeys;
   readonly isOwn?: boolean;
   readonly countsStreams?: boolean;
 }

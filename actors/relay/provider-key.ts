@@ -19,14 +19,14 @@ export class ProviderKey {
   }
 }
 
-export interface KeyRing {
+export interface ProviderKeys {
   /** The key for the next call; `undefined` for a provider that asks for none. */
   next(): ProviderKey | undefined;
   readonly size: number;
 }
 
 /** Takes the keys in turn. */
-export function createKeyRing(keys: readonly ProviderKey[]): KeyRing {
+export function createProviderKeys(keys: readonly ProviderKey[]): ProviderKeys {
   let taken = 0;
   return {
     next: () => {

@@ -61,7 +61,7 @@ export interface Resumed {
   readonly last_seq: number;
 }
 
-export interface Drain {
+export interface DrainFrame {
   readonly type: 'drain';
   readonly reconnect_after_ms: number;
 }
@@ -88,7 +88,8 @@ export interface ErrorFrame {
 }
 
 export type SequencedMessage = JobCreated | CreditsUpdated;
-export type ServerMessage = Hello | SequencedMessage | Resumed | Drain | TimeSynced | Pong | Refreshed | ErrorFrame;
+export type ServerMessage =
+  Hello | SequencedMessage | Resumed | DrainFrame | TimeSynced | Pong | Refreshed | ErrorFrame;
 
 export type DesktopMessage =
   | { readonly type: 'resume'; readonly epoch: string; readonly seq: number }

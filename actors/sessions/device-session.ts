@@ -9,13 +9,22 @@ import type { ActorContext, ActorDefinition, Behaviour } from '../kernel/actor.t
 import { isAbnormal } from '../kernel/exit-reason.ts';
 import type { Reply } from '../kernel/ref.ts';
 import type { SourceAddress } from '../admission/source-address.ts';
-import type { DesktopPrincipal, DeviceAuth } from './device-auth.ts';
+import type { DesktopPrincipal, DesktopAuth } from './desktop-auth.ts';
 import type { DeviceBus, DeviceNotice } from './device-channels.ts';
 import type { DeviceMessages } from './device-messages.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import { CLOSE, type DesktopMessage, type SequencedMessage } from './desktop-protocol.ts';
+import { CLOSE, type DesktopMessage, type SequencedMessage, type ServerMessage } from './desktop-protocol.ts';
 import type { DeviceFollower, DeviceFollowers } from './device-followers.ts';
-import type { SessionSocket } from './session-socket.ts';
+
+/** A desktop's open socket as its session sees it. */
+export interface SessionSocket {
+  readonly isClosed: boolean;
+  /** Sends at once or queues in memory. False asks to wait for `drained`: the desktop does not keep up. Does nothing once closed. */
+  send(message: ServerMessage): boolean;
+  /** From now on the socket ends when what this principal's token descends from is revoked. */
+  renew(principal: DesktopPrincipal): void;
+  close(code: number, reason: string): void;
+}
 
 /** A socket that passed the door. */
 export interface Arrival {
@@ -44,7 +53,7 @@ export type SessionMessage =
   | { readonly type: 'forgotten' };
 
 export interface SessionParts {
-  readonly auth: Pick<DeviceAuth, 'verifyAccess'>;
+  readonly auth: Pick<DesktopAuth, 'verifyAccess'>;
   readonly messages: DeviceMessages;
   readonly bus: Pick<DeviceBus, 'announceSession'>;
   readonly followers: DeviceFollowers;

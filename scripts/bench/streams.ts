@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import type { Redis } from 'ioredis';
 import { streamKey } from '../../config/streams.ts';
 import { connectRedis } from '../../transports/redis/connection/connect.ts';
-import { createRedisEventStreams } from '../../transports/redis/streams/event-stream.ts';
+import { createEventStreams } from '../../transports/redis/streams/event-stream.ts';
 import { createJsonLog } from '../../transports/telemetry/json-log.ts';
 import { createPrometheusMetrics } from '../../transports/telemetry/prometheus-metrics.ts';
 import { UsageError } from '../command.ts';
@@ -33,7 +33,7 @@ export async function run([url, events = '50000', rounds = '5']: readonly string
   }
   const log = createJsonLog({ level: 'silent', write: () => undefined });
   const redis = await connectRedis({ url, use: 'command', name: 'vello-bench', log });
-  const streams = createRedisEventStreams({ url, log, metrics: createPrometheusMetrics() });
+  const streams = createEventStreams({ url, log, metrics: createPrometheusMetrics() });
   const stream = await streams.open('transcribe');
   try {
     const ours: Rounds = { name: `Vello, settled ${SETTLE} at a time`, enqueueMs: [], consumeMs: [] };
@@ -79,7 +79,7 @@ async function enqueue(redis: Redis, count: number): Promise<number> {
   return performance.now() - startedMs;
 }
 
-type Stream = Awaited<ReturnType<ReturnType<typeof createRedisEventStreams>['open']>>;
+type Stream = Awaited<ReturnType<ReturnType<typeof createEventStreams>['open']>>;
 
 async function consume(stream: Stream, count: number, batch: number): Promise<number> {
   const startedMs = performance.now();

@@ -6,14 +6,14 @@ import { pathToFileURL } from 'node:url';
 import type { RunReply, RunRequest } from './test-process.ts';
 import { RECORDER_SOURCE } from './transpile.ts';
 
-export interface TestRun {
+export interface SandboxRun {
   /** A test source: `test/actors/…`. */
   readonly test: string;
   readonly limitMs: number;
   readonly reachedFile?: string;
 }
 
-export interface Outcome {
+export interface RunOutcome {
   readonly verdict: 'passed' | 'failed' | 'timeout';
   readonly durationMs: number;
 }
@@ -24,7 +24,7 @@ export interface Sandbox {
   /** Replaces the built form of a source. */
   write(path: string, javascript: string): void;
   /** Runs one test file, one at a time. It and what it started are ended where it takes too long, or leaves something behind. */
-  run(run: TestRun): Promise<Outcome>;
+  run(run: SandboxRun): Promise<RunOutcome>;
   /** Ends its processes; a run under way fails. */
   end(): void;
 }
@@ -73,7 +73,7 @@ export function createSandbox(root: string, folder: string, environment: Readonl
         const startedAt = performance.now();
         const runner = (child ??= start());
         runs += 1;
-        const settle = (verdict: Outcome['verdict'], isReusable: boolean) => {
+        const settle = (verdict: RunOutcome['verdict'], isReusable: boolean) => {
           clearTimeout(timer);
           runner.removeAllListeners();
           if (!isReusable) end();

@@ -24,7 +24,7 @@ const ENDING_MS = 500;
 
 export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): SupervisorSpec {
   const { clock, drain, log, metrics, newId, spool, journal } = parts;
-  const stores = owned('stores', parts.openStores);
+  const stores = owned('gateway-stores', parts.openStores);
   const config = createConfigHolder(parts.config);
   const providers: ProviderDirectory = new Map();
   const table = createGrantTable(() => clock.now());

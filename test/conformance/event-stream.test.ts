@@ -3,7 +3,7 @@ import t from 'tap';
 import type { EventStreams } from '../../actors/intake/event-stream.ts';
 import { streamKey, type EventStreamKind } from '../../config/streams.ts';
 import { connectRedis } from '../../transports/redis/connection/connect.ts';
-import { createRedisEventStreams } from '../../transports/redis/streams/event-stream.ts';
+import { createEventStreams } from '../../transports/redis/streams/event-stream.ts';
 import { createManualClock } from '../fixtures/manual-clock.ts';
 import { createMemoryEventStreams } from '../fixtures/memory-event-streams.ts';
 import { startRedis } from '../fixtures/redis.ts';
@@ -29,7 +29,7 @@ const onRedis = async (teardown: Teardown): Promise<Subject> => {
   const commands = await connectRedis({ url, use: 'command', name: 'test', log });
   teardown.teardown(() => commands.disconnect());
   return {
-    streams: createRedisEventStreams({ url, log, metrics: createMemoryMetrics() }),
+    streams: createEventStreams({ url, log, metrics: createMemoryMetrics() }),
     append: async (kind, fields) => String(await commands.xadd(streamKey(kind), '*', ...Object.entries(fields).flat())),
     entries: async (kind) =>
       (await commands.xrange(streamKey(kind), '-', '+')).map(([id, flat]) => ({

@@ -1,9 +1,9 @@
 import t from 'tap';
 import { setImmediate } from 'node:timers/promises';
 import { connectRedis } from '../../transports/redis/connection/connect.ts';
-import { createRedisChallenges } from '../../transports/redis/identity/challenges.ts';
-import { createRedisRateLimiter } from '../../transports/redis/identity/rate-limiter.ts';
-import { createRedisSequenceWindows } from '../../transports/redis/identity/sequence-windows.ts';
+import { createChallenges } from '../../transports/redis/identity/challenges.ts';
+import { createRateLimiter } from '../../transports/redis/identity/rate-limiter.ts';
+import { createSequenceWindows } from '../../transports/redis/identity/sequence-windows.ts';
 import { openUsedSignatures } from '../../transports/redis/identity/used-signatures.ts';
 import { realClock } from '../fixtures/api-listener.ts';
 import {
@@ -21,9 +21,9 @@ t.teardown(() => redis.disconnect());
 
 const kinds = {
   Redis: {
-    challenges: createRedisChallenges(redis),
-    limiter: createRedisRateLimiter(redis),
-    sequences: createRedisSequenceWindows(redis),
+    challenges: createChallenges(redis),
+    limiter: createRateLimiter(redis),
+    sequences: createSequenceWindows(redis),
     used: await openUsedSignatures(redis),
   },
   memory: {
@@ -112,7 +112,7 @@ for (const [kind, { challenges, limiter, sequences, used }] of Object.entries(ki
 }
 
 t.test('Redis keeps a window in constant size, whatever the traffic', async (t) => {
-  const sequences = createRedisSequenceWindows(redis);
+  const sequences = createSequenceWindows(redis);
   const size = async () => Number(await redis.call('MEMORY', 'USAGE', 'vello:sequence:busy'));
   const run = async (from: number, to: number) => {
     for (let n = from; n <= to; n += 1) {

@@ -38,14 +38,14 @@ t.test('every message of an actor says by `type` what it is', async (t) => {
   ]);
 });
 
-t.test('types of actors are kebab-case, and no two definitions share one, but what listens', async (t) => {
+t.test('types of actors are kebab-case, and no two definitions share one', async (t) => {
   const types = [...files].flatMap(([path, file]) => typesOfActors(file).map((type) => ({ path, type })));
   t.ok(types.length > 15, `${types.length} types`);
   t.strictSame(
     types.filter(({ type }) => !/^[a-z]+(-[a-z]+)*$/.test(type)),
     [],
   );
-  const names = types.map(({ type }) => type).filter((type) => type !== 'listener');
+  const names = types.map(({ type }) => type);
   t.strictSame(
     types.filter(({ type }) => names.indexOf(type) !== names.lastIndexOf(type)),
     [],
@@ -100,7 +100,7 @@ function resolve(
   return undefined;
 }
 
-/** Of the definitions in a file: `{ type: '…', start… }`, or what is opened under a type. What has an `id` is a child, no definition. */
+/** Of the definitions in a file: `{ type: '…', start… }`, or what is owned under a type. What has an `id` is a child, no definition. */
 function typesOfActors(file: ts.SourceFile): string[] {
   const types: string[] = [];
   visit(file, (node) => {
@@ -111,7 +111,7 @@ function typesOfActors(file: ts.SourceFile): string[] {
     const written =
       type !== undefined && ts.isPropertyAssignment(type)
         ? type.initializer
-        : ts.isCallExpression(node) && /^(opened|owned)$/.test(node.expression.getText())
+        : ts.isCallExpression(node) && node.expression.getText() === 'owned'
           ? node.arguments[0]
           : undefined;
     if (written !== undefined && ts.isStringLiteral(written)) types.push(written.text);

@@ -5,7 +5,7 @@ import { supervisor, worker, type SupervisorSpec } from '../../supervisors/child
 import { Drain } from '../../supervisors/drain.ts';
 import { EXIT, exitCodeOf } from '../../supervisors/exit-codes.ts';
 import { readinessOf } from '../../supervisors/health.ts';
-import { rootSpec, runRoot, type Role } from '../../supervisors/root.ts';
+import { rootSpec, runRoot, type RootChild } from '../../supervisors/root.ts';
 import { supervisorDefinition } from '../../supervisors/supervisor.ts';
 import type { StopSignal } from '../../transports/process/signals.ts';
 import { actor, createTestSystem } from '../fixtures/actor-system.ts';
@@ -19,7 +19,7 @@ const role = (...definitions: ActorDefinition<never>[]): SupervisorSpec => ({
   children: definitions.map((definition) => worker(definition.type, definition)),
 });
 
-function run(roles: Partial<Record<Role, SupervisorSpec>>) {
+function run(roles: Partial<Record<RootChild, SupervisorSpec>>) {
   const test = createTestSystem();
   const drain = new Drain(test.clock, test.log);
   let stop = (_signal: StopSignal): void => undefined;

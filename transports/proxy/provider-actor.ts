@@ -3,7 +3,7 @@ import type { ActorDefinition } from '../../actors/kernel/actor.ts';
 import { owned } from '../../actors/kernel/owned.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { ProviderConfig, ProviderDirectory } from '../../actors/relay/gateway-config.ts';
-import { createKeyRing } from '../../actors/relay/provider-key.ts';
+import { createProviderKeys } from '../../actors/relay/provider-key.ts';
 import { createUndiciUpstream, type UpstreamPool } from './undici-upstream.ts';
 
 export interface ProviderActorParts {
@@ -26,7 +26,7 @@ export function providerActor({ provider, directory, metrics }: ProviderActorPar
     () => {
       const mine = createUndiciUpstream(baseUrl);
       pool = mine;
-      directory.set(name, { name, upstream: mine, keys: createKeyRing(keys), isOwn, countsStreams });
+      directory.set(name, { name, upstream: mine, keys: createProviderKeys(keys), isOwn, countsStreams });
       const close = () => {
         directory.delete(name);
         pool = undefined;

@@ -5,15 +5,14 @@
 import type { SourceAddress } from '../../actors/admission/source-address.ts';
 import type { Ref } from '../../actors/kernel/ref.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
-import type { DesktopPrincipal, DeviceAuth } from '../../actors/sessions/device-auth.ts';
+import type { DesktopPrincipal, DesktopAuth } from '../../actors/sessions/desktop-auth.ts';
 import type { RevocationScope } from '../../actors/ports/grants.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import { CLOSE, type Subprotocol } from '../../actors/sessions/desktop-protocol.ts';
-import type { SessionMessage } from '../../actors/sessions/device-session.ts';
+import type { SessionMessage, SessionSocket } from '../../actors/sessions/device-session.ts';
 import { readDesktopMessage } from '../../actors/sessions/read-desktop-message.ts';
 import type { SessionDirectory } from '../../actors/sessions/session-directory.ts';
-import type { SessionSocket } from '../../actors/sessions/session-socket.ts';
 import { VelloError } from '../../config/errors.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { NativeSocket } from '../http/server/native-socket.ts';
@@ -24,7 +23,7 @@ import { FRAME_CODECS, type FrameCodec } from './frame-codec.ts';
 import { readUpgradeRequest, type UpgradeRequest } from './upgrade-request.ts';
 
 export interface DesktopEndpointParts {
-  readonly auth: DeviceAuth;
+  readonly auth: DesktopAuth;
   readonly directory: SessionDirectory;
   readonly clock: Clock;
   readonly log: Log;

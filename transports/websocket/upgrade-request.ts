@@ -1,5 +1,5 @@
 /** Reads what a desktop presents with its upgrade (contract §7), before the native request is gone. Checks form, not truth. */
-import type { DesktopHandshake } from '../../actors/sessions/device-auth.ts';
+import type { DesktopHandshake } from '../../actors/sessions/desktop-auth.ts';
 import { SUBPROTOCOLS, type Subprotocol } from '../../actors/sessions/desktop-protocol.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { RequestHead } from '../http/server/request-head.ts';

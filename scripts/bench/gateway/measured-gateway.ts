@@ -4,7 +4,7 @@ import { newId } from '../../../actors/identity/new-id.ts';
 import { createAdmission } from '../../../actors/admission/admission.ts';
 import { createGrantTable } from '../../../actors/admission/grant-table.ts';
 import { singleProviderConfig, type ProviderDirectory } from '../../../actors/relay/gateway-config.ts';
-import { createKeyRing, ProviderKey } from '../../../actors/relay/provider-key.ts';
+import { createProviderKeys, ProviderKey } from '../../../actors/relay/provider-key.ts';
 import { encodeUsageEvent, flattenUsageEvent } from '../../../actors/events/usage-event.ts';
 import { createHttpServer } from '../../../transports/http/server/server.ts';
 import { systemClock } from '../../../transports/process/system-clock.ts';
@@ -30,7 +30,7 @@ table.apply({
 });
 const keys = [new ProviderKey('bench', 'sk-bench-0123456789')];
 const providers: ProviderDirectory = new Map([
-  ['mock', { name: 'mock', upstream: createUndiciUpstream(baseUrl), keys: createKeyRing(keys) }],
+  ['mock', { name: 'mock', upstream: createUndiciUpstream(baseUrl), keys: createProviderKeys(keys) }],
 ]);
 const config = singleProviderConfig({ name: 'mock', baseUrl, keys });
 let eventBytes = 0;

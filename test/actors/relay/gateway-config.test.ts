@@ -6,7 +6,7 @@ import {
   singleProviderConfig,
   type GatewayConfig,
 } from '../../../actors/relay/gateway-config.ts';
-import { createKeyRing, ProviderKey } from '../../../actors/relay/provider-key.ts';
+import { createProviderKeys, ProviderKey } from '../../../actors/relay/provider-key.ts';
 
 const config = (providerByModel: Readonly<Record<string, string>>): GatewayConfig => ({
   ...singleProviderConfig({ name: 'openai', baseUrl: 'http://127.0.0.1', keys: [] }),
@@ -29,10 +29,10 @@ t.test('a body waits for its model only where models go to different providers',
 
 t.test('keys are taken in turn, and none where the provider asks for none', async (t) => {
   const [a, b] = [new ProviderKey('a', 'secret-a'), new ProviderKey('b', 'secret-b')];
-  const ring = createKeyRing([a, b]);
+  const ring = createProviderKeys([a, b]);
   t.strictSame([ring.next(), ring.next(), ring.next()], [a, b, a]);
   t.equal(ring.size, 2);
-  t.equal(createKeyRing([]).next(), undefined);
+  t.equal(createProviderKeys([]).next(), undefined);
 });
 
 t.test('a key shows its id however it is printed, and its secret to who asks for it', async (t) => {

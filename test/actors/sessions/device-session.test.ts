@@ -3,9 +3,13 @@ import { sourceAddress } from '../../../actors/admission/source-address.ts';
 import type { Reply } from '../../../actors/kernel/ref.ts';
 import type { DeviceBus } from '../../../actors/sessions/device-channels.ts';
 import { createDeviceFollowers } from '../../../actors/sessions/device-followers.ts';
-import { deviceSession, type SessionMessage, type SessionParts } from '../../../actors/sessions/device-session.ts';
+import {
+  deviceSession,
+  type SessionMessage,
+  type SessionParts,
+  type SessionSocket,
+} from '../../../actors/sessions/device-session.ts';
 import type { ServerMessage } from '../../../actors/sessions/desktop-protocol.ts';
-import type { SessionSocket } from '../../../actors/sessions/session-socket.ts';
 import { LIMITS } from '../../../config/limits.ts';
 import { VelloError } from '../../../config/errors.ts';
 import { createTestSystem } from '../../fixtures/actor-system.ts';

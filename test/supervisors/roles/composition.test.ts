@@ -72,7 +72,7 @@ const line = (kind: string) => [
 const OUTLINES = {
   gateway: [
     'gateway: oneForOne, 20 in 60000 ms',
-    'gateway/stores: stores, permanent, 5000 ms to stop',
+    'gateway/stores: gateway-stores, permanent, 5000 ms to stop',
     'gateway/grants: grants-follower, permanent, 5000 ms to stop',
     'gateway/provider: oneForOne, 20 in 60000 ms',
     'gateway/provider/inference: provider, permanent, 5000 ms to stop',

@@ -1,5 +1,5 @@
 /** `POST /v1/audio/transcriptions` and `GET /v1/models` in OpenAI's shape (its API reference, "Audio" and "Models"), on our own engine. */
-import type { PoolOptions, RecognitionPool } from '../../../actors/inference/recognition-pool.ts';
+import type { RecognitionPoolOptions, RecognitionPool } from '../../../actors/inference/recognition-pool.ts';
 import { LIMITS } from '../../../config/limits.ts';
 import type { ByteBudget } from '../server/byte-budget.ts';
 import type { Handler, HttpReply, HttpRequest, HttpServer } from '../server/server.ts';
@@ -92,7 +92,11 @@ const plain = (type: string, body: string): HttpReply => ({
  * Server-sent events as OpenAI sends them: no event names and, for transcriptions, no closing `[DONE]`.
  * A failure before the first word is an ordinary error answer; later it is an `error` event, and the stream breaks off.
  */
-async function* events(file: Uint8Array, options: PoolOptions, parts: TranscriptionRouteParts): AsyncGenerator<string> {
+async function* events(
+  file: Uint8Array,
+  options: RecognitionPoolOptions,
+  parts: TranscriptionRouteParts,
+): AsyncGenerator<string> {
   const queue = createDeltaQueue();
   let hasSpoken = false;
   const recognition = parts.pool.recognise(file, { ...options, onDelta: queue.push });

@@ -1,7 +1,7 @@
 /** An owner's right over the data: take all of it away, or have it erased. */
 import { Type } from '@sinclair/typebox';
 import { deleteAccount, type AccountErasure } from '../../../actors/account/delete-account.ts';
-import type { AccountExport } from '../../../actors/account/account-export.ts';
+import type { AccountExport } from '../../../actors/account/account-records.ts';
 import type { Clock } from '../../../actors/ports/clock.ts';
 import { IDENTITY_LIMITS, takeOrRefuse } from '../../../actors/identity/rate-limits.ts';
 import type { RateLimiter } from '../../../actors/ports/rate-limiter.ts';

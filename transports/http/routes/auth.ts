@@ -1,6 +1,6 @@
 /** Routes of sign-in: challenge, verify, refresh, logout, the keys that tokens are signed with, and the time (contract §3). */
 import { Type } from '@sinclair/typebox';
-import { answerChallenge, issueChallenge, type DeviceAuthDependencies } from '../../../actors/identity/challenge.ts';
+import { answerChallenge, issueChallenge, type ChallengeDependencies } from '../../../actors/identity/challenge.ts';
 import type { KeyRing } from '../../../actors/identity/key-ring.ts';
 import { IDENTITY_LIMITS, takeFromAddress } from '../../../actors/identity/rate-limits.ts';
 import { refresh, type RefreshDependencies } from '../../../actors/identity/refresh.ts';
@@ -8,14 +8,14 @@ import { apiRoute, type ApiRoute } from '../api/api-route.ts';
 import { base64url, closed, TIME, TOKEN_PAIR, UUID } from '../api/schemas.ts';
 
 export interface AuthRouteDependencies {
-  readonly deviceAuth: DeviceAuthDependencies;
+  readonly challenging: ChallengeDependencies;
   readonly refreshing: RefreshDependencies;
   readonly keys: KeyRing;
 }
 
 export function authRoutes(deps: AuthRouteDependencies): readonly ApiRoute[] {
-  const { deviceAuth, refreshing, keys } = deps;
-  const { clock, limiter } = deviceAuth;
+  const { challenging, refreshing, keys } = deps;
+  const { clock, limiter } = challenging;
   return [
     apiRoute({
       method: 'POST',
@@ -29,7 +29,7 @@ export function authRoutes(deps: AuthRouteDependencies): readonly ApiRoute[] {
       errors: ['AUTH_KEY_INVALID', 'RATE_LIMITED'],
       handle: async ({ body, request }) => ({
         status: 200,
-        body: await issueChallenge({ publicKey: body.public_key, address: request.remoteAddress }, deviceAuth),
+        body: await issueChallenge({ publicKey: body.public_key, address: request.remoteAddress }, challenging),
       }),
     }),
     apiRoute({
@@ -47,7 +47,7 @@ export function authRoutes(deps: AuthRouteDependencies): readonly ApiRoute[] {
         status: 200,
         body: await answerChallenge(
           { challengeId: body.challenge_id, signature: body.signature, address: request.remoteAddress },
-          deviceAuth,
+          challenging,
         ),
       }),
     }),

@@ -2,7 +2,7 @@
  * Reads all that is kept about one account, section by section, page by page. Each page is a tenant transaction of its own: a slow reader
  * holds no connection, and the export is not a snapshot of one moment.
  */
-import type { AccountExport, ExportPage } from '../../../actors/account/account-export.ts';
+import type { AccountExport, ExportPage } from '../../../actors/account/account-records.ts';
 import type { TenantDatabase, TenantSql } from '../connection/tenant.ts';
 
 interface Section {

@@ -7,9 +7,9 @@ import type { Redis } from 'ioredis';
 import { VelloError } from '../../../config/errors.ts';
 
 /** Client ids of the readers of this process, by name, that may still be blocked in the server. */
-export type ReaderRegistry = Map<string, Set<number>>;
+export type KnownReaders = Map<string, Set<number>>;
 
-export const createReaderRegistry = (): ReaderRegistry => new Map();
+export const createKnownReaders = (): KnownReaders => new Map();
 
 export interface ReaderConnection {
   /** A connection that is up: the present one, or a new one in place of a broken one. @throws VelloError `REDIS_UNAVAILABLE`, also once it was closed */
@@ -25,14 +25,14 @@ export interface ReaderConnectionOptions {
   readonly name: string;
   /** Another connection to the same server. */
   readonly commands: Redis;
-  readonly registry: ReaderRegistry;
+  readonly readers: KnownReaders;
   readonly connect: () => Promise<Redis>;
 }
 
 export function createReaderConnection(options: ReaderConnectionOptions): ReaderConnection {
-  const { name, commands, registry, connect } = options;
-  const known = registry.get(name) ?? new Set<number>();
-  registry.set(name, known);
+  const { name, commands, readers, connect } = options;
+  const known = readers.get(name) ?? new Set<number>();
+  readers.set(name, known);
   const state: { current: { readonly redis: Redis; readonly id: number } | undefined; isClosed: boolean } = {
     current: undefined,
     isClosed: false,

@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis';
 import type { Challenge, Challenges } from '../../../actors/identity/challenge.ts';
 
-export function createRedisChallenges(redis: Redis): Challenges {
+export function createChallenges(redis: Redis): Challenges {
   return {
     async put(challengeId, { publicKey, nonce }, lifetimeMs) {
       await redis.set(`vello:challenge:${challengeId}`, `${publicKey} ${nonce}`, 'PX', lifetimeMs);

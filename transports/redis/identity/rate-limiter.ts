@@ -5,7 +5,7 @@ import { loadLuaScript } from '../connection/lua-script.ts';
 
 const takeToken = loadLuaScript(import.meta.url, './rate-limiter.lua', 'bucket burst perMinute');
 
-export function createRedisRateLimiter(redis: Redis): RateLimiter {
+export function createRateLimiter(redis: Redis): RateLimiter {
   return {
     take: async (key, { burst, perMinute }) =>
       Number(await takeToken(redis, { bucket: `vello:limit:${key}`, burst, perMinute })),

@@ -13,7 +13,7 @@ const resume = loadLuaScript(import.meta.url, './sequence-resume.lua', 'window d
 /** Longer than any signed time is accepted (2 h either way), so that a forgotten window cannot be replayed into. */
 const LIFETIME_SECONDS = 30 * 24 * 3600;
 
-export function createRedisSequenceWindows(redis: Redis): SequenceWindows {
+export function createSequenceWindows(redis: Redis): SequenceWindows {
   const key = (deviceId: string) => `vello:sequence:${deviceId}`;
   return {
     mark: async ({ deviceId, sequence, timestamp, digest }, durableHigh) =>

@@ -26,7 +26,7 @@ import { blockingRead } from '../connection/blocking-read.ts';
 import { connectRedis } from '../connection/connect.ts';
 import { shareConnection, type ConnectionLease } from '../connection/connection-lease.ts';
 import { loadLuaScript } from '../connection/lua-script.ts';
-import { createReaderConnection, createReaderRegistry, type ReaderRegistry } from '../connection/reader-connection.ts';
+import { createReaderConnection, createKnownReaders, type KnownReaders } from '../connection/reader-connection.ts';
 
 const settleEntries = loadLuaScript(import.meta.url, './settle.lua', 'stream group consumer mode ...ids');
 const moveEntries = loadLuaScript(import.meta.url, './move.lua', 'from to dead group consumer ...moves');
@@ -40,7 +40,7 @@ const renewEntries = loadLuaScript(import.meta.url, './renew.lua', 'stream group
 const releaseEntries = loadLuaScript(import.meta.url, './release.lua', 'stream group consumer');
 const forgetConsumers = loadLuaScript(import.meta.url, './forget-consumers.lua', 'stream group idleMs');
 
-export interface RedisEventStreamsOptions {
+export interface EventStreamsOptions {
   readonly url: string;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -48,16 +48,16 @@ export interface RedisEventStreamsOptions {
 }
 
 /** Nothing connects before the first `open`, and nothing is left connected after the last `close`. */
-export function createRedisEventStreams(options: RedisEventStreamsOptions): EventStreams {
+export function createEventStreams(options: EventStreamsOptions): EventStreams {
   const { url, log } = options;
   const shared = shareConnection(() =>
     connectRedis({ url, use: 'command', name: 'vello-collector', log, withinMs: CONNECT_WITHIN_MS }),
   );
-  const registry = createReaderRegistry();
+  const readers = createKnownReaders();
   return {
     open: async (kind) => {
       const lease = await shared.lease();
-      const stream = createStream(kind, lease, registry, options);
+      const stream = createStream(kind, lease, readers, options);
       try {
         await stream.ensureGroup();
         return stream;
@@ -76,13 +76,13 @@ const MOST_OWNED = 10_000;
 function createStream(
   kind: EventStreamKind,
   { connection: commands, giveBack }: ConnectionLease,
-  registry: ReaderRegistry,
-  options: RedisEventStreamsOptions,
+  readers: KnownReaders,
+  options: EventStreamsOptions,
 ): EventStream & { ensureGroup(): Promise<void> } {
   const { url, prefix, metrics, log } = options;
   const name = `vello-collector-${kind}`;
   const connect = () => connectRedis({ url, use: 'blocking', name, log, withinMs: CONNECT_WITHIN_MS });
-  const reading = createReaderConnection({ name, commands, registry, connect });
+  const reading = createReaderConnection({ name, commands, readers, connect });
   const stream = streamKey(kind, prefix);
   const dead = streamKey('dead', prefix);
   const group = COLLECTOR_GROUP;

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { streamKey } from '../../../../config/streams.ts';
 import { openDeadStream } from '../../../../transports/redis/streams/dead-stream.ts';
-import { createRedisEventStreams } from '../../../../transports/redis/streams/event-stream.ts';
+import { createEventStreams } from '../../../../transports/redis/streams/event-stream.ts';
 import { openTestStreams } from '../../../fixtures/event-streams-on-redis.ts';
 import { startRedis } from '../../../fixtures/redis.ts';
 import { createMemoryLog, createMemoryMetrics } from '../../../fixtures/silent.ts';
@@ -9,7 +9,7 @@ import { createMemoryLog, createMemoryMetrics } from '../../../fixtures/silent.t
 const server = await startRedis(t);
 const { redis, add, entries, length } = await openTestStreams(t, server);
 const dead = openDeadStream(redis);
-const streams = createRedisEventStreams({ url: server.url, log: createMemoryLog(), metrics: createMemoryMetrics() });
+const streams = createEventStreams({ url: server.url, log: createMemoryLog(), metrics: createMemoryMetrics() });
 
 /** An event as it comes out of the process stream and its attempts. */
 async function bury(event_id: string) {

@@ -3,7 +3,7 @@ import t from 'tap';
 import type { Redis } from 'ioredis';
 import { COLLECTOR_GROUP, streamKey } from '../../../../config/streams.ts';
 import { connectRedis, reconnectDelayMs } from '../../../../transports/redis/connection/connect.ts';
-import { createRedisEventStreams } from '../../../../transports/redis/streams/event-stream.ts';
+import { createEventStreams } from '../../../../transports/redis/streams/event-stream.ts';
 import { startCutProxy } from '../../../fixtures/cut-proxy.ts';
 import { startRedis, type TestRedis } from '../../../fixtures/redis.ts';
 import { createMemoryLog, createMemoryMetrics } from '../../../fixtures/silent.ts';
@@ -17,7 +17,7 @@ async function setUp(t: Teardown, server: TestRedis) {
   const metrics = createMemoryMetrics();
   const commands = await connectRedis({ url: server.url, use: 'command', name: 'test', log });
   t.teardown(() => commands.disconnect());
-  const streams = createRedisEventStreams({ url: server.url, log, metrics });
+  const streams = createEventStreams({ url: server.url, log, metrics });
   const stream = await streams.open('transcribe');
   t.teardown(() => stream.close());
   return { commands, streams, stream, metrics, log };
@@ -30,7 +30,7 @@ async function setUpBehindProxy(t: Teardown) {
   const url = new URL(server.url);
   url.port = String(proxy.port);
   const { commands } = await setUp(t, server);
-  const streams = createRedisEventStreams({ url: url.href, log: createMemoryLog(), metrics: createMemoryMetrics() });
+  const streams = createEventStreams({ url: url.href, log: createMemoryLog(), metrics: createMemoryMetrics() });
   return { proxy, commands, streams };
 }
 
@@ -83,7 +83,7 @@ t.test('with a server', async (t) => {
     await commands.client('KILL', 'SKIPME', 'YES');
     await killed;
     const id = await commands.xadd(key, '*', 'n', '1');
-    const again = await createRedisEventStreams({
+    const again = await createEventStreams({
       url: server.url,
       log: createMemoryLog(),
       metrics: createMemoryMetrics(),

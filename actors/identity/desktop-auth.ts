@@ -10,12 +10,12 @@ import type { Authenticator } from './authenticator.ts';
 import { decodeBase64url } from '../crypto/base64url.ts';
 import type { SignatureVerifier } from '../crypto/signature.ts';
 import { webSocketText } from '../crypto/signed-texts.ts';
-import type { DesktopHandshake, DesktopPrincipal, DeviceAuth } from '../sessions/device-auth.ts';
+import type { DesktopHandshake, DesktopPrincipal, DesktopAuth } from '../sessions/desktop-auth.ts';
 
 /** How far a desktop's signed time may be off, either way. Bounds what is signed; never lengthens a token's life. */
 export const DESKTOP_CLOCK_TOLERANCE_MS = 2 * 3600 * 1000;
 
-export interface DesktopRequestDependencies {
+export interface DesktopAuthDependencies {
   readonly authenticator: Authenticator;
   readonly devices: KnownDevices;
   readonly sequences: SequenceWindows;
@@ -26,7 +26,7 @@ export interface DesktopRequestDependencies {
 }
 
 /** Token and signature must both hold, and name one device. */
-export function createDeviceAuth(deps: DesktopRequestDependencies): DeviceAuth {
+export function createDesktopAuth(deps: DesktopAuthDependencies): DesktopAuth {
   return {
     verifyAccess: (token, address) => deps.authenticator.authenticate(token, address),
     verifyHandshake: (principal, handshake) => judge(principal, handshake, deps),
@@ -36,7 +36,7 @@ export function createDeviceAuth(deps: DesktopRequestDependencies): DeviceAuth {
 async function judge(
   principal: DesktopPrincipal,
   request: DesktopHandshake,
-  deps: DesktopRequestDependencies,
+  deps: DesktopAuthDependencies,
 ): Promise<number> {
   if (principal.deviceId !== request.deviceId) throw new VelloError('AUTH_SIGNATURE_INVALID');
   const { sequence, timestamp } = request;
@@ -75,7 +75,7 @@ async function act(
   verdict: SequenceVerdict,
   principal: DesktopPrincipal,
   sequence: number,
-  deps: DesktopRequestDependencies,
+  deps: DesktopAuthDependencies,
 ): Promise<void> {
   switch (verdict) {
     case 'accepted':

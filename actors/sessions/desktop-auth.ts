@@ -21,7 +21,7 @@ export interface DesktopHandshake {
   readonly token: string;
 }
 
-export interface DeviceAuth {
+export interface DesktopAuth {
   /**
    * Whom a token speaks for; `address` pays for one that was not seen before.
    * @throws VelloError `AUTH_TOKEN_INVALID`, `AUTH_TOKEN_EXPIRED`, `RATE_LIMITED`, `UNAVAILABLE`

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createHash } from 'node:crypto';
-import { createDeviceAuth } from '../../../actors/identity/desktop-requests.ts';
-import type { DesktopHandshake } from '../../../actors/sessions/device-auth.ts';
+import { createDesktopAuth } from '../../../actors/identity/desktop-auth.ts';
+import type { DesktopHandshake } from '../../../actors/sessions/desktop-auth.ts';
 import { webSocketText } from '../../../actors/crypto/signed-texts.ts';
 import { createIdentityDecisions } from '../../fixtures/identity-decisions.ts';
 
@@ -11,7 +11,7 @@ function setUp() {
     authenticate: () => Promise.reject(new Error('not asked')),
     authenticateBootstrap: async () => '',
   };
-  const auth = createDeviceAuth({ ...world, authenticator });
+  const auth = createDesktopAuth({ ...world, authenticator });
   const principal = { userId: 'user', deviceId: 'device', familyId: 'family', expiresAtMs: Infinity };
   const now = () => Math.floor(world.clock.now() / 1000);
   const handshake = (more: Partial<DesktopHandshake> = {}): DesktopHandshake => {
