@@ -29,18 +29,20 @@ function* readFrames(first: Buffer, state: { seconds: number; waiting: number })
     if (frame.kind === kind) state.seconds += state.waiting;
     kind = frame.kind;
     state.waiting = frame.seconds;
-    const left = frame.bytes - head.length;
-    const look = isFirst ? Math.max(0, Math.min(TAG_LOOK_BYTES, left)) : 0;
-    const start = Buffer.from(yield { take: look });
+    let left = Math.max(0, frame.bytes - head.length);
     // The first frame of most files holds a table and no sound. Later ones are not looked at: all could be made to look so.
-    const table = isFirst ? tableOf(start) : undefined;
-    isFirst = false;
-    if (table !== undefined) {
-      state.waiting = 0;
-      state.seconds = (-table.addedSamples / frame.samples) * frame.seconds;
+    if (isFirst) {
+      const start = Buffer.from(yield { take: Math.min(TAG_LOOK_BYTES, left) });
+      left -= start.length;
+      const table = tableOf(start);
+      if (table !== undefined) {
+        state.waiting = 0;
+        state.seconds = (-table.addedSamples / frame.samples) * frame.seconds;
+      }
     }
-    yield { skip: Math.max(0, left - look) };
-    head = Buffer.alloc(0);
+    isFirst = false;
+    yield { skip: left };
+    head = Buffer.from(yield { take: HEAD_BYTES });
   }
 }
 
