@@ -37,7 +37,9 @@ function vendored() {
   const platforms = ['linux', 'darwin'].flatMap((os) => ['x64', 'arm64'].map((cpu) => `${os}_${cpu}`));
   const everywhere = platforms.flatMap((platform) => [115, 127, 137].map((abi) => `${platform}_${abi}`));
   const here = `${process.platform}_${process.arch}_${process.versions.modules}`;
-  const servers = isForEveryPlatform ? everywhere : [here];
+  // Where there is none for this Node.js, the door of every command says so.
+  const isThere = existsSync(join(root, 'node_modules', 'uWebSockets.js', `uws_${here}.node`));
+  const servers = isForEveryPlatform ? everywhere : isThere ? [here] : [];
   return [
     // Renamed, since in this package `.js` means an ECMAScript module.
     ['uWebSockets.js/uws.js', 'uws/uws.cjs'],

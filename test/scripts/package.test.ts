@@ -65,11 +65,11 @@ function install(t: Teardown, files: readonly string[]): string {
 
 const project = install(t, packed);
 
-function vello(args: readonly string[]) {
-  const program = join(project, 'node_modules', '.bin', 'vello');
+function vello(args: readonly string[], folder = project) {
+  const program = join(folder, 'node_modules', '.bin', 'vello');
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
-    cwd: project,
-    env: environment(project),
+    cwd: folder,
+    env: environment(folder),
     encoding: 'utf8',
     timeout: 30_000,
   });
@@ -145,6 +145,13 @@ t.test('each of its commands can be loaded', async (t) => {
   const { stdout, stderr } = run(project, code);
   t.equal(stderr, '');
   for (const name of Object.keys(COMMANDS)) t.match(stdout, `${name} ${name}`);
+});
+
+t.test('where its server does not load, it says so without a stack', async (t) => {
+  const bare = install(t, ['package.json', 'scripts/vello.mjs']);
+  const { status, stderr } = vello(['--version'], bare);
+  t.equal(status, 1);
+  t.match(stderr, /runs on Linux and macOS .* with Node\.js 20, 22 or 24.*\n.*uws_.*\n$/);
 });
 
 t.test('a gateway alone names the server it must be given', async (t) => {

@@ -18,6 +18,11 @@ export function postgresBinaries(): string {
       { cause: error },
     );
   }
+  return makeReady(folder);
+}
+
+/** Makes what npm left in the folder of that package ready to run, where it is not. Returns the folder of the programs. */
+export function makeReady(folder: string): string {
   linkLibraries(folder);
   const programs = join(folder, 'native', 'bin');
   for (const program of readdirSync(programs)) openToOthers(join(programs, program));

@@ -1,0 +1,22 @@
+/** What npm leaves of PostgreSQL's package becomes runnable without its install script. */
+import { mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { makeReady } from '../../../transports/process/postgres-binaries.ts';
+import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
+
+t.test('libraries are linked and programs opened to others, once', async (t) => {
+  const folder = temporaryFolder(t);
+  const [bin, lib] = [join(folder, 'native', 'bin'), join(folder, 'native', 'lib')];
+  for (const path of [bin, lib]) mkdirSync(path, { recursive: true });
+  writeFileSync(join(bin, 'postgres'), '', { mode: 0o700 });
+  writeFileSync(join(lib, 'libpq.so.5.18'), 'library');
+  const links = [{ source: 'native/lib/libpq.so.5.18', target: 'native/lib/libpq.so.5' }];
+  writeFileSync(join(folder, 'native', 'pg-symlinks.json'), JSON.stringify(links));
+
+  t.equal(makeReady(folder), bin);
+  t.equal(readFileSync(join(lib, 'libpq.so.5'), 'utf8'), 'library');
+  t.equal(readlinkSync(join(lib, 'libpq.so.5')), 'libpq.so.5.18', 'the folder can be moved');
+  t.equal(statSync(join(bin, 'postgres')).mode & 0o777, 0o755);
+  t.equal(makeReady(folder), bin);
+});
