@@ -1,4 +1,5 @@
 /** What an owner may read of an account, as it is answered. Every call shows one user's rows and no other's. */
+import { JOB_COLUMNS, type JobColumn } from '../events/usage-event.ts';
 
 export interface AccountRecord {
   readonly user_id: string;
@@ -30,26 +31,14 @@ export interface LedgerRecord {
   readonly created_at: Date;
 }
 
-export interface JobRecord {
+/** The owner is who asks. */
+export type ShownJobColumn = Exclude<JobColumn, 'user_id'>;
+export const SHOWN_JOB_COLUMNS = JOB_COLUMNS.map(({ name }) => name).filter((name) => name !== 'user_id');
+
+/** What is kept of its usage event, as the columns are, and what became of it. */
+export interface JobRecord extends Readonly<Record<ShownJobColumn, unknown>> {
   readonly job_id: string;
-  readonly device_id: string;
-  readonly session_id: string;
-  readonly event_id: string;
-  readonly request_id: string;
-  readonly type: 'transcribe' | 'process';
-  readonly provider: string;
-  readonly model: string;
-  readonly outcome: string;
-  readonly status: number;
-  readonly audio_seconds: number | null;
-  readonly audio_source: string;
-  readonly usage: unknown;
-  readonly bytes_in: number;
-  readonly bytes_out: number;
-  readonly ttfb_ms: number | null;
-  readonly duration_ms: number;
   readonly credits_deducted: number;
-  readonly started_at: Date;
   readonly created_at: Date;
   /** When the text reached its owner. */
   readonly transcribed_at: Date | null;

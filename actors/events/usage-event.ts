@@ -1,9 +1,21 @@
 /**
- * The usage event: what the gateway reports about one admitted request (contract §4), and its form on a stream, where
- * every field is a string. Pure; who sends, stores or bills it is decided elsewhere.
+ * The usage event: what the gateway reports about one admitted request (contract §4). What is known of a field stands in one row of
+ * `EVENT_FIELDS`; the event's forms on a stream, on the gateway's own disk and in the table `jobs` follow from it. Pure; who sends, stores
+ * or bills it is decided elsewhere.
  */
 import { VelloError, type FieldProblem } from '../../config/errors.ts';
-import { isStorable, storableText } from './storable-text.ts';
+import {
+  anyText,
+  isStorable,
+  jsonObject,
+  mendedText,
+  numberUpTo,
+  oneOf,
+  uuid,
+  whole,
+  wholeUpTo,
+  type FieldCodec,
+} from './field-codecs.ts';
 
 export const USAGE_EVENT_TYPES = ['transcribe', 'process'] as const;
 export type UsageEventType = (typeof USAGE_EVENT_TYPES)[number];
@@ -14,110 +26,100 @@ export type Outcome = (typeof OUTCOMES)[number];
 export const AUDIO_SOURCES = ['header', 'usage', 'estimate', 'none'] as const;
 export type AudioSource = (typeof AUDIO_SOURCES)[number];
 
-export interface UsageEvent {
-  /** UUIDv7; what makes billing the event twice impossible. */
-  readonly eventId: string;
-  readonly type: UsageEventType;
-  readonly requestId: string;
-  readonly sessionId: string;
-  /** Absent only where the gateway runs with admission open. */
-  readonly userId?: string;
-  readonly deviceId?: string;
-  /** Empty when the request ended before one was chosen; so are `model` and `keyId`. */
-  readonly provider: string;
-  readonly model: string;
-  /** Names the provider key that was used; never the key. */
-  readonly keyId: string;
-  readonly outcome: Outcome;
-  /** Status that the client got, or would have got; 0 when it left before there was one. */
-  readonly status: number;
-  readonly startedAtMs: number;
-  /** To the first byte of the upstream's answer; absent when none came. */
-  readonly ttfbMs?: number;
-  readonly durationMs: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly audioSeconds: number;
-  readonly audioSource: AudioSource;
-  /** The provider's own account of the call, unchanged. */
-  readonly usage?: Readonly<Record<string, unknown>>;
-  /** The recognised text; present only where the client did not get it and must be able to recover it. */
-  readonly result?: string;
-  /** Upstream calls made; 0 when the request ended before the first. */
-  readonly attempts: number;
-  /** W3C Trace Context. */
-  readonly traceparent?: string;
+/** The last moment of the year 9999: later ones have no four-digit year, and no place in ISO 8601 as we write it. */
+const LATEST_MS = 253_402_300_799_999;
+/** Four months of sound. Whatever claims more is broken, and would cost its owner everything. */
+export const MOST_AUDIO_SECONDS = 10_000_000;
+
+interface EventField {
+  /** On a stream, and of the column of `jobs`. */
+  readonly name: string;
+  readonly codec: FieldCodec<unknown>;
+  /** What is absent is the empty string on a stream. */
+  readonly is: 'required' | 'optional' | 'maybe empty';
+  /** Type of the column of `jobs` that keeps it. */
+  readonly column?: ColumnType;
 }
 
-const FIELD_NAMES = [
-  'v',
-  'event_id',
-  'type',
-  'request_id',
-  'session_id',
-  'user_id',
-  'device_id',
-  'provider',
-  'model',
-  'key_id',
-  'outcome',
-  'status',
-  'started_at',
-  'ttfb_ms',
-  'duration_ms',
-  'bytes_in',
-  'bytes_out',
-  'audio_seconds',
-  'audio_source',
-  'usage',
-  'result',
-  'attempts',
-  'traceparent',
-] as const;
-type FieldName = (typeof FIELD_NAMES)[number];
+export type ColumnType = 'uuid' | 'text' | 'int4' | 'int8' | 'float8' | 'timestamptz' | 'jsonb';
+
+/** In the order of the stream and of the disk. New ones go to the end and are optional: older gateways, and their disks, lack them. */
+const EVENT_FIELDS = {
+  /** UUIDv7; what makes billing the event twice impossible. */
+  eventId: { name: 'event_id', codec: uuid, is: 'required', column: 'uuid' },
+  type: { name: 'type', codec: oneOf(USAGE_EVENT_TYPES), is: 'required', column: 'text' },
+  requestId: { name: 'request_id', codec: uuid, is: 'required', column: 'text' },
+  sessionId: { name: 'session_id', codec: uuid, is: 'required', column: 'uuid' },
+  /** Absent only where the gateway runs with admission open. */
+  userId: { name: 'user_id', codec: uuid, is: 'optional', column: 'uuid' },
+  deviceId: { name: 'device_id', codec: uuid, is: 'optional', column: 'uuid' },
+  /** Empty when the request ended before one was chosen; so are `model` and `keyId`. */
+  provider: { name: 'provider', codec: anyText, is: 'maybe empty', column: 'text' },
+  model: { name: 'model', codec: mendedText, is: 'maybe empty', column: 'text' },
+  /** Names the provider key that was used; never the key. */
+  keyId: { name: 'key_id', codec: anyText, is: 'maybe empty' },
+  outcome: { name: 'outcome', codec: oneOf(OUTCOMES), is: 'required', column: 'text' },
+  /** Status that the client got, or would have got; 0 when it left before there was one. */
+  status: { name: 'status', codec: wholeUpTo(999), is: 'required', column: 'int4' },
+  startedAtMs: { name: 'started_at', codec: wholeUpTo(LATEST_MS), is: 'required', column: 'timestamptz' },
+  /** To the first byte of the upstream's answer; absent when none came. */
+  ttfbMs: { name: 'ttfb_ms', codec: whole, is: 'optional', column: 'int8' },
+  durationMs: { name: 'duration_ms', codec: whole, is: 'required', column: 'int8' },
+  bytesIn: { name: 'bytes_in', codec: whole, is: 'required', column: 'int8' },
+  bytesOut: { name: 'bytes_out', codec: whole, is: 'required', column: 'int8' },
+  audioSeconds: { name: 'audio_seconds', codec: numberUpTo(MOST_AUDIO_SECONDS), is: 'required', column: 'float8' },
+  audioSource: { name: 'audio_source', codec: oneOf(AUDIO_SOURCES), is: 'required', column: 'text' },
+  /** The provider's own account of the call, unchanged. */
+  usage: { name: 'usage', codec: jsonObject, is: 'optional', column: 'jsonb' },
+  /** The recognised text; present only where the client did not get it and must be able to recover it. */
+  result: { name: 'result', codec: mendedText, is: 'optional' },
+  /** Upstream calls made; 0 when the request ended before the first. */
+  attempts: { name: 'attempts', codec: whole, is: 'required' },
+  /** W3C Trace Context. */
+  traceparent: { name: 'traceparent', codec: anyText, is: 'optional' },
+} as const satisfies Readonly<Record<string, EventField>>;
+
+type Fields = typeof EVENT_FIELDS;
+type ValueOf<F extends EventField> = F['codec'] extends FieldCodec<infer T> ? T : never;
+type PresentFields = {
+  readonly [P in keyof Fields as Fields[P]['is'] extends 'optional' ? never : P]: ValueOf<Fields[P]>;
+};
+type OptionalFields = {
+  readonly [P in keyof Fields as Fields[P]['is'] extends 'optional' ? P : never]?: ValueOf<Fields[P]>;
+};
+
+export interface UsageEvent extends PresentFields, OptionalFields {}
+
+type Row = EventField & { readonly property: keyof UsageEvent };
+const ROWS = Object.entries(EVENT_FIELDS).map(([property, field]) => ({ property, ...field })) as readonly Row[];
+
+/** Names of the columns of `jobs` that keep a field. */
+export type JobColumn = {
+  [P in keyof Fields]: Fields[P] extends { readonly column: ColumnType } ? Fields[P]['name'] : never;
+}[keyof Fields];
+
+/** The columns of `jobs` that keep a field, with the property that each of them keeps. */
+export const JOB_COLUMNS = ROWS.flatMap(({ name, property, column }) =>
+  column === undefined ? [] : [{ name: name as JobColumn, property, type: column }],
+);
 
 /** The event's form on the stream and in `POST /api/jobs/add`. Every field is present; an absent value is the empty string. */
-export type UsageEventFields = Readonly<Record<FieldName, string>>;
+export type UsageEventFields = Readonly<Record<'v' | Fields[keyof Fields]['name'], string>>;
 
 export function encodeUsageEvent(event: UsageEvent): UsageEventFields {
-  return {
-    v: '1',
-    event_id: event.eventId,
-    type: event.type,
-    request_id: event.requestId,
-    session_id: event.sessionId,
-    user_id: event.userId ?? '',
-    device_id: event.deviceId ?? '',
-    provider: event.provider,
-    model: storableText(event.model),
-    key_id: event.keyId,
-    outcome: event.outcome,
-    status: String(event.status),
-    started_at: String(event.startedAtMs),
-    ttfb_ms: event.ttfbMs === undefined ? '' : String(event.ttfbMs),
-    duration_ms: String(event.durationMs),
-    bytes_in: String(event.bytesIn),
-    bytes_out: String(event.bytesOut),
-    audio_seconds: String(event.audioSeconds),
-    audio_source: event.audioSource,
-    usage: event.usage === undefined ? '' : usageText(event.usage),
-    result: storableText(event.result ?? ''),
-    attempts: String(event.attempts),
-    traceparent: event.traceparent ?? '',
-  };
+  const fields: Record<string, string> = { v: '1' };
+  for (const row of ROWS) fields[row.name] = textOf(row, event[row.property]);
+  return fields as UsageEventFields;
 }
 
-/** What cannot be stored is written as an escape, so that the common case needs no second look. */
-function usageText(usage: Readonly<Record<string, unknown>>): string {
-  const text = JSON.stringify(usage);
-  if (!text.includes('\\u')) return text;
-  return JSON.stringify(usage, (_, value: unknown) => (typeof value === 'string' ? storableText(value) : value));
+/** The event's field names and values in turn, as XADD takes them and XRANGE gives them back. */
+export function flattenUsageEvent(event: UsageEvent): string[] {
+  const flat = ['v', '1'];
+  for (const row of ROWS) flat.push(row.name, textOf(row, event[row.property]));
+  return flat;
 }
 
-/** Field names and values in turn, as XADD takes them and XRANGE gives them back. */
-export function flattenUsageEvent(fields: UsageEventFields): string[] {
-  return FIELD_NAMES.flatMap((name) => [name, fields[name]]);
-}
+const textOf = ({ codec }: EventField, value: unknown): string => (value === undefined ? '' : codec.write(value));
 
 /**
  * The event behind stream fields or a JSON object of strings. Fields it does not know are ignored, so that a newer
@@ -125,128 +127,46 @@ export function flattenUsageEvent(fields: UsageEventFields): string[] {
  * @throws VelloError `EVENT_MALFORMED`, which lists every offending field.
  */
 export function decodeUsageEvent(fields: Readonly<Record<string, unknown>>): UsageEvent {
-  const reader = createFieldReader(fields);
-  if (reader.text('v') !== '1') reader.refuse('v', 'must be 1');
-  const userId = reader.optional('user_id', uuid);
-  const deviceId = reader.optional('device_id', uuid);
-  const ttfbMs = reader.optional('ttfb_ms', whole);
-  const usage = reader.optional('usage', jsonObject);
-  const result = reader.optional('result', anyText);
-  const traceparent = reader.optional('traceparent', anyText);
-  const event: UsageEvent = {
-    eventId: reader.required('event_id', uuid),
-    type: reader.required('type', oneOf(USAGE_EVENT_TYPES)),
-    requestId: reader.required('request_id', uuid),
-    sessionId: reader.required('session_id', uuid),
-    ...(userId === undefined ? {} : { userId }),
-    ...(deviceId === undefined ? {} : { deviceId }),
-    provider: reader.text('provider'),
-    model: reader.text('model'),
-    keyId: reader.text('key_id'),
-    outcome: reader.required('outcome', oneOf(OUTCOMES)),
-    status: reader.required('status', wholeUpTo(999)),
-    startedAtMs: reader.required('started_at', wholeUpTo(LATEST_MS)),
-    ...(ttfbMs === undefined ? {} : { ttfbMs }),
-    durationMs: reader.required('duration_ms', whole),
-    bytesIn: reader.required('bytes_in', whole),
-    bytesOut: reader.required('bytes_out', whole),
-    audioSeconds: reader.required('audio_seconds', audioLength),
-    audioSource: reader.required('audio_source', oneOf(AUDIO_SOURCES)),
-    ...(usage === undefined ? {} : { usage }),
-    ...(result === undefined ? {} : { result }),
-    attempts: reader.required('attempts', whole),
-    ...(traceparent === undefined ? {} : { traceparent }),
-  };
-  if (reader.problems.length > 0) {
-    const named = reader.problems.map(({ field, problem }) => `${field} ${problem}`).join('; ');
-    throw new VelloError('EVENT_MALFORMED', `The usage event is malformed: ${named}.`, { fields: reader.problems });
-  }
-  return event;
+  const problems = fields['v'] === '1' ? [] : [{ field: '/v', problem: 'must be 1' }];
+  return readFields(problems, ({ name }) => fields[name]);
 }
 
-/** The value, or a `TypeError` that completes "must be …". */
-type FieldParser<T> = (text: string) => T;
+/** For `unpackUsageEvent`. Holds no line break. */
+export function packUsageEvent(event: UsageEvent): string {
+  const values: unknown[] = [];
+  for (const { property } of ROWS) values.push(event[property]);
+  return JSON.stringify(values);
+}
 
-function createFieldReader(fields: Readonly<Record<string, unknown>>) {
-  const problems: FieldProblem[] = [];
-  const refuse = (name: FieldName, problem: string) => void problems.push({ field: `/${name}`, problem });
-  const text = (name: FieldName): string => {
-    const value = fields[name] ?? '';
-    if (typeof value === 'string' && isStorable(value)) return value;
-    refuse(name, typeof value === 'string' ? 'must hold no U+0000 and no unpaired surrogate' : 'must be a string');
-    return '';
-  };
-  const optional = <T>(name: FieldName, parse: FieldParser<T>): T | undefined => {
-    const value = text(name);
-    if (value === '') return undefined;
-    try {
-      return parse(value);
-    } catch (error) {
-      refuse(name, error instanceof TypeError ? error.message : 'cannot be read');
-      return undefined;
+/** @throws where `text` is neither what `packUsageEvent` made nor an event's fields as JSON, as earlier versions wrote them */
+export function unpackUsageEvent(text: string): UsageEvent {
+  const parsed = JSON.parse(text) as unknown;
+  if (!Array.isArray(parsed)) return decodeUsageEvent(parsed as Readonly<Record<string, unknown>>);
+  // Whatever it is, it must pass for one.
+  return readFields([], (row, at) => textOf(row, parsed[at] ?? undefined));
+}
+
+/** Adds what is wrong with the fields to `problems`, and throws where there are any. */
+function readFields(problems: FieldProblem[], textAt: (row: Row, at: number) => unknown): UsageEvent {
+  const event: Partial<Record<keyof UsageEvent, unknown>> = {};
+  const refuse = (name: string, problem: string) => void problems.push({ field: `/${name}`, problem });
+  for (const [at, row] of ROWS.entries()) {
+    const text = textAt(row, at) ?? '';
+    if (typeof text !== 'string') refuse(row.name, 'must be a string');
+    else if (text === '' && row.is === 'required') refuse(row.name, 'is missing');
+    else if (text !== '' || row.is === 'maybe empty') {
+      try {
+        event[row.property] = row.codec.read(text);
+      } catch (error) {
+        if (!isStorable(text)) refuse(row.name, 'must hold no U+0000 and no unpaired surrogate');
+        else refuse(row.name, error instanceof TypeError ? error.message : 'cannot be read');
+      }
     }
-  };
-  const required = <T>(name: FieldName, parse: FieldParser<T>): T => {
-    const before = problems.length;
-    const value = optional(name, parse);
-    if (value === undefined && problems.length === before) refuse(name, 'is missing');
-    // A missing value has been recorded as a problem, and an event with problems is never returned.
-    return value as T;
-  };
-  return { problems, refuse, text, optional, required };
-}
-
-const anyText: FieldParser<string> = (value) => value;
-
-const uuid: FieldParser<string> = (value) => {
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(value)) return value;
-  throw new TypeError('must be a UUID in lower case');
-};
-
-/** Larger numbers are still exact in a `bigint` column and in JavaScript. */
-const MOST = 1e15;
-/** The last moment of the year 9999: later ones have no four-digit year, and no place in ISO 8601 as we write it. */
-const LATEST_MS = 253_402_300_799_999;
-/** Four months of sound. Whatever claims more is broken, and would cost its owner everything. */
-export const MOST_AUDIO_SECONDS = 10_000_000;
-
-const wholeUpTo =
-  (most: number): FieldParser<number> =>
-  (value) => {
-    if (/^\d{1,15}$/.test(value) && Number(value) <= most) return Number(value);
-    throw new TypeError(`must be a whole number, not negative${most === MOST ? '' : ` and at most ${most}`}`);
-  };
-const whole = wholeUpTo(MOST);
-
-const audioLength: FieldParser<number> = (value) => {
-  if (/^\d{1,15}(\.\d+)?(e-\d{1,3})?$/.test(value) && Number(value) <= MOST_AUDIO_SECONDS) return Number(value);
-  throw new TypeError(`must be a number, not negative and at most ${MOST_AUDIO_SECONDS}`);
-};
-
-const oneOf =
-  <T extends string>(choices: readonly T[]): FieldParser<T> =>
-  (value) => {
-    const found = choices.find((choice) => choice === value);
-    if (found !== undefined) return found;
-    throw new TypeError(`must be one of ${choices.join(', ')}`);
-  };
-
-/** Deeper values would exhaust the stack of whoever walks them, PostgreSQL included. */
-const MOST_LEVELS = 32;
-/** U+0000 or half of a surrogate pair, as `JSON.stringify` writes them. `jsonb` takes neither. */
-const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
-
-const jsonObject: FieldParser<Readonly<Record<string, unknown>>> = (value) => {
-  const parsed: unknown = JSON.parse(value);
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-    throw new TypeError('must be a JSON object');
   }
-  if (isDeeperThan(parsed, MOST_LEVELS)) throw new TypeError(`must be nested at most ${MOST_LEVELS} levels`);
-  if (UNSTORABLE.test(JSON.stringify(parsed))) throw new TypeError('must hold no U+0000 and no unpaired surrogate');
-  return parsed as Record<string, unknown>;
-};
-
-function isDeeperThan(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  return levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1));
+  if (problems.length > 0) {
+    const named = problems.map(({ field, problem }) => `${field} ${problem}`).join('; ');
+    throw new VelloError('EVENT_MALFORMED', `The usage event is malformed: ${named}.`, { fields: problems });
+  }
+  // Each field was read or is optional: an event with problems is never returned.
+  return event as UsageEvent;
 }

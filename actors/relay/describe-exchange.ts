@@ -2,27 +2,17 @@
 import type { Caller } from '../admission/admission.ts';
 import { LEAST_BYTES_PER_SECOND, type AudioLength } from '../audio/audio-length.ts';
 import { BYTES_PER_TOKEN, type AnswerSummary } from '../metering/answer-reader.ts';
-import { MOST_AUDIO_SECONDS, type Outcome, type UsageEvent, type UsageEventType } from '../events/usage-event.ts';
+import { MOST_AUDIO_SECONDS, type UsageEvent } from '../events/usage-event.ts';
 
 /** Providers round up what is short: so much is believed of any request. */
 const ROUNDED_SECONDS = 60;
 
-export interface ExchangeFacts {
-  readonly eventId: string;
-  readonly type: UsageEventType;
-  readonly requestId: string;
-  readonly sessionId: string;
+/** Fields of the event that follow from the other facts. */
+type Derived = 'userId' | 'deviceId' | 'ttfbMs' | 'audioSeconds' | 'audioSource' | 'usage' | 'result' | 'traceparent';
+
+export interface ExchangeFacts extends Omit<UsageEvent, Derived> {
   readonly caller: Caller;
-  readonly provider: string;
-  readonly model: string;
-  readonly keyId: string;
-  readonly outcome: Outcome;
-  readonly status: number;
-  readonly startedAtMs: number;
   readonly ttfbMs: number | undefined;
-  readonly durationMs: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
   /** The whole body arrived. */
   readonly uploadComplete: boolean;
   readonly audio: AudioLength;
@@ -31,7 +21,6 @@ export interface ExchangeFacts {
   readonly answer: AnswerSummary | undefined;
   /** The client left before it had the answer. */
   readonly clientLeft: boolean;
-  readonly attempts: number;
   readonly traceparent: string;
 }
 

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { AdmissionJournal } from '../../actors/events/admission-notes.ts';
 import type { Log } from '../../actors/ports/log.ts';
-import { packUsageEvent, unpackUsageEvent } from '../../actors/events/packed-event.ts';
+import { packUsageEvent, unpackUsageEvent } from '../../actors/events/usage-event.ts';
 import type { UsageEvent } from '../../actors/events/usage-event.ts';
 import { AppendFile } from './append-file.ts';
 

@@ -7,7 +7,7 @@ import { appendFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { EventSpool } from '../../actors/events/event-outlet.ts';
 import type { Log } from '../../actors/ports/log.ts';
-import { packUsageEvent, unpackUsageEvent } from '../../actors/events/packed-event.ts';
+import { packUsageEvent, unpackUsageEvent } from '../../actors/events/usage-event.ts';
 import type { UsageEvent } from '../../actors/events/usage-event.ts';
 import { AppendFile } from './append-file.ts';
 

@@ -5,7 +5,7 @@ import { createAdmission } from '../../../actors/admission/admission.ts';
 import { createGrantTable } from '../../../actors/admission/grant-table.ts';
 import { singleProviderConfig, type ProviderDirectory } from '../../../actors/relay/gateway-config.ts';
 import { createProviderKeys, ProviderKey } from '../../../actors/relay/provider-key.ts';
-import { encodeUsageEvent, flattenUsageEvent } from '../../../actors/events/usage-event.ts';
+import { flattenUsageEvent } from '../../../actors/events/usage-event.ts';
 import { createHttpServer } from '../../../transports/http/server/server.ts';
 import { systemClock } from '../../../transports/process/system-clock.ts';
 import { createRelay } from '../../../transports/proxy/relay.ts';
@@ -47,7 +47,7 @@ const relay = createRelay({
   events: {
     admit: () => undefined,
     emit: (event, onDurable) => {
-      eventBytes += flattenUsageEvent(encodeUsageEvent(event)).length;
+      eventBytes += flattenUsageEvent(event).length;
       onDurable?.();
     },
   },

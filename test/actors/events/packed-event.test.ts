@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { packUsageEvent, unpackUsageEvent } from '../../../actors/events/packed-event.ts';
-import { AUDIO_SOURCES, encodeUsageEvent, OUTCOMES, type UsageEvent } from '../../../actors/events/usage-event.ts';
+import {
+  AUDIO_SOURCES,
+  encodeUsageEvent,
+  OUTCOMES,
+  packUsageEvent,
+  unpackUsageEvent,
+  type UsageEvent,
+} from '../../../actors/events/usage-event.ts';
 import { usageEvent } from '../../fixtures/usage-event.ts';
 
 const text = fc.string({ unit: 'binary', maxLength: 40 });
@@ -35,6 +41,16 @@ t.test('a packed event says on the stream what the event itself would say', asyn
     }),
     { numRuns: 200 },
   );
+});
+
+t.test('what an older gateway left on its disk is read, and what this one leaves can be read by it', async (t) => {
+  const id = '01939f5e-7f00-7000-8000-00000000000';
+  const line =
+    `["${id}1","transcribe","${id}2","${id}3","${id}4","${id}5","openai","whisper-1","key-1","ok",200,1763700000000,null,` +
+    `300,112044,96,6.996,"header",{"seconds":7},null,1,"00-0af7"]`;
+  const kept = unpackUsageEvent(line);
+  t.match(kept, { sessionId: `${id}3`, bytesIn: 112_044, bytesOut: 96, usage: { seconds: 7 }, traceparent: '00-0af7' });
+  t.equal(packUsageEvent(kept), line);
 });
 
 t.test('what is no packed event is refused', async (t) => {

@@ -57,12 +57,16 @@ t.test('an event comes back from its stream form as it was, with every optional 
   t.same(decodeUsageEvent(encodeUsageEvent(bare)), bare);
 });
 
-t.test('the flat form names each of the 23 fields of the contract once', async (t) => {
-  const flat = flattenUsageEvent(encodeUsageEvent(bare));
-  const names = flat.filter((_, index) => index % 2 === 0);
-  t.equal(names.length, 23);
-  t.equal(new Set(names).size, 23);
-  t.same(names.slice(0, 4), ['v', 'event_id', 'type', 'request_id']);
+t.test('the flat form names the fields of the contract in their order', async (t) => {
+  const flat = flattenUsageEvent(bare);
+  t.strictSame(
+    flat.filter((_, index) => index % 2 === 0),
+    [
+      ...['v', 'event_id', 'type', 'request_id', 'session_id', 'user_id', 'device_id', 'provider', 'model', 'key_id'],
+      ...['outcome', 'status', 'started_at', 'ttfb_ms', 'duration_ms', 'bytes_in', 'bytes_out', 'audio_seconds'],
+      ...['audio_source', 'usage', 'result', 'attempts', 'traceparent'],
+    ],
+  );
 });
 
 t.test('a malformed event is refused with every offending field', async (t) => {

@@ -4,7 +4,7 @@
  */
 import { FormatRegistry, type Static, type TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { isStorable } from '../../../actors/events/storable-text.ts';
+import { isStorable } from '../../../actors/events/field-codecs.ts';
 import { VelloError, type FieldProblem } from '../../../config/errors.ts';
 
 /** Returns the value as the schema's type. @throws VelloError `INVALID_FIELDS`, with a JSON pointer for each field */

@@ -1,7 +1,7 @@
 /** The jobs api over HTTP: `POST /api/jobs/add` and `POST /api/jobs/dead-letters`, and what their answers say. */
 import { failureOfStatus } from '../../../actors/intake/event-verdict.ts';
 import type { AddedJob, JobsApi } from '../../../actors/intake/jobs-api.ts';
-import { storableText } from '../../../actors/events/storable-text.ts';
+import { storableText } from '../../../actors/events/field-codecs.ts';
 import { VelloError } from '../../../config/errors.ts';
 import type { ServiceClient, ServiceReply } from './service-client.ts';
 

@@ -1,5 +1,6 @@
 /** How the records of an account look in answers: the JSON side of `actors/account/account-records.ts`, for checks in tests and for the OpenAPI document. */
-import { Type } from '@sinclair/typebox';
+import { Type, type TSchema } from '@sinclair/typebox';
+import type { JobRecord } from '../../../actors/account/account-records.ts';
 import { closed, described, nullable, TIME, UUID } from '../api/schemas.ts';
 
 const COUNT = Type.Integer();
@@ -69,7 +70,7 @@ const JOB_FIELDS = {
     nullable(TIME),
     'When the text reached its owner. A transcription without it is an orphan.',
   ),
-};
+} satisfies Record<keyof JobRecord, TSchema>;
 
 const TEXT_SOURCE = Type.Union([Type.Literal('device'), Type.Literal('gateway')]);
 

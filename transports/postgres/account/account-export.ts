@@ -2,7 +2,7 @@
  * Reads all that is kept about one account, section by section, page by page. Each page is a tenant transaction of its own: a slow reader
  * holds no connection, and the export is not a snapshot of one moment.
  */
-import type { AccountExport, ExportPage } from '../../../actors/account/account-records.ts';
+import { SHOWN_JOB_COLUMNS, type AccountExport, type ExportPage } from '../../../actors/account/account-records.ts';
 import type { TenantDatabase, TenantSql } from '../connection/tenant.ts';
 
 interface Section {
@@ -56,11 +56,7 @@ export const EXPORT_SECTIONS: readonly Section[] = [
   {
     name: 'jobs',
     table: 'jobs',
-    columns: [
-      ...['id', 'device_id', 'session_id', 'event_id', 'request_id', 'type', 'provider', 'model', 'outcome', 'status'],
-      ...['audio_seconds', 'audio_source', 'usage', 'bytes_in', 'bytes_out', 'ttfb_ms', 'duration_ms'],
-      ...['credits_deducted', 'started_at', 'created_at', 'transcribed_at'],
-    ],
+    columns: ['id', ...SHOWN_JOB_COLUMNS, 'credits_deducted', 'created_at', 'transcribed_at'],
     key: ['id'],
   },
   {

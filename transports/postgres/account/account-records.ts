@@ -1,12 +1,13 @@
 /** The owner's view of an account, page by page. Row Level Security picks the user; each list walks one index backwards from its cursor. */
-import type {
-  AccountRecord,
-  AccountRecords,
-  DeviceRecord,
-  JobDetails,
-  JobRecord,
-  LedgerRecord,
-  TranscriptionRecord,
+import {
+  SHOWN_JOB_COLUMNS,
+  type AccountRecord,
+  type AccountRecords,
+  type DeviceRecord,
+  type JobDetails,
+  type JobRecord,
+  type LedgerRecord,
+  type TranscriptionRecord,
 } from '../../../actors/account/account-records.ts';
 import type { TenantDatabase, TenantSql } from '../connection/tenant.ts';
 
@@ -76,10 +77,9 @@ export function createAccountRecords(tenants: TenantDatabase): AccountRecords {
 const deviceColumns = (tx: TenantSql) =>
   tx`id as device_id, name, os, app_version, created_at, last_seen_at, revoked_at`;
 
-const jobColumns = (tx: TenantSql) => tx`
-  j.id as job_id, j.device_id, j.session_id, j.event_id, j.request_id, j.type, j.provider, j.model, j.outcome, j.status,
-  j.audio_seconds, j.audio_source, j.usage, j.bytes_in, j.bytes_out, j.ttfb_ms, j.duration_ms, j.credits_deducted,
-  j.started_at, j.created_at, j.transcribed_at`;
+const SHOWN_COLUMNS = SHOWN_JOB_COLUMNS.map((name) => `j.${name}`).join(', ');
+const jobColumns = (tx: TenantSql) =>
+  tx`j.id as job_id, ${tx.unsafe(SHOWN_COLUMNS)}, j.credits_deducted, j.created_at, j.transcribed_at`;
 
 interface KeptTexts {
   readonly kept_text: string | null;

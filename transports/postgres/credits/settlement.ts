@@ -2,6 +2,7 @@
 import postgres from 'postgres';
 import { newId } from '../../../actors/identity/new-id.ts';
 import type { PricedEvent, Settlement, SettlementVerdict } from '../../../actors/credits/settlement.ts';
+import { JOB_COLUMNS } from '../../../actors/events/usage-event.ts';
 import type { SystemSql } from '../connection/system.ts';
 
 export function createSettlement(sql: SystemSql): Settlement {
@@ -78,10 +79,7 @@ async function settleFresh(sql: SystemSql, events: readonly PricedEvent[]): Prom
   const rows = await sql<SettledRow[]>`
     with input as materialized (
       select distinct on (i.event_id) i.* from jsonb_to_recordset(${sql.json(input)}) as i (
-        ord int, event_id uuid, job_id uuid, entry_id uuid, type text, request_id text, session_id uuid, user_id uuid,
-        device_id uuid, provider text, model text, outcome text, status int, started_at timestamptz, ttfb_ms bigint,
-        duration_ms bigint, bytes_in bigint, bytes_out bigint, audio_seconds float8, audio_source text, usage jsonb,
-        result text, credits bigint)
+        ord int, job_id uuid, entry_id uuid, result text, credits bigint, ${sql.unsafe(TYPED_COLUMNS)})
       join devices d on d.id = i.device_id and ${isOwner}
       join users_credits c on c.user_id = i.user_id
       join users u on u.id = i.user_id and u.deleted_at is null
@@ -121,11 +119,8 @@ async function settleFresh(sql: SystemSql, events: readonly PricedEvent[]): Prom
         m.entries_before + n.nth_entry as entry, t.seq_before + n.nth_message as message_seq
       from numbered n join moved m using (user_id) join told t on t.id = n.device_id
     ), jobs_added as (
-      insert into jobs (id, user_id, device_id, session_id, event_id, request_id, type, provider, model, outcome, status,
-        audio_seconds, audio_source, usage, bytes_in, bytes_out, ttfb_ms, duration_ms, credits_deducted, started_at)
-      select job_id, user_id, device_id, session_id, event_id, request_id, type, provider, model, outcome, status,
-        audio_seconds, audio_source, usage, bytes_in, bytes_out, ttfb_ms, duration_ms, credits, started_at
-      from verdicts
+      insert into jobs (id, credits_deducted, ${sql.unsafe(COLUMNS)})
+      select job_id, credits, ${sql.unsafe(COLUMNS)} from verdicts
     ), history as (
       insert into job_events (job_id, user_id, kind) select job_id, user_id, 'created' from verdicts
     ), ledger as (
@@ -146,6 +141,9 @@ async function settleFresh(sql: SystemSql, events: readonly PricedEvent[]): Prom
   return new Map(rows.map((row) => [row.event_id, row]));
 }
 
+const COLUMNS = JOB_COLUMNS.map(({ name }) => name).join(', ');
+const TYPED_COLUMNS = JOB_COLUMNS.map(({ name, type }) => `${name} ${type}`).join(', ');
+
 /** Up to here one look-up for each event is the best plan at any size of the tables. */
 const FEW_EVENTS = 16;
 
@@ -163,29 +161,11 @@ async function findSettled(sql: SystemSql, events: readonly PricedEvent[]): Prom
 
 /** The columns that `jsonb_to_recordset` names, with the ids that this settlement gives. */
 function toInput(event: PricedEvent, ord: number) {
-  return {
-    ord,
-    event_id: event.eventId,
-    job_id: newId(),
-    entry_id: newId(),
-    type: event.type,
-    request_id: event.requestId,
-    session_id: event.sessionId,
-    user_id: event.userId,
-    device_id: event.deviceId,
-    provider: event.provider,
-    model: event.model,
-    outcome: event.outcome,
-    status: event.status,
-    started_at: new Date(event.startedAtMs).toISOString(),
-    ttfb_ms: event.ttfbMs === undefined ? null : Math.round(event.ttfbMs),
-    duration_ms: Math.round(event.durationMs),
-    bytes_in: event.bytesIn,
-    bytes_out: event.bytesOut,
-    audio_seconds: event.audioSeconds,
-    audio_source: event.audioSource,
-    usage: (event.usage ?? null) as Record<string, string> | null,
-    result: event.result ?? null,
-    credits: event.credits,
-  };
+  const { result = null, credits } = event;
+  const input: Record<string, unknown> = { ord, job_id: newId(), entry_id: newId(), result, credits };
+  for (const { name, property, type } of JOB_COLUMNS) {
+    const value = event[property] ?? null;
+    input[name] = type === 'timestamptz' ? new Date(value as number).toISOString() : value;
+  }
+  return input as Record<string, string | number | null>;
 }

@@ -1,7 +1,7 @@
 /** Adds usage events to their Redis streams, a pipeline at a time (contract §4). When to try again is decided by the emitter. */
 import type { Redis } from 'ioredis';
 import type { EventOutlet } from '../../../actors/events/event-outlet.ts';
-import { encodeUsageEvent, flattenUsageEvent, type UsageEvent } from '../../../actors/events/usage-event.ts';
+import { flattenUsageEvent, type UsageEvent } from '../../../actors/events/usage-event.ts';
 import { LIMITS } from '../../../config/limits.ts';
 import { streamKey } from '../../../config/streams.ts';
 
@@ -14,7 +14,7 @@ export function createEventOutlet(redis: Redis): EventOutlet {
     if (redis.status !== 'ready') return events;
     const pipeline = redis.pipeline();
     for (const event of events) {
-      pipeline.xadd(streamKey(event.type), '*', ...flattenUsageEvent(encodeUsageEvent(event)));
+      pipeline.xadd(streamKey(event.type), '*', ...flattenUsageEvent(event));
     }
     try {
       const results = await within(pipeline.exec(), LIMITS.events.sendMs);

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { v7 as uuidv7 } from 'uuid';
+import { JOB_COLUMNS } from '../../../../actors/events/usage-event.ts';
 import { createSettlement } from '../../../../transports/postgres/credits/settlement.ts';
 import { createSystemDatabase } from '../../../../transports/postgres/connection/system.ts';
 import { createMigratedDatabase } from '../../../fixtures/migrated-database.ts';
@@ -41,6 +42,23 @@ t.test('an event becomes one job, one ledger entry, one remembered id and one me
     type: 'job_created',
     body: { event_id: priced.eventId, session_id: priced.sessionId, credits_deducted: 42, balance: 58 },
   });
+});
+
+t.test('each field that jobs keeps has its column there, and comes to stand in it', async (t) => {
+  const { admin, system } = await createMigratedDatabase(t);
+  const columns = await admin<{ name: string; type: string }[]>`select column_name as name, udt_name as type
+    from information_schema.columns where table_schema = 'public' and table_name = 'jobs'`;
+  const types = new Map(columns.map(({ name, type }) => [name, type]));
+  for (const { name, type } of JOB_COLUMNS) t.equal(types.get(name), type, `a migration gives jobs its ${name}`);
+  const fields: readonly string[] = JOB_COLUMNS.map(({ name }) => name);
+  const others = [...types.keys()].filter((name) => !fields.includes(name));
+  t.strictSame(others.sort(), ['created_at', 'credits_deducted', 'id', 'transcribed_at'], 'no field of the event');
+
+  const priced = event(await insertAccount(admin, { balance: 100 }), 42, { usage: { total_tokens: 9 }, bytesOut: 7 });
+  await createSettlement(system).settle([priced]);
+  const [job] = await admin`select *, extract(epoch from started_at) * 1000 as started_at from jobs`;
+  const text = (value: unknown) => JSON.stringify(Number(value) || value);
+  for (const { name, property } of JOB_COLUMNS) t.equal(text(job?.[name]), text(priced[property]), name);
 });
 
 t.test('a batch keeps its order, counts repeats inside it once and refuses strangers alone', async (t) => {
