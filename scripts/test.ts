@@ -33,7 +33,7 @@ async function test(invocation: Invocation, progress: Progress, signal: AbortSig
       root: projectRoot,
       files: chosen,
       environment: shared.environment,
-      limitMs: 120_000,
+      limitMs: 240_000,
       // Most of them wait for servers and for time rather than for a processor.
       jobs: Math.min(6, 2 * availableParallelism()),
       signal,

@@ -64,11 +64,20 @@ async function runTestFile({ root, environment, limitMs, signal }: TestRun, file
     cwd: root,
     env: { ...process.env, ...environment, TAP_TIMEOUT: String(limitMs / 1000) },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+    detached: true,
   });
+  /** With all that it started. */
+  const killGroup = () => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // Nothing of it is left.
+    }
+  };
   let ending = '';
   const kill = (why: string) => {
     ending ||= why;
-    child.kill('SIGKILL');
+    killGroup();
   };
   // A file ends itself when its time is over, and says where it stood. One that never yields cannot.
   const limit = (ms: number) => setTimeout(() => kill(`gave no answer for ${ms / 1000} s`), ms * 1.1);
@@ -78,16 +87,14 @@ async function runTestFile({ root, environment, limitMs, signal }: TestRun, file
     clearTimeout(timer);
     timer = limit(newLimitMs);
   });
-  const interrupt = () => {
-    child.kill('SIGTERM');
-    setTimeout(() => kill('interrupted'), 3_000).unref();
-  };
+  const interrupt = () => kill('interrupted');
   signal.addEventListener('abort', interrupt);
 
   const reader = createTapReader();
   if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', (line) => reader.line(line));
   const exit = await new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
+    child.once('exit', killGroup);
     child.once('close', (code, by) => resolve(code === 0 ? '' : `ended by ${by ?? `exit code ${code ?? ''}`}`));
   });
   clearTimeout(timer);

@@ -1,8 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { runTestFiles } from '../../../scripts/testing/run-test-files.ts';
 import { listFailures, tally, type TestPoint } from '../../../scripts/testing/tap-report.ts';
+import { identify } from '../../../transports/process/process-identity.ts';
 import { temporaryFolder, type Teardown } from '../../fixtures/temporary-folder.ts';
 
 const never = new AbortController().signal;
@@ -52,4 +53,14 @@ t.test('a file that hangs is ended when its time is over, which it may lengthen'
   const results = await run(t, { hangs, longer: `process.send({ setTimeout: 60_000 }); ${more}` }, 3000);
   t.strictSame(causeOf(results.get('hangs')), ['gave no answer for 3 s']);
   t.equal(tally([results.get('longer')!]).failed, 0);
+});
+
+t.test('what a file leaves running is ended with it', async (t) => {
+  const root = temporaryFolder(t);
+  const pidFile = join(root, 'pid');
+  const start = `import { spawn } from 'node:child_process'; import { readFileSync, writeFileSync } from 'node:fs';
+    const left = spawn('sleep', ['60'], { stdio: 'inherit' });
+    writeFileSync('${pidFile}', String(left.pid)); console.log('ok 1 - a\\n1..1'); process.exit(0)`;
+  await run(t, { start });
+  t.equal(identify(Number(readFileSync(pidFile, 'utf8'))), undefined);
 });
