@@ -1,11 +1,35 @@
+/** Pages name files and folders that are there; a recipe is short. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { projectFolder } from '../fixtures/source-files.ts';
+import { listFiles, projectFolder } from '../fixtures/source-files.ts';
 
-t.test('every file and folder that docs/architecture.md names is there', async (t) => {
-  const text = readFileSync(join(projectFolder, 'docs/architecture.md'), 'utf8');
-  const named = [...text.matchAll(/`((?:config|actors|transports|supervisors|scripts|test|docs)\/[\w./-]*)`/g)];
-  t.ok(named.length > 30, `it names ${named.length}`);
-  for (const [, path = ''] of named) t.ok(existsSync(join(projectFolder, path)), path);
+const read = (page: string) => readFileSync(join(projectFolder, page), 'utf8');
+const longestRecipe = 6;
+
+t.test('every file and folder that a page names is there', async (t) => {
+  const pages = [...listFiles(['docs']), 'README.md', 'CONTRIBUTING.md', 'SECURITY.md'].filter((page) =>
+    page.endsWith('.md'),
+  );
+  t.ok(pages.length > 20);
+  for (const page of pages) {
+    const named = read(page).matchAll(/`((?:config|actors|transports|supervisors|scripts|test|docs)\/[\w@./-]*)`/g);
+    for (const [, path = ''] of named) t.ok(existsSync(join(projectFolder, path)), `${page}: ${path}`);
+  }
 });
+
+t.test(
+  `no recipe of docs/changing.md is longer than ${longestRecipe} lines, and each says what shows it`,
+  async (t) => {
+    const [, ...recipes] = read('docs/changing.md').split(/^## /m);
+    t.ok(recipes.length >= 7);
+    for (const recipe of recipes) {
+      const [title = '', ...lines] = recipe
+        .trim()
+        .split('\n')
+        .filter((line) => line !== '');
+      t.ok(lines.length <= longestRecipe, title);
+      t.match(lines.at(-1), /^\d\. Shown by `test\//, title);
+    }
+  },
+);

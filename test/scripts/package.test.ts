@@ -114,6 +114,11 @@ t.test('it holds every module that it loads, and none that it does not', async (
   t.strictSame([...packages, 'onnxruntime-common'].sort(), Object.keys(about.dependencies).sort());
 });
 
+t.test('it holds the settings and the unit that docs/deploying.md puts in their places', async (t) => {
+  for (const file of ['nginx.conf', 'caddyfile', 'vello.service'])
+    t.ok(packed.includes(`config/deployment/${file}`), file);
+});
+
 t.test('it holds no test, no source and no map', async (t) => {
   t.strictSame(
     packed.filter((path) => !carried(path) && /\.test\.|\.map$|(?<!\.d)\.ts$|^(build\/)?test\//.test(path)),
