@@ -48,6 +48,9 @@ export function mp4Length(head: Uint8Array): LengthReader {
   };
 }
 
+/** What is read of a file grows by each: a film has a few dozen, and a file that names more is read no further. */
+const MOST_TRACKS = 256;
+
 /** Boxes whose children are read as if they stood beside them. */
 const OPENED = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl', 'mvex', 'moof', 'traf']);
 
@@ -57,7 +60,10 @@ function* readBoxes(first: Uint8Array, state: State): ByteProgram {
     if (bytes < 0) return;
     if (type === 'mdat') yield* readMedia(state, bytes);
     else if (!OPENED.has(type)) yield* readBox(state, type, bytes);
-    else if (type === 'trak') state.tracks.push({ timescale: 0, isAudio: false, number: 0, units: 0, bytes: 0 });
+    else if (type === 'trak') {
+      const count = state.tracks.push({ timescale: 0, isAudio: false, number: 0, units: 0, bytes: 0 });
+      if (count > MOST_TRACKS) return;
+    }
   }
 }
 
@@ -93,7 +99,8 @@ function* readBox(state: State, type: string, bytes: number): ByteProgram {
   if (type === 'mdhd' && track !== undefined && looked >= 24)
     track.timescale = box.readUInt32BE(box[0] === 1 ? 20 : 12);
   if (type === 'hdlr' && track !== undefined && looked >= 12) track.isAudio = box.toString('latin1', 8, 12) === 'soun';
-  if (type === 'trex' && looked >= 16) state.defaultUnits.set(box.readUInt32BE(4), box.readUInt32BE(12));
+  if (type === 'trex' && looked >= 16 && state.defaultUnits.size < MOST_TRACKS)
+    state.defaultUnits.set(box.readUInt32BE(4), box.readUInt32BE(12));
   if (type === 'tfhd') beginFragment(state, box);
   if (type === 'stts' && track !== undefined) left = yield* readTimes(track, box.readUInt32BE(4), left);
   if (type === 'stsz' && track !== undefined) left = yield* readSizes(track, box, left);

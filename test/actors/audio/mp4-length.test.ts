@@ -197,3 +197,10 @@ t.test('fragments belong to the track that they name', async (t) => {
   const noNumber = box('trak', box('tkhd', u32(0, 0, 0, 1, 0).subarray(0, 23)), mdhd(8_000), hdlr('soun'));
   t.equal(units(ftyp, box('moov', noNumber, box('mvex', trex(1, 100))), moof(tfhd(1), trun(0, 1))), 0, 'no number');
 });
+
+t.test('a file that names more tracks than any film has is read no further', async (t) => {
+  const times = stts([8_000, 1]);
+  const named = (count: number) => Array.from({ length: count }, () => trak({ kind: 'vide' }));
+  t.equal(seconds(ftyp, box('moov', ...named(255), trak({}, times)), media()), 1);
+  t.equal(seconds(ftyp, box('moov', ...named(256), trak({}, times)), media()), 0);
+});

@@ -98,8 +98,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let listenSocket: uWS.us_listen_socket | undefined;
   let inFlight = 0;
   let idle: (() => void) | undefined;
-
-  metrics.onScrape(() => metrics.gauge('vello_http_requests_in_flight', { listener }, inFlight));
+  let forgetGauge: (() => void) | undefined;
 
   const finish = (exchange: Exchange, status: number) => {
     if (exchange.finished) return;
@@ -270,6 +269,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
             return;
           }
           listenSocket = socket;
+          forgetGauge = metrics.onScrape(() => metrics.gauge('vello_http_requests_in_flight', { listener }, inFlight));
           const port = uWS.us_socket_local_port(socket);
           log.info('listening', { listener, host: address.host, port });
           resolve(port);
@@ -292,6 +292,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           };
         });
       }
+      forgetGauge?.();
       app.close();
     },
   };

@@ -47,5 +47,8 @@ t.test(
     t.strictSame(did.splice(0), ['join'], 'one that cannot listen takes no part');
     await system.stop();
     t.strictSame(did, ['leave', 'finish, closed']);
+    metrics.gauge('vello_http_requests_in_flight', { listener: 'api' }, 7);
+    metrics.scrape();
+    t.equal(metrics.value('vello_http_requests_in_flight', { listener: 'api' }), 7, 'its gauge is its successor’s');
   },
 );
