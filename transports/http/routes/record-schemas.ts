@@ -53,7 +53,7 @@ const JOB_FIELDS = {
   provider: Type.String(),
   model: Type.String(),
   outcome: Type.String({
-    description: 'How the request ended: ok, client_abort, upstream_error, truncated, timeout or shutdown.',
+    description: 'How the request ended: ok, client_abort, upstream_error, truncated, timeout, shutdown or lost.',
   }),
   status: described(COUNT, 'HTTP status that the gateway answered with.'),
   audio_seconds: nullable(Type.Number()),
