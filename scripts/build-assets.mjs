@@ -7,7 +7,7 @@ import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const carried = new Set(['.sql', '.lua', '.flac', '.wav', '.mp3', '.json', '.html', '.css', '.mjs', '.txt', '.py']);
+const CARRIED = new Set(['.sql', '.lua', '.flac', '.wav', '.mp3', '.json', '.html', '.css', '.mjs', '.txt', '.py']);
 
 const isForEveryPlatform = process.argv.includes('--every-platform');
 
@@ -18,7 +18,7 @@ for (const folder of isForEveryPlatform ? [] : ['actors', 'transports', 'supervi
   removeStale(from, to);
   cpSync(from, to, {
     recursive: true,
-    filter: (path) => extname(path) === '' || carried.has(extname(path)),
+    filter: (path) => extname(path) === '' || CARRIED.has(extname(path)),
   });
 }
 for (const [from, to] of vendored()) copyWhereNew(from, to);
@@ -27,7 +27,7 @@ for (const [from, to] of vendored()) copyWhereNew(from, to);
 function removeStale(from, to) {
   if (!existsSync(to)) return;
   for (const path of readdirSync(to, { recursive: true, encoding: 'utf8' })) {
-    if (carried.has(extname(path)) && !existsSync(join(from, path))) rmSync(join(to, path));
+    if (CARRIED.has(extname(path)) && !existsSync(join(from, path))) rmSync(join(to, path));
   }
 }
 

@@ -14,7 +14,7 @@ import { selectTests } from './mutants/select-tests.ts';
 import { createTypeCheck } from './mutants/type-check.ts';
 import { createProgress } from './progress.mjs';
 import { projectRoot } from './project-root.ts';
-import { shareServices } from './testing/share-services.ts';
+import { shareServers } from './testing/share-servers.ts';
 
 export const command: Command = {
   usage: 'mutants <file or folder or file:line ...>',
@@ -59,13 +59,13 @@ async function findSurvivors(invocation: Invocation, signal: AbortSignal): Promi
   if (left > 0) progress.say(`${left} more with --all.`);
 
   const fates = new Map<Mutant, Fate>(alike.map((mutant) => [mutant, 'equivalent']));
-  const services = withAll ? await shareServices(progress, signal) : undefined;
+  const servers = withAll ? await shareServers(progress, signal) : undefined;
   const folder = mkdtempSync(join(tmpdir(), `vello-test-${process.pid}-`));
   try {
     let done = 0;
     await hunt({
       ...{ root: projectRoot, folder, mutants, tests, jobs, signal },
-      environment: services?.environment ?? {},
+      environment: servers?.environment ?? {},
       onBroken: (test) => progress.say(`  ${test} fails without any fault, and judges none.`),
       onFate(mutant, fate) {
         fates.set(mutant, fate);
@@ -75,7 +75,7 @@ async function findSurvivors(invocation: Invocation, signal: AbortSignal): Promi
     });
   } finally {
     removeFolder(folder);
-    await services?.stop();
+    await servers?.stop();
   }
 
   const isRefused = createTypeCheck(projectRoot);

@@ -11,7 +11,7 @@ import { createProgress } from './progress.mjs';
 import { runToEnd } from './run-to-end.mjs';
 import { SetUpError } from './set-up-error.mjs';
 
-const sourceFolders = ['config', 'actors', 'transports', 'supervisors', 'scripts', 'test'];
+const SOURCE_FOLDERS = ['config', 'actors', 'transports', 'supervisors', 'scripts', 'test'];
 
 /**
  * Says itself why it failed. Ctrl-C ends it; the next run takes it up again.
@@ -73,7 +73,7 @@ const packagesStamp = (root) =>
 
 /** Times and sizes rather than contents: reading every source would cost each start a tenth of a second. */
 function sourcesStamp(root, packages) {
-  const seen = ['tsconfig.json', ...sourceFolders.flatMap((folder) => filesBelow(root, folder))].map((file) => {
+  const seen = ['tsconfig.json', ...SOURCE_FOLDERS.flatMap((folder) => filesBelow(root, folder))].map((file) => {
     const { mtimeMs, size } = fs.statSync(join(root, file));
     return `${file} ${mtimeMs} ${size}`;
   });
@@ -97,7 +97,7 @@ async function build(root, signal) {
 
 /** A test whose source is gone must not run from an old build. */
 function removeOrphans(root) {
-  for (const folder of sourceFolders) {
+  for (const folder of SOURCE_FOLDERS) {
     for (const file of filesBelow(root, join('build', folder))) {
       const source = relative('build', file);
       const written = [source, source.replace(/\.js(\.map)?$/, '.ts')];

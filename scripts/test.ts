@@ -6,7 +6,7 @@ import { interruptible } from './interruptible.ts';
 import { createProgress, type Progress } from './progress.mjs';
 import { projectRoot } from './project-root.ts';
 import { findTestFiles, runTestFiles } from './testing/run-test-files.ts';
-import { shareServices } from './testing/share-services.ts';
+import { shareServers } from './testing/share-servers.ts';
 import { listFailures, listSkipped, tally, type TestPoint } from './testing/tap-report.ts';
 
 export const command: Command = {
@@ -24,7 +24,7 @@ async function test(invocation: Invocation, progress: Progress, signal: AbortSig
   // Whoever names tests waits for them; everything is checked where everything is run.
   const withChecks = !invocation.has('no-checks') && invocation.operands.length === 0;
 
-  const shared = await shareServices(progress, signal);
+  const shared = await shareServers(progress, signal);
   // Beside the tests: those wait for much, and leave a processor to it.
   const checking = withChecks ? runChecks(projectRoot, progress, signal) : [];
   const files: TestPoint[] = [];

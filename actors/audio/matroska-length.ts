@@ -3,11 +3,20 @@
  * `Duration` is a claim, absent from what browsers record, and is not read.
  */
 import type { ByteProgram } from './formats/byte-program.ts';
-import { EBML, isBlock, noFacts, OPENED, readBlockHead, readNumber, note, type Facts } from './formats/matroska.ts';
+import {
+  EBML,
+  isBlock,
+  noFacts,
+  OPENED,
+  readBlockHead,
+  readNumber,
+  note,
+  type TrackFacts,
+} from './formats/matroska.ts';
 import { opusPacketSeconds } from './formats/opus.ts';
 import type { LengthReader } from './length-reader.ts';
 
-interface State extends Facts {
+interface State extends TrackFacts {
   audio: { readonly number: number; readonly isOpus: boolean } | undefined;
   opusSeconds: number;
   firstTime: number | undefined;

@@ -122,6 +122,20 @@ t.test('constants that are written out are UPPER_SNAKE, functions and instances 
   ]);
 });
 
+t.test('an exported name means one thing in the whole tree', async (t) => {
+  // By these the command line and the benchmarks load their modules.
+  const loaded = ['command', 'run'];
+  const homes = new Map<string, string[]>();
+  for (const source of sources) {
+    for (const name of exportedNames(source)) homes.set(name, [...(homes.get(name) ?? []), source.path]);
+  }
+  t.ok(homes.size > 500, `${homes.size} names`);
+  t.strictSame(
+    [...homes].filter(([name, files]) => files.length > 1 && !loaded.includes(name)),
+    [],
+  );
+});
+
 function readIfThere(path: string): string {
   try {
     return readFileSync(join(projectFolder, path), 'utf8');
@@ -207,4 +221,15 @@ function isWrittenOut(node: ts.Expression, known: ReadonlySet<string>): boolean 
   }
   if (ts.isNewExpression(node)) return isCollection(node) && all(node.arguments ?? []);
   return ts.isLiteralExpression(node) || [ts.SyntaxKind.TrueKeyword, ts.SyntaxKind.FalseKeyword].includes(node.kind);
+}
+
+/** Each once, be it a type, a value or both. */
+function exportedNames({ path, text }: Source): ReadonlySet<string> {
+  const names = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022, true).statements.flatMap((statement) => {
+    const modifiers = ts.canHaveModifiers(statement) ? (ts.getModifiers(statement) ?? []) : [];
+    if (!modifiers.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword)) return [];
+    if (ts.isVariableStatement(statement)) return statement.declarationList.declarations.map(({ name }) => name);
+    return 'name' in statement ? [statement.name as ts.Identifier] : [];
+  });
+  return new Set(names.map((name) => name.getText()));
 }

@@ -11,7 +11,7 @@ import { localError } from './client-error.ts';
 import { connectDesktop, type ConnectionHandlers, type DesktopConnection } from './desktop-connection.ts';
 import type { DeviceIdentity } from './device-identity.ts';
 import { createServerClock } from './server-clock.ts';
-import { createTokenKeeper, type TokenPair } from './token-keeper.ts';
+import { createTokenKeeper, type HeldTokens } from './token-keeper.ts';
 import { transcribe, type TranscribeOptions, type Transcription } from './transcribe.ts';
 
 export { ClientError } from './client-error.ts';
@@ -80,7 +80,7 @@ export function createDesktopClient(options: DesktopClientOptions): DesktopClien
           path: '/api/auth/refresh',
           body: { refresh_token: refreshToken },
         });
-        return answer.body as TokenPair;
+        return answer.body as HeldTokens;
       },
     },
   });

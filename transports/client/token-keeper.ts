@@ -6,7 +6,7 @@ import type { Clock, Timer } from '../../actors/ports/clock.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { ClientError } from './client-error.ts';
 
-export interface TokenPair {
+export interface HeldTokens {
   readonly access_token: string;
   /** Seconds. */
   readonly expires_in: number;
@@ -15,9 +15,9 @@ export interface TokenPair {
 
 export interface TokenSource {
   /** `POST /api/auth/refresh`. */
-  refresh(refreshToken: string): Promise<TokenPair>;
+  refresh(refreshToken: string): Promise<HeldTokens>;
   /** Starts anew from the device key, when the refresh token is no longer taken. */
-  authenticate(): Promise<TokenPair>;
+  authenticate(): Promise<HeldTokens>;
 }
 
 export interface TokenKeeper {
@@ -26,7 +26,7 @@ export interface TokenKeeper {
   /** A token other than `refused`, which the server no longer takes. */
   readonly replace: (refused: string) => Promise<string>;
   /** Takes tokens that came another way (registration). */
-  readonly accept: (tokens: TokenPair) => void;
+  readonly accept: (tokens: HeldTokens) => void;
   /** Calls `listener` with each new access token; returns how to stop that. */
   readonly onRenewed: (listener: (accessToken: string) => void) => () => void;
 }
@@ -37,7 +37,7 @@ export interface TokenKeeperOptions {
   readonly signal: AbortSignal;
 }
 
-interface Held extends TokenPair {
+interface Held extends HeldTokens {
   readonly receivedMonotonicMs: number;
   readonly receivedWallMs: number;
 }
@@ -59,9 +59,9 @@ export function createTokenKeeper({ clock, source, signal }: TokenKeeperOptions)
   };
 
   /** Ahead by a minute, or by a fifth of a short life. */
-  const leadMs = (tokens: TokenPair) => Math.min(60_000, tokens.expires_in * 200);
+  const leadMs = (tokens: HeldTokens) => Math.min(60_000, tokens.expires_in * 200);
 
-  const accept = (tokens: TokenPair) => {
+  const accept = (tokens: HeldTokens) => {
     held = { ...tokens, receivedMonotonicMs: clock.monotonicMs(), receivedWallMs: clock.now() };
     timer?.cancel();
     if (signal.aborted) return;
@@ -70,7 +70,7 @@ export function createTokenKeeper({ clock, source, signal }: TokenKeeperOptions)
     for (const listener of listeners) listener(tokens.access_token);
   };
 
-  const obtain = async (): Promise<TokenPair> => {
+  const obtain = async (): Promise<HeldTokens> => {
     if (held === undefined) return source.authenticate();
     try {
       return await source.refresh(held.refresh_token);

@@ -50,7 +50,7 @@ export interface Track {
 }
 
 /** What the elements that were read say: of the track that was read last, and of time. */
-export interface Facts {
+export interface TrackFacts {
   track: Track;
   /** Nanoseconds of one unit of time. */
   scale: number;
@@ -58,10 +58,10 @@ export interface Facts {
 }
 
 const NO_TRACK: Track = { number: 0, type: 0, codec: '', setup: new Uint8Array(0), isEncoded: false };
-export const noFacts = (): Facts => ({ track: { ...NO_TRACK }, scale: 1_000_000, clusterTime: 0 });
+export const noFacts = (): TrackFacts => ({ track: { ...NO_TRACK }, scale: 1_000_000, clusterTime: 0 });
 
 /** Keeps what an element says of them. */
-export function note(facts: Facts, id: number, body: Uint8Array): void {
+export function note(facts: TrackFacts, id: number, body: Uint8Array): void {
   if (id === TRACK) facts.track = { ...NO_TRACK };
   else if (id === 0xd7) facts.track.number = unsignedOf(body);
   else if (id === 0x83) facts.track.type = unsignedOf(body);

@@ -1,12 +1,12 @@
 import t from 'tap';
 import { ClientError, localError } from '../../../transports/client/client-error.ts';
-import { createTokenKeeper, type TokenPair } from '../../../transports/client/token-keeper.ts';
+import { createTokenKeeper, type HeldTokens } from '../../../transports/client/token-keeper.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 
-const pair = (name: string): TokenPair => ({ access_token: name, expires_in: 900, refresh_token: `r-${name}` });
+const pair = (name: string): HeldTokens => ({ access_token: name, expires_in: 900, refresh_token: `r-${name}` });
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-function setUp(t: { teardown(fn: () => void): void }, refresh: (token: string) => Promise<TokenPair>) {
+function setUp(t: { teardown(fn: () => void): void }, refresh: (token: string) => Promise<HeldTokens>) {
   const clock = createManualClock();
   const closing = new AbortController();
   t.teardown(() => closing.abort());

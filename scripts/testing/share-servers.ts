@@ -11,13 +11,13 @@ import { projectRoot } from '../project-root.ts';
 import { obtainModel } from '../foundation/obtain-model.ts';
 import { obtainRedis } from '../foundation/obtain-redis.ts';
 
-export interface SharedServices {
+export interface SharedServers {
   readonly environment: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
 /** One PostgreSQL for all files, each of which makes a database in it; Redis is started by each file that needs one. */
-export async function shareServices(progress: Progress, signal: AbortSignal): Promise<SharedServices> {
+export async function shareServers(progress: Progress, signal: AbortSignal): Promise<SharedServers> {
   const cache = process.env['VELLO_CACHE'] ?? join(projectRoot, '.vello', 'cache');
   const redis = await progress.step('Redis found', (report) =>
     obtainRedis({ cache, searchPath: serverSearchPath(process.env['PATH']), signal, report }),
