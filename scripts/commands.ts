@@ -9,14 +9,20 @@ export interface Entry {
 
 export const COMMANDS: Readonly<Record<string, Entry>> = {
   start: { summary: 'Start Vello: databases, all roles, and a demonstration.', load: () => import('./start.ts') },
-  actors: { summary: 'Show the supervision tree of a running Vello.', load: () => import('./actors-view.ts') },
-  credits: { summary: 'Give credits, show an account, prove the ledger.', load: () => import('./credits.ts') },
+  actors: { summary: 'Show the supervision tree of a running Vello.', load: () => import('./operator/actors-view.ts') },
+  credits: { summary: 'Give credits, show an account, prove the ledger.', load: () => import('./operator/credits.ts') },
   'service-key': {
     summary: 'Issue, rotate, revoke and list the keys of services.',
-    load: () => import('./service-key.ts'),
+    load: () => import('./operator/service-key.ts'),
   },
-  'signing-key': { summary: 'Rotate and list the keys of access tokens.', load: () => import('./signing-key.ts') },
-  device: { summary: 'Block hardware and lift blocks.', load: () => import('./device.ts') },
-  deeds: { summary: 'Show what operators did, or what was done to a device.', load: () => import('./deeds.ts') },
-  dlq: { summary: 'Show, retry or discard events that were given up.', load: () => import('./dlq.ts') },
+  'signing-key': {
+    summary: 'Rotate and list the keys of access tokens.',
+    load: () => import('./operator/signing-key.ts'),
+  },
+  device: { summary: 'Block hardware and lift blocks.', load: () => import('./operator/device.ts') },
+  deeds: {
+    summary: 'Show what operators did, or what was done to a device.',
+    load: () => import('./operator/deeds.ts'),
+  },
+  dlq: { summary: 'Show, retry or discard events that were given up.', load: () => import('./operator/dlq.ts') },
 };

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { SystemSnapshot } from '../../actors/kernel/snapshot.ts';
-import { drawTree } from '../../scripts/actors-tree.ts';
+import { drawTree } from '../../scripts/operator/actors-tree.ts';
 import { runVello } from '../fixtures/running-vello.ts';
 import { projectFolder } from '../fixtures/source-files.ts';
 

@@ -1,8 +1,8 @@
 /** `vello deeds`: what operators did, newest first (the audit log); of one target also what else was done to it or by it. */
-import { readDeeds, readDeedsOn } from '../transports/postgres/operators/operator-log.ts';
-import type { Command } from './command.ts';
-import { asOperator } from './operator.ts';
-import { textTable } from './text-table.ts';
+import { readDeeds, readDeedsOn } from '../../transports/postgres/operators/operator-log.ts';
+import type { Command } from '../command.ts';
+import { asOperator } from './as-operator.ts';
+import { textTable } from '../text-table.ts';
 
 const SHOWN = 100;
 

@@ -1,10 +1,10 @@
 /** `vello dlq`: events that were given up, for the person who decides what becomes of them. */
-import { storableText } from '../actors/events/field-codecs.ts';
-import { resolveDeadLetter } from '../transports/postgres/operators/resolve-dead-letter.ts';
-import { openDeadStream, type DeadEntry, type DeadStream } from '../transports/redis/streams/dead-stream.ts';
-import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
+import { storableText } from '../../actors/events/field-codecs.ts';
+import { resolveDeadLetter } from '../../transports/postgres/operators/resolve-dead-letter.ts';
+import { openDeadStream, type DeadEntry, type DeadStream } from '../../transports/redis/streams/dead-stream.ts';
+import { CommandError, UsageError, type Command, type Invocation } from '../command.ts';
 import { describeEntry, listEntries } from './dlq-text.ts';
-import { asOperator, type Operator } from './operator.ts';
+import { asOperator, type Operator } from './as-operator.ts';
 
 const SHOWN = 50;
 

@@ -1,9 +1,9 @@
 /** `vello actors`: the supervision tree of a running Vello, drawn in the terminal and kept up to date. */
-import type { SystemSnapshot } from '../actors/kernel/snapshot.ts';
-import { loadSettings } from '../config/load-settings.ts';
+import type { SystemSnapshot } from '../../actors/kernel/snapshot.ts';
+import { loadSettings } from '../../config/load-settings.ts';
 import { drawTree } from './actors-tree.ts';
-import { CommandError, UsageError, type Command } from './command.ts';
-import { startLine } from './project-root.ts';
+import { CommandError, UsageError, type Command } from '../command.ts';
+import { startLine } from '../project-root.ts';
 
 const DEFAULT_EVERY_S = 1;
 

@@ -1,6 +1,6 @@
 /** Draws a snapshot of the actors as text: a line each, below its supervisor. Pure. */
-import type { ActorGroupSnapshot, ActorSnapshot, SystemSnapshot } from '../actors/kernel/snapshot.ts';
-import { count } from './count.ts';
+import type { ActorGroupSnapshot, ActorSnapshot, SystemSnapshot } from '../../actors/kernel/snapshot.ts';
+import { count } from '../count.ts';
 
 const MARKS: Readonly<Record<ActorSnapshot['status'], string>> = {
   running: '●',

@@ -2,20 +2,20 @@
 import { type KeyObject } from 'node:crypto';
 import { chmodSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { generateKeyPair } from '../actors/crypto/key-pair.ts';
-import { vetPublicKey } from '../actors/crypto/public-key.ts';
+import { generateKeyPair } from '../../actors/crypto/key-pair.ts';
+import { vetPublicKey } from '../../actors/crypto/public-key.ts';
 import {
   issueServiceKey,
   listServiceKeys,
   revokeServiceKeys,
   rotateServiceKey,
   type ListedServiceKey,
-} from '../transports/postgres/operators/service-keys.ts';
-import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
-import { count } from './count.ts';
+} from '../../transports/postgres/operators/service-keys.ts';
+import { CommandError, UsageError, type Command, type Invocation } from '../command.ts';
+import { count } from '../count.ts';
 import { uuid } from './credits.ts';
-import { asOperator, type Operator } from './operator.ts';
-import { textTable } from './text-table.ts';
+import { asOperator, type Operator } from './as-operator.ts';
+import { textTable } from '../text-table.ts';
 
 export const command: Command = {
   usage: 'service-key issue|rotate|revoke <service id> | list [service id]',

@@ -1,10 +1,10 @@
 /** `vello device`: blocks hardware, lifts blocks, lists them. */
-import { blockHardware, listBlocks, unblockHardware } from '../transports/postgres/operators/hardware-blocks.ts';
-import { CommandError, UsageError, type Command } from './command.ts';
-import { count } from './count.ts';
+import { blockHardware, listBlocks, unblockHardware } from '../../transports/postgres/operators/hardware-blocks.ts';
+import { CommandError, UsageError, type Command } from '../command.ts';
+import { count } from '../count.ts';
 import { uuid } from './credits.ts';
-import { asOperator, type Operator } from './operator.ts';
-import { textTable } from './text-table.ts';
+import { asOperator, type Operator } from './as-operator.ts';
+import { textTable } from '../text-table.ts';
 
 export const command: Command = {
   usage: 'device block|unblock <device id> --reason <text> | blocks',

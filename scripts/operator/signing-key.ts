@@ -1,9 +1,9 @@
 /** `vello signing-key`: rotates the keys that access tokens are signed with, and lists them. */
-import { generateSigningKey } from '../actors/identity/key-ring.ts';
-import { listSigningKeys, rotateSigningKeys } from '../transports/postgres/identity/signing-key-store.ts';
-import { UsageError, type Command } from './command.ts';
-import { asOperator, type Operator } from './operator.ts';
-import { textTable } from './text-table.ts';
+import { generateSigningKey } from '../../actors/identity/key-ring.ts';
+import { listSigningKeys, rotateSigningKeys } from '../../transports/postgres/identity/signing-key-store.ts';
+import { UsageError, type Command } from '../command.ts';
+import { asOperator, type Operator } from './as-operator.ts';
+import { textTable } from '../text-table.ts';
 
 /** By now every process has read the next key, also one that missed its announcement. */
 const LEAST_AGE_MS = 120_000;

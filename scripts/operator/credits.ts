@@ -1,11 +1,11 @@
 /** `vello credits`: gives credits, shows an account, proves the ledger. */
 import { randomUUID } from 'node:crypto';
-import { announceBalance } from '../actors/credits/requests-at-once.ts';
-import { auditLedger, giveCredits, readCreditAccount } from '../transports/postgres/operators/credit-accounts.ts';
-import { CommandError, UsageError, type Command, type Invocation } from './command.ts';
-import { count } from './count.ts';
-import { asOperator, type Operator } from './operator.ts';
-import { textTable } from './text-table.ts';
+import { announceBalance } from '../../actors/credits/requests-at-once.ts';
+import { auditLedger, giveCredits, readCreditAccount } from '../../transports/postgres/operators/credit-accounts.ts';
+import { CommandError, UsageError, type Command, type Invocation } from '../command.ts';
+import { count } from '../count.ts';
+import { asOperator, type Operator } from './as-operator.ts';
+import { textTable } from '../text-table.ts';
 
 export const command: Command = {
   usage: 'credits grant <user id> <amount> --reason <text> | show <user id> | audit',

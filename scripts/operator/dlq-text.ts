@@ -1,8 +1,8 @@
 /** Dead events as text for a terminal. What the gateway kept of the user's words is never shown. */
-import { entryTimeMs } from '../config/streams.ts';
-import type { DeadEntry } from '../transports/redis/streams/dead-stream.ts';
-import { count } from './count.ts';
-import { textTable } from './text-table.ts';
+import { entryTimeMs } from '../../config/streams.ts';
+import type { DeadEntry } from '../../transports/redis/streams/dead-stream.ts';
+import { count } from '../count.ts';
+import { textTable } from '../text-table.ts';
 
 const when = (unixMs: number): string => new Date(unixMs).toISOString().slice(0, 19).replace('T', ' ');
 

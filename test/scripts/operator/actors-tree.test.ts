@@ -1,11 +1,11 @@
 import t from 'tap';
-import { NO_BACKOFF } from '../../supervisors/backoff.ts';
-import { supervisor, worker } from '../../supervisors/child-spec.ts';
-import { DynamicChildren } from '../../supervisors/dynamic-children.ts';
-import { supervisorDefinition } from '../../supervisors/supervisor.ts';
-import { drawTree } from '../../scripts/actors-tree.ts';
-import { actor, createTestSystem } from '../fixtures/actor-system.ts';
-import { pass, settled } from '../fixtures/settled.ts';
+import { NO_BACKOFF } from '../../../supervisors/backoff.ts';
+import { supervisor, worker } from '../../../supervisors/child-spec.ts';
+import { DynamicChildren } from '../../../supervisors/dynamic-children.ts';
+import { supervisorDefinition } from '../../../supervisors/supervisor.ts';
+import { drawTree } from '../../../scripts/operator/actors-tree.ts';
+import { actor, createTestSystem } from '../../fixtures/actor-system.ts';
+import { pass, settled } from '../../fixtures/settled.ts';
 
 t.test('the drawing shows every supervisor, what waits for its restart, and many siblings as one line', async (t) => {
   const { system, clock } = createTestSystem();

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { describeEntry, listEntries } from '../../scripts/dlq-text.ts';
+import { describeEntry, listEntries } from '../../../scripts/operator/dlq-text.ts';
 
 const entry = {
   id: '1763700000000-0',
