@@ -20,7 +20,7 @@ export const integer =
     throw new TypeError(`a whole number from ${least} to ${most}`);
   };
 
-export const oneOf =
+export const choiceOf =
   <T extends string>(...choices: readonly T[]): Parser<T> =>
   (value) => {
     const found = choices.find((choice) => choice === value);

@@ -1,5 +1,5 @@
 /** Every setting, once: its variable, parser, default and one line of explanation. `load-settings.ts` reads them from an environment. */
-import { flag, integer, listenAddress, oneOf, text, url, versionedSecrets, type Parser } from './parse-setting.ts';
+import { flag, integer, listenAddress, choiceOf, text, url, versionedSecrets, type Parser } from './parse-setting.ts';
 
 export interface Setting<T> {
   readonly variable: string;
@@ -49,7 +49,7 @@ export const SETTINGS = {
   ),
   logLevel: required(
     'VELLO_LOG_LEVEL',
-    oneOf('debug', 'info', 'warn', 'error', 'silent'),
+    choiceOf('debug', 'info', 'warn', 'error', 'silent'),
     'info',
     'Least severe log line that is written.',
   ),
@@ -96,7 +96,7 @@ export const SETTINGS = {
 
   gatewayAdmission: required(
     'VELLO_GATEWAY_ADMISSION',
-    oneOf('grants', 'open'),
+    choiceOf('grants', 'open'),
     'grants',
     'Who may use the gateway: holders of a grant, or everybody (closed networks only).',
   ),

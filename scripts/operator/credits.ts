@@ -22,9 +22,9 @@ export const command: Command = {
     const [action, userId = '', amount = ''] = invocation.operands;
     switch (action) {
       case 'grant':
-        return asOperator((operator) => grant(operator, uuid(userId), wholeAmount(amount), invocation));
+        return asOperator((operator) => grant(operator, readUuid(userId), wholeAmount(amount), invocation));
       case 'show':
-        return asOperator((operator) => show(operator, uuid(userId)));
+        return asOperator((operator) => show(operator, readUuid(userId)));
       case 'audit':
         return asOperator(audit);
       default:
@@ -81,7 +81,7 @@ async function audit({ sql }: Operator): Promise<number> {
   return 1;
 }
 
-export function uuid(text: string): string {
+export function readUuid(text: string): string {
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text.toLowerCase();
   throw new UsageError(text === '' ? 'An id is missing' : `'${text}' is not an id`);
 }

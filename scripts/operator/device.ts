@@ -2,7 +2,7 @@
 import { blockHardware, listBlocks, unblockHardware } from '../../transports/postgres/operators/hardware-blocks.ts';
 import { CommandError, UsageError, type Command } from '../command.ts';
 import { count } from '../count.ts';
-import { uuid } from './credits.ts';
+import { readUuid } from './credits.ts';
 import { asOperator, type Operator } from './as-operator.ts';
 import { textTable } from '../text-table.ts';
 
@@ -21,7 +21,7 @@ export const command: Command = {
     const reason = invocation.text('reason');
     if (reason === undefined) throw new UsageError('Say why: --reason <text>');
     const task = action === 'block' ? block : unblock;
-    const id = uuid(deviceId);
+    const id = readUuid(deviceId);
     return asOperator((operator) => task(operator, id, reason));
   },
 };

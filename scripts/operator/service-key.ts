@@ -13,7 +13,7 @@ import {
 } from '../../transports/postgres/operators/service-keys.ts';
 import { CommandError, UsageError, type Command, type Invocation } from '../command.ts';
 import { count } from '../count.ts';
-import { uuid } from './credits.ts';
+import { readUuid } from './credits.ts';
 import { asOperator, type Operator } from './as-operator.ts';
 import { textTable } from '../text-table.ts';
 
@@ -109,7 +109,7 @@ function writePrivateKey(file: string, privateKey: KeyObject, replace: boolean):
 
 async function revoke(operator: Operator, serviceId: string, invocation: Invocation): Promise<number> {
   const key = invocation.text('key');
-  const keyId = key === undefined ? undefined : uuid(key);
+  const keyId = key === undefined ? undefined : readUuid(key);
   const revoked = await revokeServiceKeys(operator.sql, { serviceId, keyId, operator: operator.name });
   console.log(revoked === 0 ? `${serviceId} has no such key that works.` : `${count(revoked, 'key')} revoked.`);
   return revoked === 0 ? 1 : 0;
