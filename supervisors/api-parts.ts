@@ -35,8 +35,7 @@ import { createChallenges } from '../transports/redis/identity/challenges.ts';
 import { createRateLimiter } from '../transports/redis/identity/rate-limiter.ts';
 import { createSequenceWindows } from '../transports/redis/identity/sequence-windows.ts';
 import { openUsedSignatures } from '../transports/redis/identity/used-signatures.ts';
-import { createDeviceBus } from '../transports/redis/sessions/device-bus.ts';
-import { createDeviceNotifier } from '../transports/redis/sessions/device-notifier.ts';
+import { createDeviceBus, createDeviceNotifier } from '../transports/redis/sessions/device-bus.ts';
 import type { CommonParts } from './foundation.ts';
 
 export interface ApiParts extends CommonParts {

@@ -9,9 +9,9 @@ import type { Clock } from '../ports/clock.ts';
 import type { Grant, GrantSource } from '../ports/grants.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { GrantTable } from './grant-table.ts';
-import { createRecentMap } from './recent-map.ts';
-import type { SourceAddress } from './source-address.ts';
-import { createTokenBuckets } from './token-bucket.ts';
+import { createRecentMap } from '../bounds/recent-map.ts';
+import type { SourceAddress } from '../bounds/source-address.ts';
+import { createTokenBuckets } from '../bounds/token-bucket.ts';
 
 /** Whom a request is for. All are absent where admission is open. */
 export interface Caller {

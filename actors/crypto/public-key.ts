@@ -1,7 +1,7 @@
 /** Decides which 32 bytes are a public key we accept: screened when a challenge is asked for, vetted before it is stored; then trusted. */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { VelloError } from '../../config/errors.ts';
-import { createRecentMap } from '../admission/recent-map.ts';
+import { createRecentMap } from '../bounds/recent-map.ts';
 import { decodeBase64url } from './base64url.ts';
 
 export interface KeyScreen {

@@ -1,6 +1,6 @@
 /** Verifies Ed25519 signatures of vetted keys, off the event loop as soon as there is more than one to do. Keeps imported keys; does no vetting. */
 import { createPublicKey, verify, type KeyObject } from 'node:crypto';
-import { createRecentMap } from '../admission/recent-map.ts';
+import { createRecentMap } from '../bounds/recent-map.ts';
 
 export interface SignatureVerifier {
   /** Whether `signature` (64 bytes) by `publicKey` (32 vetted bytes) covers `message`. Never rejects for a bad signature. */

@@ -1,6 +1,6 @@
 /** Validate and register: what a proven key and its hardware amount to, and the account that comes of it (contract §3.3, §3.4). */
 import { VelloError } from '../../config/errors.ts';
-import type { SourceAddress } from '../admission/source-address.ts';
+import type { SourceAddress } from '../bounds/source-address.ts';
 import { announceBalance } from '../credits/requests-at-once.ts';
 import { vetPublicKey } from '../crypto/public-key.ts';
 import { IDENTITY_LIMITS, takeFromAddress, takeOrRefuse } from '../identity/rate-limits.ts';

@@ -1,8 +1,8 @@
 /** Says whom a presented access token speaks for, verifying each token once and asking about revocation every time. */
 import { VelloError } from '../../config/errors.ts';
-import { createRecentMap } from '../admission/recent-map.ts';
-import type { SourceAddress } from '../admission/source-address.ts';
-import { createTokenBuckets } from '../admission/token-bucket.ts';
+import { createRecentMap } from '../bounds/recent-map.ts';
+import type { SourceAddress } from '../bounds/source-address.ts';
+import { createTokenBuckets } from '../bounds/token-bucket.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Revocations } from './revocations.ts';
 import { hashToken, type Principal, type Tokens } from './tokens.ts';

@@ -1,7 +1,7 @@
 /** Challenge and answer: how a desktop proves that it holds its key (contract §3.1, §3.2). Freshness comes from our nonce, not from its clock. */
 import { randomBytes } from 'node:crypto';
 import { VelloError } from '../../config/errors.ts';
-import type { SourceAddress } from '../admission/source-address.ts';
+import type { SourceAddress } from '../bounds/source-address.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { KnownDevices } from './known-devices.ts';
 import type { RateLimiter } from '../ports/rate-limiter.ts';

@@ -1,6 +1,6 @@
 /** How often identity may be asked, by whom. Generous for people behind one address, narrow for one key. */
 import { VelloError } from '../../config/errors.ts';
-import type { SourceAddress } from '../admission/source-address.ts';
+import type { SourceAddress } from '../bounds/source-address.ts';
 import type { RateLimit, RateLimiter } from '../ports/rate-limiter.ts';
 
 export const IDENTITY_LIMITS = {

@@ -1,5 +1,5 @@
 /** How a desktop's two credentials are checked: its access token, and the signature of its device key (contract §3.6, §3.7, §7). */
-import type { SourceAddress } from '../admission/source-address.ts';
+import type { SourceAddress } from '../bounds/source-address.ts';
 
 /** Whom an access token speaks for, as far as a session needs to know. */
 export interface DesktopPrincipal {

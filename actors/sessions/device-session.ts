@@ -8,7 +8,7 @@ import { VelloError } from '../../config/errors.ts';
 import type { ActorContext, ActorDefinition, Behaviour } from '../kernel/actor.ts';
 import { isAbnormal } from '../kernel/exit-reason.ts';
 import type { Reply } from '../kernel/ref.ts';
-import type { SourceAddress } from '../admission/source-address.ts';
+import type { SourceAddress } from '../bounds/source-address.ts';
 import type { DesktopPrincipal, DesktopAuth } from './desktop-auth.ts';
 import type { DeviceBus, DeviceNotice } from './device-channels.ts';
 import type { DeviceMessages } from './device-messages.ts';

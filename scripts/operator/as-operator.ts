@@ -19,7 +19,7 @@ import { redisUrl } from '../../transports/process/redis-server.ts';
 import { systemClock } from '../../transports/process/system-clock.ts';
 import { connectRedis } from '../../transports/redis/connection/connect.ts';
 import { createGrantPublisher } from '../../transports/redis/grants/grant-publisher.ts';
-import { createDeviceNotifier } from '../../transports/redis/sessions/device-notifier.ts';
+import { createDeviceNotifier } from '../../transports/redis/sessions/device-bus.ts';
 import { CommandError } from '../command.ts';
 import { startLine, stateRoot } from '../project-root.ts';
 

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { createHash } from 'node:crypto';
-import { sourceAddress } from '../../actors/admission/source-address.ts';
+import { sourceAddress } from '../../actors/bounds/source-address.ts';
 import { webSocketText } from '../../actors/crypto/signed-texts.ts';
 import {
   makeDesktop,

@@ -2,7 +2,7 @@ import t from 'tap';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { generateKeyPair } from '../../actors/crypto/key-pair.ts';
 import { deviceAuthText } from '../../actors/crypto/signed-texts.ts';
-import { GRANT_KEYS } from '../../transports/redis/grants/grant-keys.ts';
+import { GRANT_KEYS } from '../../transports/redis/grants/grant-entry.ts';
 import {
   DEVICE,
   makeDesktop,

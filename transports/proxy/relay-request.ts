@@ -1,6 +1,6 @@
 /** Copies what the relay needs of a request, because uWebSockets.js takes it back when the route callback returns. Checks its form. */
 import { validate } from 'uuid';
-import type { SourceAddress } from '../../actors/admission/source-address.ts';
+import type { SourceAddress } from '../../actors/bounds/source-address.ts';
 import { multipartBoundary } from '../../actors/metering/multipart-scanner.ts';
 import {
   createJsonMeter,

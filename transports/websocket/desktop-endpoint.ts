@@ -2,7 +2,7 @@
  * `GET /ws/desktop`: checks both credentials before the upgrade, turns frames into messages for the device's session, and keeps
  * uWebSockets.js' rules: nothing of a request after an await, nothing on a closed socket, no exception into native code.
  */
-import type { SourceAddress } from '../../actors/admission/source-address.ts';
+import type { SourceAddress } from '../../actors/bounds/source-address.ts';
 import type { Ref } from '../../actors/kernel/ref.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { DesktopPrincipal, DesktopAuth } from '../../actors/sessions/desktop-auth.ts';

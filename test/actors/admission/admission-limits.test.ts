@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import t from 'tap';
-import { sourceAddress } from '../../../actors/admission/source-address.ts';
+import { sourceAddress } from '../../../actors/bounds/source-address.ts';
 import { createAdmission, openAdmission } from '../../../actors/admission/admission.ts';
 import { createGrantTable } from '../../../actors/admission/grant-table.ts';
 import { grantsFollower } from '../../../actors/admission/grants-follower.ts';
-import { createTokenBuckets } from '../../../actors/admission/token-bucket.ts';
+import { createTokenBuckets } from '../../../actors/bounds/token-bucket.ts';
 import type { Grant, GrantFollower } from '../../../actors/ports/grants.ts';
 import { createTestSystem } from '../../fixtures/actor-system.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import t from 'tap';
 import { createAdmission } from '../../../actors/admission/admission.ts';
 import { createGrantTable } from '../../../actors/admission/grant-table.ts';
-import { sourceAddress } from '../../../actors/admission/source-address.ts';
+import { sourceAddress } from '../../../actors/bounds/source-address.ts';
 import type { Grant } from '../../../actors/ports/grants.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { createMemoryMetrics } from '../../fixtures/silent.ts';

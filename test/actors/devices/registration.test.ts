@@ -1,5 +1,5 @@
 import t from 'tap';
-import { sourceAddress } from '../../../actors/admission/source-address.ts';
+import { sourceAddress } from '../../../actors/bounds/source-address.ts';
 import { registerDevice, validateDevice, type RegisterRequest } from '../../../actors/devices/registration.ts';
 import type { HardwareEvidence } from '../../../actors/devices/hardware-verdict.ts';
 import type {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { sourceAddress } from '../../../actors/admission/source-address.ts';
+import { sourceAddress } from '../../../actors/bounds/source-address.ts';
 import { createAuthenticator } from '../../../actors/identity/authenticator.ts';
 import { openKeyRing } from '../../../actors/identity/key-ring.ts';
 import { createRevocations } from '../../../actors/identity/revocations.ts';

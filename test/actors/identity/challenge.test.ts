@@ -1,5 +1,5 @@
 import t from 'tap';
-import { sourceAddress } from '../../../actors/admission/source-address.ts';
+import { sourceAddress } from '../../../actors/bounds/source-address.ts';
 import { answerChallenge, issueChallenge } from '../../../actors/identity/challenge.ts';
 import { openKeyRing } from '../../../actors/identity/key-ring.ts';
 import { createKeyScreen } from '../../../actors/crypto/public-key.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { sourceAddress } from '../../../actors/admission/source-address.ts';
+import { sourceAddress } from '../../../actors/bounds/source-address.ts';
 import { IDENTITY_LIMITS, takeFromAddress, takeOrRefuse } from '../../../actors/identity/rate-limits.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { createMemoryRateLimiter } from '../../fixtures/memory-identity-stores.ts';

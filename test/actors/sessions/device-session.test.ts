@@ -1,5 +1,5 @@
 import t from 'tap';
-import { sourceAddress } from '../../../actors/admission/source-address.ts';
+import { sourceAddress } from '../../../actors/bounds/source-address.ts';
 import type { Reply } from '../../../actors/kernel/ref.ts';
 import type { DeviceBus } from '../../../actors/sessions/device-channels.ts';
 import { createDeviceFollowers } from '../../../actors/sessions/device-followers.ts';

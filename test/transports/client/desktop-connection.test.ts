@@ -3,7 +3,7 @@ import type { ClientError } from '../../../transports/client/client-error.ts';
 import { connectDesktop, type ConnectionHandlers } from '../../../transports/client/desktop-connection.ts';
 import { createServerClock } from '../../../transports/client/server-clock.ts';
 import { createSettlement } from '../../../transports/postgres/credits/settlement.ts';
-import { createDeviceNotifier } from '../../../transports/redis/sessions/device-notifier.ts';
+import { createDeviceNotifier } from '../../../transports/redis/sessions/device-bus.ts';
 import { insertAccount, type Account } from '../../fixtures/account.ts';
 import { realClock } from '../../fixtures/api-listener.ts';
 import { startDesktopServer, testToken } from '../../fixtures/desktop-server.ts';

@@ -3,7 +3,7 @@ import { settleEvents } from '../../../actors/credits/settle-events.ts';
 import type { ServerMessage } from '../../../actors/sessions/desktop-protocol.ts';
 import { createModelCosts } from '../../../transports/postgres/credits/model-costs.ts';
 import { createSettlement } from '../../../transports/postgres/credits/settlement.ts';
-import { createDeviceNotifier } from '../../../transports/redis/sessions/device-notifier.ts';
+import { createDeviceNotifier } from '../../../transports/redis/sessions/device-bus.ts';
 import { insertAccount, type Account } from '../../fixtures/account.ts';
 import { startDesktopServer, testToken } from '../../fixtures/desktop-server.ts';
 import { createMigratedDatabase } from '../../fixtures/migrated-database.ts';

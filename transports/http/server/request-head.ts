@@ -3,7 +3,7 @@
  * it: framing that two readers could read differently (RFC 9112 §6.1, §6.3), a host that is absent or ambiguous (§3.2). How large a head may be is the build's to say (`scripts/vello.mjs`).
  */
 import type { HttpRequest as Raw } from '#uws';
-import { sourceAddress, type SourceAddress } from '../../../actors/admission/source-address.ts';
+import { sourceAddress, type SourceAddress } from '../../../actors/bounds/source-address.ts';
 import { VelloError } from '../../../config/errors.ts';
 
 export interface Framing {

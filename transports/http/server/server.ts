@@ -4,7 +4,7 @@
  */
 import uWS from '#uws';
 import type { HttpRequest as RawRequest, HttpResponse as RawResponse } from '#uws';
-import type { SourceAddress } from '../../../actors/admission/source-address.ts';
+import type { SourceAddress } from '../../../actors/bounds/source-address.ts';
 import { newId } from '../../../actors/identity/new-id.ts';
 import type { Clock } from '../../../actors/ports/clock.ts';
 import type { Log } from '../../../actors/ports/log.ts';

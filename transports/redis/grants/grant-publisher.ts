@@ -3,8 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Clock } from '../../../actors/ports/clock.ts';
 import type { GrantPublisher } from '../../../actors/ports/grants.ts';
 import { LIMITS } from '../../../config/limits.ts';
-import { encodeGrant, scopeId, scopeName } from './grant-entry.ts';
-import { GRANT_KEYS } from './grant-keys.ts';
+import { encodeGrant, scopeId, scopeName, GRANT_KEYS } from './grant-entry.ts';
 import { loadLuaScript } from '../connection/lua-script.ts';
 
 const issueGrant = loadLuaScript(

@@ -6,8 +6,7 @@ import type { Redis } from 'ioredis';
 import type { GrantFollower, GrantSource } from '../../../actors/ports/grants.ts';
 import type { Log } from '../../../actors/ports/log.ts';
 import { LIMITS } from '../../../config/limits.ts';
-import { decodeGrant, decodeGrantOperation } from './grant-entry.ts';
-import { GRANT_KEYS } from './grant-keys.ts';
+import { decodeGrant, decodeGrantOperation, GRANT_KEYS } from './grant-entry.ts';
 import { loadLuaScript } from '../connection/lua-script.ts';
 
 const findGrant = loadLuaScript(import.meta.url, './grant-find.lua', 'token suspended limited');

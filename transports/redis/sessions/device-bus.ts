@@ -1,14 +1,29 @@
 /** News for devices over Redis pub/sub: two channels for each device that somebody follows, one subscriber connection for all of them. */
 import type { Redis } from 'ioredis';
-import type { DeviceBus, DeviceChannelListener, DeviceNotice } from '../../../actors/sessions/device-channels.ts';
+import type {
+  DeviceBus,
+  DeviceChannelListener,
+  DeviceNotice,
+  DeviceNotifier,
+} from '../../../actors/sessions/device-channels.ts';
 import { loadLuaScript } from '../connection/lua-script.ts';
-import { DEVICE_CHANNEL_PREFIX as MESSAGES, deviceChannel } from './device-notifier.ts';
 
 const announceSession = loadLuaScript(import.meta.url, './session-announce.lua', 'fence channel lifetimeMs');
 
+const MESSAGES = 'vello:device:';
 const SESSIONS = 'vello:session:';
+export const deviceChannel = (deviceId: string): string => MESSAGES + deviceId;
+
 /** Long after the last session of before could still be open. */
 const FENCE_MS = 24 * 3600 * 1000;
+
+export function createDeviceNotifier(commands: Redis): DeviceNotifier {
+  return {
+    notify: async (deviceId, notification) => {
+      await commands.publish(deviceChannel(deviceId), JSON.stringify(notification));
+    },
+  };
+}
 
 export interface DeviceBusOptions {
   /** A `command` connection. */

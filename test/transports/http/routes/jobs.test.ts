@@ -7,7 +7,7 @@ import { createAbandonedEvents } from '../../../../transports/postgres/credits/a
 import { createModelCosts } from '../../../../transports/postgres/credits/model-costs.ts';
 import { createSettlement } from '../../../../transports/postgres/credits/settlement.ts';
 import { connectRedis } from '../../../../transports/redis/connection/connect.ts';
-import { createDeviceNotifier, deviceChannel } from '../../../../transports/redis/sessions/device-notifier.ts';
+import { createDeviceNotifier, deviceChannel } from '../../../../transports/redis/sessions/device-bus.ts';
 import { insertAccount } from '../../../fixtures/account.ts';
 import { startTestListener } from '../../../fixtures/api-listener.ts';
 import { createMigratedDatabase } from '../../../fixtures/migrated-database.ts';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createRecentMap } from '../../../actors/admission/recent-map.ts';
+import { createRecentMap } from '../../../actors/bounds/recent-map.ts';
 
 const kept = (map: { get(key: string): unknown }, keys: string) =>
   Array.from(keys)

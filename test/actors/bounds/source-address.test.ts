@@ -1,5 +1,5 @@
 import t from 'tap';
-import { sourceAddress } from '../../../actors/admission/source-address.ts';
+import { sourceAddress } from '../../../actors/bounds/source-address.ts';
 
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   '192.0.2.7': [
