@@ -1,5 +1,5 @@
 /** What an owner may read of an account, as it is answered. Every call shows one user's rows and no other's. */
-import { JOB_COLUMNS, type JobColumn } from '../events/usage-event.ts';
+import { JOB_COLUMNS, type JobColumn, type JobColumnValues } from '../events/usage-event.ts';
 
 export interface AccountRecord {
   readonly user_id: string;
@@ -36,7 +36,7 @@ export type ShownJobColumn = Exclude<JobColumn, 'user_id'>;
 export const SHOWN_JOB_COLUMNS = JOB_COLUMNS.map(({ name }) => name).filter((name) => name !== 'user_id');
 
 /** What is kept of its usage event, as the columns are, and what became of it. */
-export interface JobRecord extends Readonly<Record<ShownJobColumn, unknown>> {
+export interface JobRecord extends Omit<JobColumnValues, 'user_id'> {
   readonly job_id: string;
   readonly credits_deducted: number;
   readonly created_at: Date;

@@ -29,13 +29,17 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
   const { clock, drain, log, metrics, random, version } = parts;
   const { apiListen: address, devicesPerHardware, drainMs, trustProxy } = settings;
   let sockets: DesktopEndpoint | undefined;
-  const stores = owned('api-stores', () => parts.openStores((scope) => sockets?.revoke(scope)));
+  const stores = owned('api-stores', async () => {
+    const opened = await parts.openStores((scope) => sockets?.revoke(scope));
+    // Made once for these stores: the tokens it has verified outlive a listener that opens anew.
+    return { ...opened, surface: createApiSurface(opened, parts, devicesPerHardware) };
+  });
   const followers = createDeviceFollowers();
   const shards = Array.from({ length: LIMITS.sessions.shards }, () => new DynamicChildren());
 
   const serve = (server: HttpServer) => {
-    const { routes, guards, auth } = createApiSurface(stores.use(), parts, devicesPerHardware);
-    const { messages, bus } = stores.use();
+    const { messages, bus, surface } = stores.use();
+    const { routes, guards, auth } = surface;
     const directory = createSessionDirectory(shards, { auth, messages, bus, followers, metrics, random });
     const desktops = createDesktopEndpoint({ auth, directory, clock, log, metrics });
     const described = apiDocumentationRoutes([...routes, DESKTOP_ROUTE, ...PROVIDER_ROUTES], version);

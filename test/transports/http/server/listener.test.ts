@@ -49,6 +49,10 @@ t.test(
     t.strictSame(did, ['leave', 'finish, closed']);
     metrics.gauge('vello_http_requests_in_flight', { listener: 'api' }, 7);
     metrics.scrape();
-    t.equal(metrics.value('vello_http_requests_in_flight', { listener: 'api' }), 7, 'its gauge is left to who comes next');
+    t.equal(
+      metrics.value('vello_http_requests_in_flight', { listener: 'api' }),
+      7,
+      'its gauge is left to who comes next',
+    );
   },
 );
