@@ -48,7 +48,7 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
     sockets = desktops;
     const finish = () => desktops.drain(drainMs);
     // Desktops are sent away then; the listener itself stays until the collector, which posts to it, has ended.
-    return { finish, joinDrain: () => [drain.on('handOff', 'desktop sockets', finish)] };
+    return { finish, join: () => [drain.on('handOff', 'desktop sockets', finish), desktops.showCount()] };
   };
   const listening = listener({ listener: 'api', address, trustProxy, drainMs, clock, log, metrics, serve });
 

@@ -52,11 +52,11 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
     relay.attach(server);
     const finish = () => relay.drain(drainMs - Math.min(ENDING_MS, drainMs / 4));
     // Requests end here before the roles they need do: the provider may be our own inference role.
-    const joinDrain = () => [
+    const join = () => [
       drain.on('stopAccepting', 'gateway listener', () => server.stopAccepting()),
       drain.on('finish', 'gateway requests', finish),
     ];
-    return { finish, joinDrain, describe: () => ({ active: relay.activeCount }) };
+    return { finish, join, describe: () => ({ active: relay.activeCount }) };
   };
   const listening = listener({ listener: 'gateway', address, trustProxy, drainMs, clock, log, metrics, serve });
   const perProvider = parts.config.providers.map((provider) =>

@@ -37,10 +37,13 @@ const addresses = {
 /** Of a host where nothing listens. */
 const down = `127.0.9.9:${await freePort()}`;
 
-for (const name of ['nginx', 'caddy'] as const) {
+for (const name of ['nginx', 'caddy'] as const) withProxy(name, name, (t, program) => proveProxy(t, name, program));
+
+/** A test that is skipped, with the reason, where that proxy is not to be had. */
+function withProxy(title: string, name: ProxyName, prove: (t: Test, program: string) => Promise<void>): void {
   const program = programs[name];
-  if (program instanceof Error) t.test(name, { skip: program.message }, async () => undefined);
-  else t.test(name, (t) => proveProxy(t, name, program));
+  if (program instanceof Error) t.test(title, { skip: program.message }, async () => undefined);
+  else t.test(title, (t) => prove(t, program));
 }
 
 async function proveProxy(t: Test, name: ProxyName, program: string): Promise<void> {
@@ -211,9 +214,7 @@ async function proveProxy(t: Test, name: ProxyName, program: string): Promise<vo
   );
 }
 
-t.test('nginx without its line on HTTP/1.1 is answered with 505', async (t) => {
-  const program = programs.nginx;
-  if (program instanceof Error) return t.comment(program.message);
+withProxy('nginx without its line on HTTP/1.1 is answered with 505', 'nginx', async (t, program) => {
   const drop = (text: string) => text.replaceAll('proxy_http_version 1.1;', '');
   const proxy = await startReverseProxy(t, 'nginx', program, addresses, drop);
   const { request, answered } = send(proxy, new URL('/api/time', proxy.apiUrl), { method: 'GET' });

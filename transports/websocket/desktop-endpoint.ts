@@ -32,6 +32,8 @@ export interface DesktopEndpointParts {
 
 export interface DesktopEndpoint {
   readonly register: (server: HttpServer) => void;
+  /** Shows in the metrics how many sockets are open, until what it returns is called. */
+  readonly showCount: () => () => void;
   /** Closes the sockets whose tokens were revoked. */
   readonly revoke: (scope: RevocationScope) => void;
   /** Refuses upgrades from now on, tells every desktop when to come back, and resolves when all sockets are closed or time is up. */
@@ -55,8 +57,6 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
   let checking = 0;
   let draining = false;
   let emptied: (() => void) | undefined;
-
-  const forgetGauge = metrics.onScrape(() => metrics.gauge('vello_session_sockets', {}, connections.size));
 
   const upgrade: SocketBehavior<Connection>['upgrade'] = (response, head, requestId, acceptUpgrade) => {
     const refuse = (error: unknown) => {
@@ -142,6 +142,7 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
         close,
       });
     },
+    showCount: () => metrics.onScrape(() => metrics.gauge('vello_session_sockets', {}, connections.size)),
     revoke: (scope) => {
       for (const { principal, socket } of [...connections]) {
         if (isWithin(principal, scope)) socket?.close(CLOSE.tokenEnded, 'The access token was revoked.');
@@ -149,7 +150,6 @@ export function createDesktopEndpoint(parts: DesktopEndpointParts): DesktopEndpo
     },
     drain: async (withinMs) => {
       draining = true;
-      forgetGauge();
       if (connections.size === 0) return;
       const empty = new Promise<void>((resolve) => {
         const timer = clock.setTimer(withinMs, resolve);

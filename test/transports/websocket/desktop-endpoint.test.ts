@@ -87,6 +87,22 @@ t.test('one device has one live session, and the newest wins, in one process and
   t.match(await third.hear('job_created'), { seq: 1 });
 });
 
+t.test('how many sockets are open is shown from when a listener asks for it until it takes that back', async (t) => {
+  const other = await startDesktopServer(t, redis.url, database);
+  const shown = () => {
+    other.metrics.gauge('vello_session_sockets', {}, -1);
+    other.metrics.scrape();
+    return other.metrics.value('vello_session_sockets');
+  };
+  const desktop = await openTestDesktop(t, other.base, await account());
+  await desktop.hear('hello');
+  t.equal(shown(), -1, 'one that never listens leaves nothing');
+  const hide = other.endpoint.showCount();
+  t.equal(shown(), 1);
+  hide();
+  t.equal(shown(), -1);
+});
+
 t.test('a socket ends with its token, unless the token is renewed over it by the same device', async (t) => {
   const owner = await account();
   const stranger = await account();

@@ -14,8 +14,8 @@ export interface ListenerOptions extends HttpServerOptions {
 export interface Served {
   /** Resolves when what the server itself does not wait for has ended: sockets, and exchanges that answer by themselves. */
   readonly finish?: () => Promise<void>;
-  /** Says what it does while the process drains, before its actors stop. Returns the ways to take that out again. */
-  readonly joinDrain?: () => readonly (() => void)[];
+  /** Once it listens: takes part in what the process does, as in its drain. Returns the ways to take that out again. */
+  readonly join?: () => readonly (() => void)[];
   readonly describe?: () => Facts;
 }
 
@@ -26,19 +26,24 @@ export function listener({ serve, drainMs, ...options }: ListenerOptions): Actor
     'listener',
     async () => {
       const server = createHttpServer(options);
-      const { finish, joinDrain, describe } = serve(server);
-      const port = await server.listen();
-      const withdraw = joinDrain?.() ?? [];
-      return {
-        close: async () => {
-          for (const undo of withdraw) undo();
-          const startedMs = clock.monotonicMs();
-          server.stopAccepting();
-          await finish?.();
-          await server.close(Math.max(0, drainMs - (clock.monotonicMs() - startedMs)));
-        },
-        describe: () => ({ host: address.host, port, ...describe?.() }),
-      };
+      try {
+        const { finish, join, describe } = serve(server);
+        const port = await server.listen();
+        const withdraw = join?.() ?? [];
+        return {
+          close: async () => {
+            for (const undo of withdraw) undo();
+            const startedMs = clock.monotonicMs();
+            server.stopAccepting();
+            await finish?.();
+            await server.close(Math.max(0, drainMs - (clock.monotonicMs() - startedMs)));
+          },
+          describe: () => ({ host: address.host, port, ...describe?.() }),
+        };
+      } catch (error) {
+        await server.close(0);
+        throw error;
+      }
     },
     { describe: (listening) => listening.describe() },
   );

@@ -1,5 +1,6 @@
+import uWS from '#uws';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import t from 'tap';
 import { createActorSystem } from '../../../../actors/kernel/actor-system.ts';
 import type { LiveActor } from '../../../../actors/kernel/kernel.ts';
@@ -28,7 +29,7 @@ t.test(
       ...{ listener: 'api', address, drainMs: 1000, clock: realClock, log, metrics },
       serve: () => ({
         finish: async () => void did.push(`finish, ${(await comes()) ? 'open' : 'closed'}`),
-        joinDrain: () => {
+        join: () => {
           did.push('join');
           return [() => did.push('leave')];
         },
@@ -56,3 +57,36 @@ t.test(
     );
   },
 );
+
+t.test('a native server is closed that could not be opened: its routes failed, or its port is taken', async (t) => {
+  const [log, metrics] = [createMemoryLog(), createMemoryMetrics()];
+  const { App } = uWS;
+  t.teardown(() => Object.assign(uWS, { App }));
+  let closed = 0;
+  const countCloses = () => {
+    const app = App();
+    const close = app.close.bind(app);
+    return Object.assign(app, { close: () => ((closed += 1), close()) });
+  };
+  Object.assign(uWS, { App: countCloses });
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.teardown(() => void taken.close());
+  const address = { host: '127.0.0.1', port: (taken.address() as AddressInfo).port };
+  const broken = () => {
+    throw new Error('no routes');
+  };
+  const system = createActorSystem({ clock: realClock, log, metrics });
+  for (const [serve, error] of [
+    [broken, { message: 'no routes' }],
+    [() => ({}), { code: 'PORT_IN_USE' }],
+  ] as const) {
+    closed = 0;
+    const options = { listener: 'api', address, drainMs: 1000, clock: realClock, log, metrics, serve };
+    const actor = system.spawn(`listener-${serve.name}`, listener(options)) as unknown as LiveActor;
+    await new Promise<void>((resolve) => actor.onExit(() => resolve()));
+    t.match(actor.exitReason, { kind: 'crashed', error });
+    t.equal(closed, 1);
+  }
+  await system.stop();
+});
