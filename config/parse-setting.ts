@@ -54,7 +54,7 @@ export const url =
   (...schemes: readonly string[]): Parser<string> =>
   (value) => {
     if (URL.canParse(value) && schemes.includes(new URL(value).protocol)) return value.replace(/\/+$/, '');
-    throw new TypeError(`a URL starting with ${schemes.join(' or ')}//`);
+    throw new TypeError(`a URL starting with ${schemes.join('// or ')}//`);
   };
 
 /** `2:<secret>,3:<secret>`: secrets of at least 32 characters by their version, from 2. The empty text is none. */

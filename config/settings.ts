@@ -66,7 +66,7 @@ export const SETTINGS = {
   apiUrl: optional(
     'VELLO_API_URL',
     url('http:', 'https:'),
-    'Where other roles find the api. Absent: where the api of this machine listens.',
+    'Where the collector finds the api. Absent: in the same process.',
   ),
 
   databaseUrl: {

@@ -72,18 +72,22 @@ function needsOf(roles: readonly RoleName[]): { readonly database: boolean; read
 }
 
 /** Roles that work with an api elsewhere meet it in PostgreSQL and Redis: servers of their own would be empty, and stay so. */
-function checkShared(roles: readonly RoleName[], { databaseUrl, redisUrl }: Settings): void {
+function checkShared(roles: readonly RoleName[], { databaseUrl, redisUrl, apiUrl }: Settings): void {
   const dependent = roles.filter((role) => role === 'gateway' || role === 'collector');
   if (dependent.length === 0 || roles.includes('api')) return;
   const needs = needsOf(roles);
-  const missing = [
+  const servers = [
     ...(needs.database && databaseUrl === undefined ? ['VELLO_DATABASE_URL'] : []),
     ...(needs.redis && redisUrl === undefined ? ['VELLO_REDIS_URL'] : []),
   ];
+  const missing = [
+    ...(servers.length > 0 ? [`${servers.join(' and ')} to the servers that the api uses`] : []),
+    ...(roles.includes('collector') && apiUrl === undefined ? ['VELLO_API_URL to the address of the api'] : []),
+  ];
   if (missing.length === 0) return;
   throw new CommandError(
-    `${dependent.join(' and ')} without api: set ${missing.join(' and ')} to the servers that the api uses. ` +
-      'With servers of its own this process would never hear of a desktop.',
+    `${dependent.join(' and ')} without api: set ${missing.join(', and ')}. ` +
+      'Otherwise this process would never hear of a desktop, or give up its events.',
   );
 }
 

@@ -38,7 +38,14 @@ export function deadLetterRecorder(parts: DeadLetterRecorderParts): ActorDefinit
       const recorder = new Recorder(parts, stream, ctx);
       ctx.self.tell({ type: 'pull' });
       return {
-        receive: () => recorder.pull(),
+        receive: async () => {
+          try {
+            await recorder.pull();
+          } catch (error) {
+            // Interrupted above.
+            if (!ctx.signal.aborted) throw error;
+          }
+        },
         stop: async () => {
           try {
             await stream.release(parts.consumer);

@@ -31,7 +31,13 @@ export function streamReader(line: ConsumerLine, parts: { readonly metrics: Metr
       await reader.begin();
       line.reader = ctx.self;
       return {
-        receive: (message) => reader.receive(message),
+        receive: async (message) => {
+          try {
+            await reader.receive(message);
+          } catch (error) {
+            if (!ctx.signal.aborted) throw error;
+          }
+        },
         stop: () => {
           line.reader = undefined;
         },

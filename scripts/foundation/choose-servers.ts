@@ -4,7 +4,7 @@
  */
 import type { Settings } from '../../config/settings.ts';
 import type { OwnProgram } from '../../supervisors/roles/programs.ts';
-import { findFreePort, isPortFree } from '../../transports/process/free-port.ts';
+import { findFreePort, probePort } from '../../transports/process/free-port.ts';
 import {
   isNewCluster,
   postgresUrl,
@@ -109,7 +109,7 @@ async function prepareRedis(choice: ServerChoice, local: OwnServer[]): Promise<s
 /** The same port as last time where it is free, so that what people noted down stays true. The password was given to the data. */
 async function settleAddress(home: Home, server: string): Promise<ServerAddress> {
   const last = home.recall(server);
-  if (last !== undefined && (await isPortFree('127.0.0.1', last.port))) return last;
+  if (last !== undefined && (await probePort('127.0.0.1', last.port)) === 'free') return last;
   const address = { port: await findFreePort(), password: last?.password ?? newPassword() };
   home.remember(server, address);
   return address;

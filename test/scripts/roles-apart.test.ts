@@ -21,7 +21,10 @@ t.test('a gateway or a collector alone names the servers it must be given', asyn
   t.match(gateway.stderr, /gateway without api: set VELLO_REDIS_URL to/);
   const both = vello(home, ['start', '--roles', 'gateway,collector']);
   t.equal(both.status, 1);
-  t.match(both.stderr, /gateway and collector without api: set VELLO_DATABASE_URL and VELLO_REDIS_URL/);
+  t.match(
+    both.stderr,
+    /gateway and collector without api: set VELLO_DATABASE_URL and VELLO_REDIS_URL to .+, and VELLO_API_URL to/,
+  );
 });
 
 t.test('--version prints the version and nothing else', async (t) => {

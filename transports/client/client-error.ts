@@ -61,6 +61,7 @@ interface Problem {
   readonly message?: unknown;
   readonly title?: unknown;
   readonly server_time?: unknown;
+  readonly errors?: unknown;
 }
 
 type Header = (name: string) => string | null;
@@ -93,13 +94,22 @@ function errorFromProblem(status: number, header: Header, problem: Problem, code
   const retryAfterSeconds = Number(header('retry-after') ?? Number.NaN);
   const requestId = header('x-request-id');
   const message = [problem.detail, problem.message, problem.title].find((part) => typeof part === 'string');
-  return new ClientError(code, message ?? `The server answered ${status}.`, {
+  return new ClientError(code, [message ?? `The server answered ${status}.`, ...fieldProblems(problem)].join(' '), {
     status,
     retryable: status === 429 || status >= 500,
     ...(Number.isFinite(retryAfterSeconds) ? { retryAfterMs: retryAfterSeconds * 1000 } : {}),
     ...(requestId === null ? {} : { requestId }),
     ...(typeof problem.server_time === 'string' ? { serverTime: problem.server_time } : {}),
   });
+}
+
+/** What is wrong with which field of the request. */
+function fieldProblems({ errors }: Problem): readonly string[] {
+  if (!Array.isArray(errors)) return [];
+  const told = errors as readonly ({ readonly field?: unknown; readonly problem?: unknown } | null)[];
+  return told.flatMap((each) =>
+    typeof each?.field === 'string' && typeof each.problem === 'string' ? [`${each.field}: ${each.problem}.`] : [],
+  );
 }
 
 function readProblem(body: string): Problem {

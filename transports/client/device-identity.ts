@@ -21,7 +21,9 @@ export interface DeviceIdentity {
  * @throws ClientError `KEY_FILE` where the file is damaged, or readable by others than its owner.
  */
 export async function openDeviceIdentity(folder: string): Promise<DeviceIdentity> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw localError('KEY_FILE', `${folder} cannot be made.`, error);
+  });
   const keyFile = join(folder, 'device-key.pem');
   const sequenceFile = join(folder, 'device-sequence');
   const pem = (await readIfThere(keyFile)) ?? (await createKeyFile(keyFile));

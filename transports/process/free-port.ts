@@ -16,13 +16,15 @@ export function findFreePort(host = '127.0.0.1'): Promise<number> {
   });
 }
 
-/** Whether nobody listens on `host:port`. */
-export function isPortFree(host: string, port: number): Promise<boolean> {
+/** Whether a program may listen on `host:port` now; `elsewhere`: the address is none of this machine's. */
+export function probePort(host: string, port: number): Promise<'free' | 'taken' | 'elsewhere'> {
   return new Promise((resolve) => {
     const probe = createServer();
-    probe.once('error', () => resolve(false));
+    probe.once('error', ({ code }: NodeJS.ErrnoException) =>
+      resolve(code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' ? 'elsewhere' : 'taken'),
+    );
     probe.listen({ host, port, exclusive: true }, () => {
-      probe.close(() => resolve(true));
+      probe.close(() => resolve('free'));
     });
   });
 }

@@ -78,6 +78,8 @@ t.test('an address that is taken, or asked for twice, is named with its setting'
   await new Promise((resolve) => squatter.once('listening', resolve));
   t.teardown(() => squatter.close());
   await t.rejects(checkAddresses([wanted('VELLO_API_LISTEN')]), /\(VELLO_API_LISTEN\) is in use/);
+  const elsewhere = { ...wanted('VELLO_API_LISTEN'), host: '192.0.2.1' };
+  await t.rejects(checkAddresses([elsewhere]), /192\.0\.2\.1 \(VELLO_API_LISTEN\) is no address of this machine/);
 });
 
 t.test('a port of 0 becomes the one that is printed and listened on', async (t) => {

@@ -51,3 +51,9 @@ t.test('the server accepts the public key, and signatures verify under it', asyn
   const text = Buffer.from('signed');
   t.ok(verify(null, text, key, Buffer.from(identity.sign(text), 'base64url')));
 });
+
+t.test('a folder that cannot be made is a fault of the key file', async (t) => {
+  const file = join(temporaryFolder(t), 'file');
+  await writeFile(file, '');
+  await t.rejects(openDeviceIdentity(join(file, 'identity')), { code: 'KEY_FILE', retryable: false });
+});

@@ -87,6 +87,16 @@ t.test('a refusal has the code, the request id and the time to wait of the answe
   t.match((await refused).error, expected);
 });
 
+t.test('a refusal of fields says what is wrong with which', async (t) => {
+  const refused = collect(start().transcription);
+  const request = await gateway.next();
+  await request.whole();
+  const headers = { 'Content-Type': 'application/problem+json', 'X-Request-Id': 'r-1' };
+  const errors = [{ field: '/model', problem: 'must be a string' }, { field: 7 }, null];
+  request.reply(422, headers, JSON.stringify({ code: 'INVALID_FIELDS', detail: 'Some fields are invalid.', errors }));
+  t.match((await refused).error, { message: 'Some fields are invalid. /model: must be a string.' });
+});
+
 t.test('a stream that breaks off, or reports a failure, is an error after the pieces that came', async (t) => {
   for (const [ending, code] of [
     ['', 'PROTOCOL'],
