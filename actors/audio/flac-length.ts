@@ -3,7 +3,7 @@
  * tells whether the last frame, whose end cannot be seen, is whole.
  */
 import { viewOf, type ByteProgram } from './formats/byte-program.ts';
-import { flacStreamInfoOf, readFlacFrameHeader, type FlacFrameHeader } from './formats/flac.ts';
+import { flacFrameHeaderAt, flacStreamInfoOf, MOST_FLAC_HEADER_BYTES, type FlacFrameHeader } from './formats/flac.ts';
 import type { LengthReader } from './length-reader.ts';
 import { isPossibleRate } from './possible-rate.ts';
 
@@ -39,20 +39,31 @@ function* readStream(state: State): ByteProgram {
       const info = flacStreamInfoOf(yield { take: 34 });
       state.rate = info.sampleRate;
       state.claimedSamples = info.totalSamples;
-    } else yield { skip: bodyBytes };
+    } else if (bodyBytes > 0) yield { skip: bodyBytes };
   }
   let previous: FlacFrameHeader | undefined;
-  for (;;) {
-    yield { find: 0xff };
-    let second = 0xff;
-    while (second === 0xff) second = (yield { take: 1 })[0] ?? 0;
-    const frame: FlacFrameHeader | undefined = yield* readFlacFrameHeader(second);
-    if (frame === undefined) continue;
-    if (!isPossibleRate(state.rate)) state.rate = frame.sampleRate ?? state.rate;
-    const hidden = previous === undefined || frame.countsSamples ? 0 : frame.number - previous.number - 1;
-    if (previous !== undefined && hidden > 0 && hidden <= MOST_HIDDEN) state.samples += hidden * previous.blockSize;
-    state.samples += frame.blockSize;
-    state.lastSamples = frame.blockSize;
-    previous = frame;
-  }
+  const scan = (bytes: Uint8Array): number => {
+    for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at)) {
+      const frame = flacFrameHeaderAt(bytes, at);
+      if (frame === undefined) {
+        const isSync = at + 1 >= bytes.length || ((bytes[at + 1] ?? 0) & 0xfe) === 0xf8;
+        if (isSync && at + MOST_FLAC_HEADER_BYTES > bytes.length) return at;
+        at += 1;
+        continue;
+      }
+      count(state, frame, previous);
+      previous = frame;
+      at += frame.bytes;
+    }
+    return bytes.length;
+  };
+  yield { scan };
+}
+
+function count(state: State, frame: FlacFrameHeader, previous: FlacFrameHeader | undefined): void {
+  if (!isPossibleRate(state.rate)) state.rate = frame.sampleRate ?? state.rate;
+  const hidden = previous === undefined || frame.countsSamples ? 0 : frame.number - previous.number - 1;
+  if (previous !== undefined && hidden > 0 && hidden <= MOST_HIDDEN) state.samples += hidden * previous.blockSize;
+  state.samples += frame.blockSize;
+  state.lastSamples = frame.blockSize;
 }

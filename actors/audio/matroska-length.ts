@@ -2,17 +2,8 @@
  * The length of a Matroska or WebM file: of Opus by its packets, of others from the first block's time to the last one's.
  * `Duration` is a claim, absent from what browsers record, and is not read.
  */
-import type { ByteProgram } from './formats/byte-program.ts';
-import {
-  EBML,
-  isBlock,
-  noFacts,
-  OPENED,
-  readBlockHead,
-  readNumber,
-  note,
-  type TrackFacts,
-} from './formats/matroska.ts';
+import { viewOf, type ByteProgram } from './formats/byte-program.ts';
+import { blockHeadAt, EBML, isBlock, noFacts, note, numberAt, OPENED, type TrackFacts } from './formats/matroska.ts';
 import { opusPacketSeconds } from './formats/opus.ts';
 import type { LengthReader } from './length-reader.ts';
 
@@ -48,43 +39,55 @@ export function matroskaLength(): LengthReader {
 
 function* readElements(state: State): ByteProgram {
   // The caller has seen the first element's id.
-  let id = EBML;
-  for (;;) {
-    const size = (yield* readNumber(false)) ?? 0;
-    if (OPENED.has(id)) note(state, id, new Uint8Array(0));
-    else yield* readElement(state, id, size);
-    id = (yield* readNumber(true)) ?? 0;
+  const seen = new Uint8Array(4);
+  viewOf(seen).setUint32(0, EBML);
+  yield { scan: (bytes) => scanElements(state, bytes), seen };
+}
+
+const NO_BODY = new Uint8Array(0);
+
+/** The index up to which the bytes were read. */
+function scanElements(state: State, bytes: Uint8Array): number {
+  for (let at = 0; ;) {
+    const id = numberAt(bytes, at, true);
+    const size = id === undefined ? undefined : numberAt(bytes, id.end, false);
+    if (id === undefined || size === undefined) return at;
+    const end = endOfElement(state, bytes, id.value ?? 0, size.end, size.value ?? 0);
+    if (end === undefined) return at;
+    at = end;
   }
 }
 
-function* readElement(state: State, id: number, size: number): ByteProgram {
-  if (isBlock(id)) {
-    yield* readBlock(state, size);
-    return;
+/** Where the next element begins; undefined where more of this one has to come first. */
+function endOfElement(state: State, bytes: Uint8Array, id: number, start: number, size: number): number | undefined {
+  if (OPENED.has(id)) {
+    note(state, id, NO_BODY);
+    return start;
   }
-  if (size > 64 || size === 0) {
-    yield { skip: size };
-    return;
-  }
-  note(state, id, Buffer.from(yield { take: size }));
+  if (isBlock(id)) return endOfBlock(state, bytes, start, size);
+  if (size > 64 || size === 0) return start + size;
+  if (start + size > bytes.length) return undefined;
+  note(state, id, Buffer.from(bytes.subarray(start, start + size)));
   const { number, type, codec } = state.track;
   if (type === 2 && number > 0 && codec !== '') state.audio ??= { number, isOpus: codec.startsWith('A_OPUS') };
+  return start + size;
 }
 
-function* readBlock(state: State, size: number): ByteProgram {
-  const { track = 0, time: timeInCluster, flags } = yield* readBlockHead();
+function endOfBlock(state: State, bytes: Uint8Array, start: number, size: number): number | undefined {
+  const block = blockHeadAt(bytes, start);
+  if (block === undefined) return undefined;
+  const { track = 0, time: timeInCluster, flags, end: packetAt } = block;
   const headBytes = track < 0x7f ? 4 : 5;
   const { audio } = state;
   if (audio === undefined || track !== audio.number || size < headBytes + 2) {
-    yield { skip: Math.max(0, size - headBytes) };
-    return;
+    return packetAt + Math.max(0, size - headBytes);
   }
-  const packet = yield { take: 2 };
+  if (packetAt + 2 > bytes.length) return undefined;
   const time = state.clusterTime + timeInCluster;
   state.firstTime ??= time;
   state.lastTime = Math.max(state.lastTime, time);
   state.audioBytes += size;
   const isLaced = (flags & 0x06) !== 0;
-  if (audio.isOpus && !isLaced) state.opusSeconds += opusPacketSeconds(packet[0] ?? 0, packet[1] ?? 0);
-  yield { skip: size - headBytes - 2 };
+  if (audio.isOpus && !isLaced) state.opusSeconds += opusPacketSeconds(bytes[packetAt] ?? 0, bytes[packetAt + 1] ?? 0);
+  return packetAt + size - headBytes;
 }

@@ -2,8 +2,8 @@
  * The length of an MP4 or M4A file (ISO 14496-12), whole or in fragments, by the durations of the audio track's samples.
  * Where the file was cut short, in proportion to the media that arrived; where it times its samples too fast, by their size.
  */
-import { viewOf, type ByteProgram, type ByteReader } from './formats/byte-program.ts';
-import { fragmentHeadOf, readBoxHead, runLayoutOf } from './formats/mp4.ts';
+import { bufferOf, viewOf, type ByteProgram } from './formats/byte-program.ts';
+import { boxHeadAt, fragmentHeadOf, runLayoutOf } from './formats/mp4.ts';
 import type { LengthReader } from './length-reader.ts';
 
 interface Track {
@@ -55,12 +55,19 @@ const MOST_TRACKS = 256;
 const OPENED = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl', 'mvex', 'moof', 'traf']);
 
 function* readBoxes(first: Uint8Array, state: State): ByteProgram {
-  for (let taken: Uint8Array | undefined = first; ; taken = undefined) {
-    const { type, bytes } = yield* readBoxHead(taken);
+  for (let head: Buffer = Buffer.from(first); ; head = bufferOf(yield { take: 8 })) {
+    let box = boxHeadAt(head, 0);
+    if (box !== undefined && box.headBytes > 8) {
+      const start = Buffer.from(head);
+      box = boxHeadAt(Buffer.concat([start, yield { take: 8 }]), 0);
+    }
+    const { type = '', bytes = -1 } = box ?? {};
     if (bytes < 0) return;
     if (type === 'mdat') yield* readMedia(state, bytes);
-    else if (!OPENED.has(type)) yield* readBox(state, type, bytes);
-    else if (type === 'trak') {
+    else if (READ.has(type)) yield* readBox(state, type, bytes);
+    else if (!OPENED.has(type)) {
+      if (bytes > 0) yield { skip: bytes };
+    } else if (type === 'trak') {
       const count = state.tracks.push({ timescale: 0, isAudio: false, number: 0, units: 0, bytes: 0 });
       if (count > MOST_TRACKS) return;
     }
@@ -83,10 +90,6 @@ function* readMedia(state: State, bytes: number): ByteProgram {
 const LOOK_BYTES = 40;
 
 function* readBox(state: State, type: string, bytes: number): ByteProgram {
-  if (!READ.has(type)) {
-    yield { skip: bytes };
-    return;
-  }
   const looked = type === 'stts' || type === 'trun' ? 8 : type === 'stsz' ? 12 : Math.min(bytes, LOOK_BYTES);
   if (bytes < looked || looked < 8) {
     yield { skip: bytes };
@@ -110,7 +113,7 @@ function* readBox(state: State, type: string, bytes: number): ByteProgram {
 
 const READ = new Set(['tkhd', 'mdhd', 'hdlr', 'trex', 'tfhd', 'stts', 'stsz', 'trun']);
 
-function* readTimes(track: Track, entries: number, bytes: number): ByteReader<number> {
+function* readTimes(track: Track, entries: number, bytes: number): ByteProgram<number> {
   let left = bytes;
   for (let entry = 0; entry < entries && left >= 8; entry += 1, left -= 8) {
     const view = viewOf(yield { take: 8 });
@@ -119,7 +122,7 @@ function* readTimes(track: Track, entries: number, bytes: number): ByteReader<nu
   return left;
 }
 
-function* readSizes(track: Track, box: Buffer, bytes: number): ByteReader<number> {
+function* readSizes(track: Track, box: Buffer, bytes: number): ByteProgram<number> {
   const common = box.readUInt32BE(4);
   const count = box.readUInt32BE(8);
   track.bytes += common * count;
@@ -136,7 +139,7 @@ function beginFragment(state: State, box: Buffer): void {
   state.fragmentUnits = sampleUnits ?? state.defaultUnits.get(track) ?? 0;
 }
 
-function* readRun(state: State, box: Buffer, bytes: number): ByteReader<number> {
+function* readRun(state: State, box: Buffer, bytes: number): ByteProgram<number> {
   const { headBytes, entryBytes, unitsAt, bytesAt } = runLayoutOf(box.readUInt32BE(0));
   const count = box.readUInt32BE(4);
   const track = state.tracks.find(({ number }) => number === state.fragmentTrack);

@@ -18,10 +18,12 @@ export function oggLength(): LengthReader {
   return { program: readPages(state), seconds: () => state.seconds };
 }
 
+const PAGE = Buffer.from('OggS');
+
 function* readPages(state: { seconds: number }): ByteProgram {
   let stream: Stream | undefined;
   for (let isFirst = true; ; isFirst = false) {
-    if (!isFirst) yield* findPage();
+    if (!isFirst) yield { find: PAGE };
     const { isBeginning, isContinued, granule, serial, lacingBytes } = oggPageHeadOf(yield { take: 23 });
     const packets = oggPiecesOf(yield { take: lacingBytes });
     if (isBeginning) {
@@ -32,9 +34,10 @@ function* readPages(state: { seconds: number }): ByteProgram {
       yield { skip: packets.reduce((sum, { bytes }) => sum + bytes, 0) };
     } else if (stream.codec === 'opus') {
       for (const [index, { bytes }] of packets.entries()) {
-        const isNew = index > 0 || !isContinued;
-        state.seconds += yield* readOpusPacket(isNew ? bytes : 0);
-        if (!isNew) yield { skip: bytes };
+        const looked = index > 0 || !isContinued ? Math.min(bytes, 8) : 0;
+        const seconds: number = looked > 0 ? opusSecondsOf(yield { take: looked }) : 0;
+        if (bytes > looked) yield { skip: bytes - looked };
+        state.seconds += seconds;
       }
     } else {
       yield { skip: packets.reduce((sum, { bytes }) => sum + bytes, 0) };
@@ -47,26 +50,11 @@ function* readPages(state: { seconds: number }): ByteProgram {
   }
 }
 
-/** Behind `OggS`, wherever the next one is. */
-function* findPage(): ByteProgram {
-  for (let matched = 0; matched < 4;) {
-    const byte = (yield { take: 1 })[0];
-    matched = byte === 'OggS'.charCodeAt(matched) ? matched + 1 : byte === 0x4f ? 1 : 0;
-    if (matched === 0) {
-      yield { find: 0x4f };
-      matched = 1;
-    }
-  }
-}
-
 /** Opus' two header packets begin with `Opus`; no packet of audio that is 8 bytes or longer need be mistaken for one. */
-function* readOpusPacket(bytes: number): ByteProgram<number> {
-  if (bytes === 0) return 0;
-  const looked = Math.min(bytes, 8);
-  const start = Buffer.from(yield { take: looked });
-  yield { skip: bytes - looked };
-  return start.toString('latin1') === 'OpusTags' ? 0 : opusPacketSeconds(start[0] ?? 0, start[1] ?? 0);
-}
+const opusSecondsOf = (start: Uint8Array): number =>
+  start[0] === 0x4f && Buffer.from(start).toString('latin1') === 'OpusTags'
+    ? 0
+    : opusPacketSeconds(start[0] ?? 0, start[1] ?? 0);
 
 function* readBeginning(serial: number, packets: ReturnType<typeof oggPiecesOf>): ByteProgram<Stream | undefined> {
   let stream: Stream | undefined;

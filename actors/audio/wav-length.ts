@@ -3,7 +3,7 @@
  * size that is open, or that is followed by no chunk, says nothing: what arrived behind it is sound.
  */
 import { wavEncodingOf } from './formats/wav.ts';
-import { viewOf, type ByteProgram } from './formats/byte-program.ts';
+import { bufferOf, viewOf, type ByteProgram } from './formats/byte-program.ts';
 import type { LengthReader } from './length-reader.ts';
 import { mpegLength } from './mpeg-length.ts';
 import { isPossibleRate } from './possible-rate.ts';
@@ -51,7 +51,7 @@ function* readChunks(state: State, startsAt: number): ByteProgram {
   let at = startsAt + 8;
   let longSize: number | undefined;
   for (;;) {
-    const head = Buffer.from(yield { take: 8 });
+    const head = bufferOf(yield { take: 8 });
     at += 8;
     const id = head.toString('latin1', 0, 4);
     const size = head.readUInt32LE(4);
@@ -83,7 +83,7 @@ function* readChunks(state: State, startsAt: number): ByteProgram {
       yield { skip: stepped };
       at += stepped;
       continue;
-    } else yield { skip: padded };
+    } else if (padded > 0) yield { skip: padded };
     at += padded;
   }
 }

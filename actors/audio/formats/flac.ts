@@ -1,5 +1,5 @@
 /** Reads the headers of a FLAC stream and of its frames (RFC 9639 §8.2 and §9.1). */
-import { readAt, viewOf, type ByteReader } from './byte-program.ts';
+import { viewOf } from './byte-program.ts';
 
 export interface FlacFrameHeader {
   /** Bytes up to the first subframe. */
@@ -22,41 +22,40 @@ const DEPTHS = [undefined, 8, 12, undefined, 16, 20, 24, 32];
 const RESERVED_DEPTH = 3;
 const STEREOS = ['left-side', 'side-right', 'mid-side'] as const;
 
-/** The header that begins with 0xff and `second`, by what follows them, or undefined. Its own checksum tells it from chance. */
-export function* readFlacFrameHeader(second: number): ByteReader<FlacFrameHeader | undefined> {
-  if ((second & 0xfe) !== 0xf8) return undefined;
-  const seen = [0xff, second];
-  const read = function* (bytes: number): ByteReader<number> {
-    let value = 0;
-    for (const byte of yield { take: bytes }) {
-      seen.push(byte);
-      value = value * 256 + byte;
-    }
-    return value;
-  };
-  const codes = yield* read(2);
-  const [sizeCode, rateCode] = [codes >>> 12, (codes >>> 8) & 0xf];
-  const [channelCode, depthCode] = [(codes >>> 4) & 0xf, (codes >>> 1) & 0x7];
-  if (sizeCode === 0 || rateCode === 15 || channelCode > 10 || depthCode === RESERVED_DEPTH || (codes & 1) !== 0) {
+/** A header takes no more bytes. */
+export const MOST_FLAC_HEADER_BYTES = 16;
+
+/** The header at `at`, or undefined where there is none that is whole. Its own checksum tells it from chance. */
+export function flacFrameHeaderAt(bytes: Uint8Array, at: number): FlacFrameHeader | undefined {
+  const [second = 0, sizes = 0, layout = 0] = [bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+  if (bytes[at] !== 0xff || (second & 0xfe) !== 0xf8) return undefined;
+  const [sizeCode, rateCode] = [sizes >>> 4, sizes & 0xf];
+  const [channelCode, depthCode] = [layout >>> 4, (layout >>> 1) & 0x7];
+  if (sizeCode === 0 || rateCode === 15 || channelCode > 10 || depthCode === RESERVED_DEPTH || (layout & 1) !== 0) {
     return undefined;
   }
   // Written as UTF-8 writes characters, drawn out to 36 bits.
-  const first = yield* read(1);
+  const first = bytes[at + 4] ?? 0xff;
   const leading = Math.clz32(~(first << 24));
   if (leading === 1 || leading > 7) return undefined;
   let number = leading === 0 ? first : first & (0x7f >> leading);
+  let next = at + 5;
   for (let left = leading - 1; left > 0; left--) {
-    const byte = yield* read(1);
+    const byte = bytes[next++] ?? 0;
     if ((byte & 0xc0) !== 0x80) return undefined;
     number = number * 64 + (byte & 0x3f);
   }
-  const blockSize = sizeCode === 6 || sizeCode === 7 ? (yield* read(sizeCode - 5)) + 1 : blockSizeOf(sizeCode);
+  const read = (count: number): number => {
+    let value = 0;
+    for (let left = count; left > 0; left--) value = value * 256 + (bytes[next++] ?? 0);
+    return value;
+  };
+  const blockSize = sizeCode === 6 || sizeCode === 7 ? read(sizeCode - 5) + 1 : blockSizeOf(sizeCode);
   let sampleRate = RATES[rateCode];
-  if (rateCode >= 12) sampleRate = (yield* read(rateCode === 12 ? 1 : 2)) * ([1000, 1, 10][rateCode - 12] ?? 1);
-  const expected = crc8(seen);
-  if ((yield* read(1)) !== expected) return undefined;
+  if (rateCode >= 12) sampleRate = read(rateCode === 12 ? 1 : 2) * ([1000, 1, 10][rateCode - 12] ?? 1);
+  if (next >= bytes.length || crc8(bytes, at, next) !== bytes[next]) return undefined;
   return {
-    bytes: seen.length,
+    bytes: next + 1 - at,
     blockSize,
     sampleRate,
     channels: channelCode < 8 ? channelCode + 1 : 2,
@@ -67,19 +66,17 @@ export function* readFlacFrameHeader(second: number): ByteReader<FlacFrameHeader
   };
 }
 
-/** The header at `at`, or undefined where there is none. */
-export function flacFrameHeaderAt(file: Uint8Array, at: number): FlacFrameHeader | undefined {
-  return file[at] === 0xff ? readAt(file, at + 2, readFlacFrameHeader(file[at + 1] ?? 0))?.value : undefined;
-}
-
 const blockSizeOf = (code: number): number => (code === 1 ? 192 : code < 6 ? 576 << (code - 2) : 256 << (code - 8));
 
-function crc8(bytes: readonly number[]): number {
+const crcTable = Uint8Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc & 0x80) === 0 ? crc << 1 : (crc << 1) ^ 0x07;
+  return crc;
+});
+
+function crc8(bytes: Uint8Array, from: number, to: number): number {
   let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x80) === 0 ? crc << 1 : ((crc << 1) ^ 0x07) & 0xff;
-  }
+  for (let at = from; at < to; at++) crc = crcTable[crc ^ (bytes[at] ?? 0)] ?? 0;
   return crc;
 }
 

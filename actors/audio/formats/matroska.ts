@@ -1,5 +1,5 @@
 /** Reads the elements of Matroska and WebM (RFC 9559), which are written in EBML (RFC 8794). */
-import { viewOf, type ByteReader } from './byte-program.ts';
+import { viewOf } from './byte-program.ts';
 
 /** By its first four bytes. */
 export const looksLikeMatroska = (file: Uint8Array): boolean => file.length > 3 && viewOf(file).getUint32(0) === EBML;
@@ -12,32 +12,37 @@ export const OPENED = new Set([0x18538067, 0x1549a966, 0x1654ae6b, TRACK, CLUSTE
 
 export const isBlock = (id: number): boolean => id === 0xa3 || id === 0xa1;
 
-/** A number that says its own length; an id keeps the marker of the length. An unknown size is Infinity; undefined: it is none. */
-export function* readNumber(keepsMarker: boolean): ByteReader<number | undefined> {
-  const first = (yield { take: 1 })[0] ?? 0;
+/**
+ * A number that says its own length, and the index behind it; undefined where the bytes end before. An id keeps the marker of the
+ * length. An unknown size is Infinity; where there is no number, `value` is undefined.
+ */
+export function numberAt(bytes: Uint8Array, at: number, keepsMarker: boolean) {
+  const first = bytes[at];
+  if (first === undefined) return undefined;
   const more = Math.clz32(first << 24);
-  if (more > 7) return undefined;
+  if (more > 7) return { value: undefined, end: at + 1 };
+  const end = at + 1 + more;
+  if (end > bytes.length) return undefined;
   let value = keepsMarker ? first : first & (0x7f >>> more);
   let isUnknown = !keepsMarker && value === 0x7f >>> more;
-  for (const byte of more === 0 ? [] : yield { take: more }) {
+  for (let next = at + 1; next < end; next++) {
+    const byte = bytes[next] ?? 0;
     isUnknown &&= byte === 0xff;
     value = value * 256 + byte;
   }
-  return isUnknown ? Infinity : value;
+  return { value: isUnknown ? Infinity : value, end };
 }
 
-/** The size is that of the content; undefined: it is none. */
-export function* readElementHead(): ByteReader<{ id: number; size: number } | undefined> {
-  const [id, size] = [yield* readNumber(true), yield* readNumber(false)];
-  return id === undefined || size === undefined || id > 0xffffffff ? undefined : { id, size };
+/** What a block begins with, and the index behind it; `time` counts from the cluster's. Undefined where the bytes end before. */
+export function blockHeadAt(bytes: Uint8Array, at: number) {
+  const track = numberAt(bytes, at, false);
+  if (track === undefined || track.end + 3 > bytes.length) return undefined;
+  const [high = 0, low = 0, flags = 0] = [bytes[track.end], bytes[track.end + 1], bytes[track.end + 2]];
+  return { track: track.value, time: ((high << 24) >> 16) | low, flags, end: track.end + 3 };
 }
 
-/** What a block begins with; `time` counts from the cluster's. */
-export function* readBlockHead(): ByteReader<{ track: number | undefined; time: number; flags: number }> {
-  const track = yield* readNumber(false);
-  const rest = viewOf(yield { take: 3 });
-  return { track, time: rest.getInt16(0), flags: rest.getUint8(2) };
-}
+/** A film has a few dozen; who names more is read no further. */
+export const MOST_TRACKS = 256;
 
 export interface Track {
   number: number;
@@ -57,12 +62,13 @@ export interface TrackFacts {
   clusterTime: number;
 }
 
-const NO_TRACK: Track = { number: 0, type: 0, codec: '', setup: new Uint8Array(0), isEncoded: false };
-export const noFacts = (): TrackFacts => ({ track: { ...NO_TRACK }, scale: 1_000_000, clusterTime: 0 });
+const NO_SETUP = new Uint8Array(0);
+const newTrack = (): Track => ({ number: 0, type: 0, codec: '', setup: NO_SETUP, isEncoded: false });
+export const noFacts = (): TrackFacts => ({ track: newTrack(), scale: 1_000_000, clusterTime: 0 });
 
 /** Keeps what an element says of them. */
 export function note(facts: TrackFacts, id: number, body: Uint8Array): void {
-  if (id === TRACK) facts.track = { ...NO_TRACK };
+  if (id === TRACK) facts.track = newTrack();
   else if (id === 0xd7) facts.track.number = unsignedOf(body);
   else if (id === 0x83) facts.track.type = unsignedOf(body);
   else if (id === 0x86) facts.track.codec = Buffer.from(body.subarray(0, 32)).toString('latin1').replace(/\0+$/, '');

@@ -1,5 +1,5 @@
 /** Reads the boxes of an MP4 file (ISO 14496-12 §4.2), and what two readers want of those that describe a track's samples. */
-import { readAt, viewOf, type ByteReader } from './byte-program.ts';
+import { viewOf } from './byte-program.ts';
 
 const FIRST_BOXES = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'styp']);
 
@@ -7,13 +7,16 @@ const FIRST_BOXES = new Set(['ftyp', 'moov', 'mdat', 'wide', 'free', 'skip', 'st
 export const looksLikeMp4 = (file: Uint8Array): boolean =>
   FIRST_BOXES.has(Buffer.from(file.subarray(4, 8)).toString('latin1'));
 
-/** `first`: its eight bytes, if taken already. `bytes`: of its content; Infinity up to the end, negative where it is no box. */
-export function* readBoxHead(first?: Uint8Array): ByteReader<{ type: string; bytes: number }> {
-  const head = Buffer.from(first ?? (yield { take: 8 }));
-  const type = head.toString('latin1', 4, 8);
-  const bytes = head.readUInt32BE(0);
-  if (bytes === 1) return { type, bytes: Number(viewOf(yield { take: 8 }).getBigUint64(0)) - 16 };
-  return { type, bytes: bytes === 0 ? Infinity : bytes - 8 };
+/**
+ * `headBytes`: where they are more than there are, that many are needed. `bytes`: of the content; Infinity up to the end, negative
+ * where it is no box. Undefined where not even eight bytes are left.
+ */
+export function boxHeadAt(file: Buffer, at: number) {
+  if (at + 8 > file.length) return undefined;
+  const type = file.toString('latin1', at + 4, at + 8);
+  const size = file.readUInt32BE(at);
+  if (size !== 1) return { type, headBytes: 8, bytes: size === 0 ? Infinity : size - 8 };
+  return { type, headBytes: 16, bytes: at + 16 > file.length ? 0 : Number(file.readBigUInt64BE(at + 8)) - 16 };
 }
 
 export interface Box {
@@ -27,12 +30,13 @@ export interface Box {
 
 /** The boxes that lie one behind the other between two indices. What is no box ends the walk. */
 export function* boxesIn(file: Uint8Array, from: number, to: number): Generator<Box> {
-  const parent = file.subarray(0, to);
+  const parent = Buffer.from(file.buffer, file.byteOffset, Math.min(to, file.length));
   for (let at = from; ;) {
-    const head = readAt(parent, at, readBoxHead());
-    if (head === undefined || head.value.bytes < 0) return;
-    const end = Math.min(to, head.end + head.value.bytes);
-    yield { type: head.value.type, at, start: head.end, end };
+    const head = boxHeadAt(parent, at);
+    const start = at + (head?.headBytes ?? 0);
+    if (head === undefined || start > parent.length || head.bytes < 0) return;
+    const end = Math.min(to, start + head.bytes);
+    yield { type: head.type, at, start, end };
     at = end;
   }
 }

@@ -1,5 +1,4 @@
 /** Reads the headers of MPEG audio frames (ISO 11172-3, 13818-3) and of AAC in ADTS (ISO/IEC 14496-3 §1.A.3.2). */
-import { viewOf } from './byte-program.ts';
 
 export interface MpegFrame {
   readonly bytes: number;
@@ -9,26 +8,32 @@ export interface MpegFrame {
   readonly kind: number;
 }
 
-/** The frame that begins with these six bytes, if one does. */
-export function frameOf(head: Uint8Array): MpegFrame | undefined {
-  const bits = viewOf(head).getUint32(0);
+/** The frame that begins at `at` with six bytes, if one does. */
+export function mpegFrameAt(bytes: Uint8Array, at: number): MpegFrame | undefined {
+  const bits = bitsAt(bytes, at);
   if (bits >>> 21 !== 0x7ff) return undefined;
   const layer = (bits >>> 17) & 3;
-  return layer === 0 ? adtsFrame(head, bits) : mpegFrame(bits, layer);
+  return layer === 0 ? adtsFrame(bytes, at, bits) : mpegFrame(bits, layer);
 }
 
-function adtsFrame(head: Uint8Array, bits: number): MpegFrame | undefined {
-  const header = adtsHeaderOf(head, bits);
+/** The four bytes of it. */
+const bitsAt = (bytes: Uint8Array, at: number): number =>
+  (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0;
+
+function adtsFrame(file: Uint8Array, at: number, bits: number): MpegFrame | undefined {
+  const header = adtsHeaderAt(file, at);
   const rate = ADTS_RATES[(bits >>> 10) & 0xf];
   if (header === undefined || rate === undefined) return undefined;
   return { bytes: header.bytes, samples: 1_024, seconds: 1_024 / rate, kind: bits >>> 10 };
 }
 
-/** The header in these six bytes, if one is: `kind` is profile, index of the rate, and channels, in 2, 4 and 4 bits. */
-export function adtsHeaderOf(head: Uint8Array, bits = viewOf(head).getUint32(0)) {
+/** The header in the six bytes at `at`, if one is: `kind` is profile, index of the rate, and channels, in 2, 4 and 4 bits. */
+export function adtsHeaderAt(file: Uint8Array, at: number) {
+  if (file[at] !== 0xff || at + 6 > file.length) return undefined;
+  const bits = bitsAt(file, at);
   // The syncword has a bit more here: layer 0 of MPEG 2.5 is nothing.
   if (bits >>> 20 !== 0xfff || ((bits >>> 17) & 3) !== 0) return undefined;
-  const bytes = ((bits & 3) << 11) | ((head[4] ?? 0) << 3) | ((head[5] ?? 0) >>> 5);
+  const bytes = ((bits & 3) << 11) | ((file[at + 4] ?? 0) << 3) | ((file[at + 5] ?? 0) >>> 5);
   const headerBytes = ((bits >>> 16) & 1) === 1 ? 7 : 9;
   return bytes > headerBytes ? { bytes, headerBytes, kind: (bits >>> 6) & 0x3f7 } : undefined;
 }

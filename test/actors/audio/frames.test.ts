@@ -1,7 +1,7 @@
 /** Single frames and packets, by their bits; whole recordings are in `audio-length.test.ts`. */
 import t from 'tap';
 import { estimateAudioSeconds } from '../../../actors/audio/audio-estimate.ts';
-import { frameOf } from '../../../actors/audio/formats/mpeg.ts';
+import { mpegFrameAt } from '../../../actors/audio/formats/mpeg.ts';
 import { opusPacketSeconds } from '../../../actors/audio/formats/opus.ts';
 
 /** RFC 6716 §3.1, table 2: milliseconds of a frame by configuration. */
@@ -36,7 +36,7 @@ const mpeg = (version: number, layer: number, bitrateIndex: number, rateIndex: n
       (padding << 9)) >>>
       0,
   );
-  return frameOf(head);
+  return mpegFrameAt(head, 0);
 };
 
 /** ISO 11172-3 and 13818-3: bytes, samples and rate of frames of each version and layer. */
@@ -65,11 +65,11 @@ t.test('what the standards forbid is no frame', async (t) => {
   t.equal(mpeg(1, 3, 0, 0), undefined, 'a free bit rate');
   t.equal(mpeg(1, 3, 15, 0), undefined, 'a forbidden bit rate');
   t.equal(mpeg(1, 3, 9, 3), undefined, 'a forbidden sample rate');
-  t.equal(frameOf(Buffer.from([0xff, 0xdf, 0x90, 0, 0, 0])), undefined, 'a broken syncword');
+  t.equal(mpegFrameAt(Buffer.from([0xff, 0xdf, 0x90, 0, 0, 0]), 0), undefined, 'a broken syncword');
 });
 
 const adts = (rateIndex: number, bytes: number, mpegBit = 1) =>
-  frameOf(
+  mpegFrameAt(
     Buffer.from([
       0xff,
       0xe0 | (mpegBit << 4) | 1,
@@ -78,6 +78,7 @@ const adts = (rateIndex: number, bytes: number, mpegBit = 1) =>
       (bytes >>> 3) & 0xff,
       (bytes & 7) << 5,
     ]),
+    0,
   );
 t.test('a frame of AAC in ADTS is 1024 samples of its rate, and says its bytes', async (t) => {
   const rates = [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];

@@ -12,6 +12,8 @@ import { decodeFlacFrame } from './decode-flac-frame.ts';
 
 /** What may be decoded in vain: a file of frames that all but fit would take hours otherwise. */
 const MOST_VAIN_SAMPLES = 2 ** 26;
+/** What looking at a header in vain counts as: a file can be made of nothing else, and chance makes one in 32,768 bytes. */
+const VAIN_HEADER_SAMPLES = 64;
 /** A frame of eight channels and 32 bits is shorter, but for those nobody makes. */
 const LAST_FRAME_WITHIN = 2 ** 20;
 
@@ -40,7 +42,7 @@ export function* decodeFlac(file: Uint8Array, longestSeconds: number): Generator
       if (isOurs) {
         vainSamples += header.blockSize * header.channels;
         yield { samples: new Float32Array(0), sampleRate: header.sampleRate ?? stream.sampleRate };
-      }
+      } else vainSamples += VAIN_HEADER_SAMPLES;
       at = nextSync(file, at + 1);
       continue;
     }

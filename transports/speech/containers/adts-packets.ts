@@ -1,6 +1,6 @@
 /** Reads the packets of a bare AAC stream (ADTS, ISO/IEC 14496-3 §1.A.3.2). Behind damage it goes on at the next two headers in a row. */
 import { afterId3Tags } from '../../../actors/audio/formats/id3.ts';
-import { adtsHeaderOf } from '../../../actors/audio/formats/mpeg.ts';
+import { adtsHeaderAt } from '../../../actors/audio/formats/mpeg.ts';
 import { VelloError } from '../../../config/errors.ts';
 import type { StreamEvent } from './packets.ts';
 
@@ -32,8 +32,8 @@ export function* adtsPackets(file: Uint8Array): Generator<StreamEvent> {
   if (kind === undefined) throw new VelloError('AUDIO_NOT_RECOGNISED', 'The AAC file holds no frame.');
 }
 
-function headerAt(file: Uint8Array, at: number): ReturnType<typeof adtsHeaderOf> {
-  const header = at + 6 > file.length ? undefined : adtsHeaderOf(file.subarray(at, at + 6));
+function headerAt(file: Uint8Array, at: number): ReturnType<typeof adtsHeaderAt> {
+  const header = adtsHeaderAt(file, at);
   return header !== undefined && ((header.kind >> 4) & 0xf) < 12 ? header : undefined;
 }
 

@@ -1,6 +1,5 @@
 /** The frames of one Matroska block (RFC 9559 §10.3): one, or several that are laced together. */
-import { readAt } from '../../../actors/audio/formats/byte-program.ts';
-import { readNumber } from '../../../actors/audio/formats/matroska.ts';
+import { numberAt } from '../../../actors/audio/formats/matroska.ts';
 import { xiphLaced } from './xiph-lacing.ts';
 
 /** Frames from `at` on, by the lacing that the block's flags name; none where their lengths do not fit. */
@@ -24,7 +23,7 @@ function ebmlLaced(block: Uint8Array, at: number, count: number): Uint8Array[] |
   let length = 0;
   while (lengths.length < count - 1) {
     // With its marker, a number of all ones is none that is unknown.
-    const number = readAt(block, next, readNumber(true));
+    const number = numberAt(block, next, true);
     if (number?.value === undefined) return undefined;
     const marker = 2 ** (7 * (number.end - next));
     length = lengths.length === 0 ? number.value - marker : length + number.value - marker - (marker / 2 - 1);

@@ -1,14 +1,14 @@
 /** Reads the packets of the first audio track of a Matroska or WebM file (RFC 9559). Behind damage it goes on at the next cluster. */
-import { readAt } from '../../../actors/audio/formats/byte-program.ts';
 import {
+  blockHeadAt,
   CLUSTER,
   EBML,
   isBlock,
+  MOST_TRACKS,
   noFacts,
-  OPENED,
-  readBlockHead,
-  readElementHead,
   note,
+  numberAt,
+  OPENED,
   TRACK,
   type Track,
 } from '../../../actors/audio/formats/matroska.ts';
@@ -33,28 +33,29 @@ export function* matroskaPackets(file: Uint8Array): Generator<StreamEvent> {
   const facts = noFacts();
   let isAfterGap = false;
   for (let at = 0; at < file.length;) {
-    const { value: element, end: start = 0 } = readAt(file, at, readElementHead()) ?? {};
-    if (element === undefined || (chosen !== undefined && !OPENED.has(element.id) && !KNOWN.has(element.id))) {
+    const { value: id = Infinity, end: sizeAt = file.length } = numberAt(file, at, true) ?? {};
+    const { value: size, end: start = 0 } = numberAt(file, sizeAt, false) ?? {};
+    if (size === undefined || id > 0xffffffff || (chosen !== undefined && !OPENED.has(id) && !KNOWN.has(id))) {
       at = nextCluster(file, at + 1);
       isAfterGap = true;
       continue;
     }
-    const { id, size } = element;
     const end = start + size;
     const body = file.subarray(start, Math.min(end, file.length));
     at = OPENED.has(id) ? start : end;
     note(facts, id, body);
-    if (id === TRACK) tracks.push(facts.track);
+    if (id === TRACK && chosen === undefined && tracks.push(facts.track) > MOST_TRACKS)
+      throw unreadable('holds too many tracks');
     if (id === CLUSTER && chosen === undefined) {
       chosen = tracks.find(({ type }) => type === 2);
       yield streamOf(chosen);
     }
     if (!isBlock(id) || chosen === undefined) continue;
     if (end > file.length) return;
-    const block = readAt(body, 0, readBlockHead());
-    if (block?.value.track !== chosen.number) continue;
-    const startSeconds = ((facts.clusterTime + block.value.time) * facts.scale) / 1e9;
-    for (const bytes of matroskaFrames(body, block.value.flags, block.end)) {
+    const block = blockHeadAt(body, 0);
+    if (block?.track !== chosen.number) continue;
+    const startSeconds = ((facts.clusterTime + block.time) * facts.scale) / 1e9;
+    for (const bytes of matroskaFrames(body, block.flags, block.end)) {
       yield { kind: 'packet', bytes, isAfterGap, startSeconds };
       isAfterGap = false;
     }

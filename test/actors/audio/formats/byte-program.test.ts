@@ -1,12 +1,12 @@
 import t from 'tap';
-import { feedBytes, readAt, type ByteProgram, type ByteReader } from '../../../../actors/audio/formats/byte-program.ts';
+import { feedBytes, type ByteProgram } from '../../../../actors/audio/formats/byte-program.ts';
 
 const file = Uint8Array.from({ length: 20 }, (_, index) => index);
 function* program(seen: number[][]): ByteProgram {
   seen.push([...(yield { take: 2 })]);
   yield { skip: 3 };
   seen.push([...(yield { take: 0 })]);
-  yield { find: 8 };
+  yield { find: Uint8Array.of(7, 8) };
   seen.push([...(yield { take: 3 })]);
   yield { skip: 8 };
   seen.push([...(yield { take: 0 })]);
@@ -41,11 +41,21 @@ t.test('no program looks at more than 4,096 bytes at once', async (t) => {
   }
 });
 
-t.test('a reader reads from bytes that lie there whole, and says where it stopped or that they ended', async (t) => {
-  const reader = function* (): ByteReader<number[]> {
-    const [first = 0] = yield { take: 1 };
-    return [first, ...(yield { take: 0 }), ...(yield { take: 2 })];
-  };
-  t.strictSame(readAt(file, 17, reader()), { value: [17, 18, 19], end: 20 });
-  t.equal(readAt(file, 18, reader()), undefined);
+t.test('what looks for itself is shown what it left once more, and nothing of what it stepped over', async (t) => {
+  for (const step of [1, 2, 3, 7, 20]) {
+    const seen: number[] = [];
+    const scan = (bytes: Uint8Array): number => {
+      let at = 0;
+      for (; at + 3 <= bytes.length; at += 5) seen.push(...bytes.subarray(at, at + 3));
+      return at;
+    };
+    const feeder = feedBytes(
+      (function* (): ByteProgram {
+        yield { take: 2 };
+        yield { scan, seen: Uint8Array.of(98, 99) };
+      })(),
+    );
+    for (let at = 0; at < file.length; at += step) feeder.push(file.subarray(at, at + step));
+    t.strictSame(seen, [98, 99, 2, 5, 6, 7, 10, 11, 12, 15, 16, 17], `${step} at a time`);
+  }
 });
