@@ -44,7 +44,7 @@ function* readElements(state: State): ByteProgram {
   yield { scan: (bytes) => scanElements(state, bytes), seen };
 }
 
-const NO_BODY = new Uint8Array(0);
+const noBody = new Uint8Array(0);
 
 /** The index up to which the bytes were read. */
 function scanElements(state: State, bytes: Uint8Array): number {
@@ -61,7 +61,7 @@ function scanElements(state: State, bytes: Uint8Array): number {
 /** Where the next element begins; undefined where more of this one has to come first. */
 function endOfElement(state: State, bytes: Uint8Array, id: number, start: number, size: number): number | undefined {
   if (OPENED.has(id)) {
-    note(state, id, NO_BODY);
+    note(state, id, noBody);
     return start;
   }
   if (isBlock(id)) return endOfBlock(state, bytes, start, size);

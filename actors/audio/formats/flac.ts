@@ -27,10 +27,14 @@ export const MOST_FLAC_HEADER_BYTES = 16;
 
 /** The header at `at`, or undefined where there is none that is whole. Its own checksum tells it from chance. */
 export function flacFrameHeaderAt(bytes: Uint8Array, at: number): FlacFrameHeader | undefined {
-  const [second = 0, sizes = 0, layout = 0] = [bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+  const second = bytes[at + 1] ?? 0;
   if (bytes[at] !== 0xff || (second & 0xfe) !== 0xf8) return undefined;
-  const [sizeCode, rateCode] = [sizes >>> 4, sizes & 0xf];
-  const [channelCode, depthCode] = [layout >>> 4, (layout >>> 1) & 0x7];
+  const sizes = bytes[at + 2] ?? 0;
+  const layout = bytes[at + 3] ?? 0;
+  const sizeCode = sizes >>> 4;
+  const rateCode = sizes & 0xf;
+  const channelCode = layout >>> 4;
+  const depthCode = (layout >>> 1) & 0x7;
   if (sizeCode === 0 || rateCode === 15 || channelCode > 10 || depthCode === RESERVED_DEPTH || (layout & 1) !== 0) {
     return undefined;
   }

@@ -37,8 +37,9 @@ export function numberAt(bytes: Uint8Array, at: number, keepsMarker: boolean) {
 export function blockHeadAt(bytes: Uint8Array, at: number) {
   const track = numberAt(bytes, at, false);
   if (track === undefined || track.end + 3 > bytes.length) return undefined;
-  const [high = 0, low = 0, flags = 0] = [bytes[track.end], bytes[track.end + 1], bytes[track.end + 2]];
-  return { track: track.value, time: ((high << 24) >> 16) | low, flags, end: track.end + 3 };
+  const end = track.end + 3;
+  const time = (((bytes[end - 3] ?? 0) << 24) >> 16) | (bytes[end - 2] ?? 0);
+  return { track: track.value, time, flags: bytes[end - 1] ?? 0, end };
 }
 
 /** A film has a few dozen; who names more is read no further. */
@@ -62,8 +63,8 @@ export interface TrackFacts {
   clusterTime: number;
 }
 
-const NO_SETUP = new Uint8Array(0);
-const newTrack = (): Track => ({ number: 0, type: 0, codec: '', setup: NO_SETUP, isEncoded: false });
+const noSetup = new Uint8Array(0);
+const newTrack = (): Track => ({ number: 0, type: 0, codec: '', setup: noSetup, isEncoded: false });
 export const noFacts = (): TrackFacts => ({ track: newTrack(), scale: 1_000_000, clusterTime: 0 });
 
 /** Keeps what an element says of them. */
