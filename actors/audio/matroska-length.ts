@@ -48,7 +48,8 @@ const noBody = new Uint8Array(0);
 
 /** The index up to which the bytes were read. */
 function scanElements(state: State, bytes: Uint8Array): number {
-  for (let at = 0; ;) {
+  let at = 0;
+  while (at < bytes.length) {
     const id = numberAt(bytes, at, true);
     const size = id === undefined ? undefined : numberAt(bytes, id.end, false);
     if (id === undefined || size === undefined) return at;
@@ -56,6 +57,7 @@ function scanElements(state: State, bytes: Uint8Array): number {
     if (end === undefined) return at;
     at = end;
   }
+  return at;
 }
 
 /** Where the next element begins; undefined where more of this one has to come first. */
