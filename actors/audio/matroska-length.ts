@@ -3,7 +3,17 @@
  * `Duration` is a claim, absent from what browsers record, and is not read.
  */
 import { viewOf, type ByteProgram } from './formats/byte-program.ts';
-import { blockHeadAt, EBML, isBlock, noFacts, note, numberAt, OPENED, type TrackFacts } from './formats/matroska.ts';
+import {
+  blockHeadAt,
+  EBML,
+  endOfNumber,
+  isBlock,
+  noFacts,
+  note,
+  numberAt,
+  OPENED,
+  type TrackFacts,
+} from './formats/matroska.ts';
 import { opusPacketSeconds } from './formats/opus.ts';
 import type { LengthReader } from './length-reader.ts';
 
@@ -50,10 +60,11 @@ const noBody = new Uint8Array(0);
 function scanElements(state: State, bytes: Uint8Array): number {
   let at = 0;
   while (at < bytes.length) {
-    const id = numberAt(bytes, at, true);
-    const size = id === undefined ? undefined : numberAt(bytes, id.end, false);
-    if (id === undefined || size === undefined) return at;
-    const end = endOfElement(state, bytes, id.value ?? 0, size.end, size.value ?? 0);
+    const sizeAt = endOfNumber(bytes, at);
+    const start = sizeAt < bytes.length ? endOfNumber(bytes, sizeAt) : Infinity;
+    if (start > bytes.length) return at;
+    const size = numberAt(bytes, sizeAt, false) ?? 0;
+    const end = endOfElement(state, bytes, numberAt(bytes, at, true) ?? 0, start, size);
     if (end === undefined) return at;
     at = end;
   }

@@ -12,34 +12,33 @@ export const OPENED = new Set([0x18538067, 0x1549a966, 0x1654ae6b, TRACK, CLUSTE
 
 export const isBlock = (id: number): boolean => id === 0xa3 || id === 0xa1;
 
-/**
- * A number that says its own length, and the index behind it; undefined where the bytes end before. An id keeps the marker of the
- * length. An unknown size is Infinity; where there is no number, `value` is undefined.
- */
-export function numberAt(bytes: Uint8Array, at: number, keepsMarker: boolean) {
-  const first = bytes[at];
-  if (first === undefined) return undefined;
+/** The index behind the number at `at`, which says its own length; beyond the bytes' end where they end before. */
+export function endOfNumber(bytes: Uint8Array, at: number): number {
+  const more = Math.clz32((bytes[at] ?? 0) << 24);
+  return more > 7 ? at + 1 : at + 1 + more;
+}
+
+/** The number at `at`, all of which is there. An id keeps the marker of the length. An unknown size is Infinity; undefined: it is none. */
+export function numberAt(bytes: Uint8Array, at: number, keepsMarker: boolean): number | undefined {
+  const first = bytes[at] ?? 0;
   const more = Math.clz32(first << 24);
-  if (more > 7) return { value: undefined, end: at + 1 };
-  const end = at + 1 + more;
-  if (end > bytes.length) return undefined;
+  if (more > 7) return undefined;
   let value = keepsMarker ? first : first & (0x7f >>> more);
   let isUnknown = !keepsMarker && value === 0x7f >>> more;
-  for (let next = at + 1; next < end; next++) {
+  for (let next = at + 1; next <= at + more; next++) {
     const byte = bytes[next] ?? 0;
     isUnknown &&= byte === 0xff;
     value = value * 256 + byte;
   }
-  return { value: isUnknown ? Infinity : value, end };
+  return isUnknown ? Infinity : value;
 }
 
 /** What a block begins with, and the index behind it; `time` counts from the cluster's. Undefined where the bytes end before. */
 export function blockHeadAt(bytes: Uint8Array, at: number) {
-  const track = numberAt(bytes, at, false);
-  if (track === undefined || track.end + 3 > bytes.length) return undefined;
-  const end = track.end + 3;
+  const end = endOfNumber(bytes, at) + 3;
+  if (end > bytes.length) return undefined;
   const time = (((bytes[end - 3] ?? 0) << 24) >> 16) | (bytes[end - 2] ?? 0);
-  return { track: track.value, time, flags: bytes[end - 1] ?? 0, end };
+  return { track: numberAt(bytes, at, false), time, flags: bytes[end - 1] ?? 0, end };
 }
 
 /** A film has a few dozen; who names more is read no further. */

@@ -1,5 +1,5 @@
 /** The frames of one Matroska block (RFC 9559 §10.3): one, or several that are laced together. */
-import { numberAt } from '../../../actors/audio/formats/matroska.ts';
+import { endOfNumber, numberAt } from '../../../actors/audio/formats/matroska.ts';
 import { xiphLaced } from './xiph-lacing.ts';
 
 /** Frames from `at` on, by the lacing that the block's flags name; none where their lengths do not fit. */
@@ -24,12 +24,13 @@ function ebmlLaced(block: Uint8Array, at: number, count: number): Uint8Array[] |
   while (lengths.length < count - 1) {
     // With its marker, a number of all ones is none that is unknown.
     const number = numberAt(block, next, true);
-    if (number?.value === undefined) return undefined;
-    const marker = 2 ** (7 * (number.end - next));
-    length = lengths.length === 0 ? number.value - marker : length + number.value - marker - (marker / 2 - 1);
+    const end = endOfNumber(block, next);
+    if (number === undefined || end > block.length) return undefined;
+    const marker = 2 ** (7 * (end - next));
+    length = lengths.length === 0 ? number - marker : length + number - marker - (marker / 2 - 1);
     if (length < 0) return undefined;
     lengths.push(length);
-    next = number.end;
+    next = end;
   }
   const frames = lengths.map((length) => {
     next += length;

@@ -3,6 +3,7 @@ import {
   blockHeadAt,
   CLUSTER,
   EBML,
+  endOfNumber,
   isBlock,
   MOST_TRACKS,
   noFacts,
@@ -33,8 +34,10 @@ export function* matroskaPackets(file: Uint8Array): Generator<StreamEvent> {
   const facts = noFacts();
   let isAfterGap = false;
   for (let at = 0; at < file.length;) {
-    const { value: id = Infinity, end: sizeAt = file.length } = numberAt(file, at, true) ?? {};
-    const { value: size, end: start = 0 } = numberAt(file, sizeAt, false) ?? {};
+    const id = numberAt(file, at, true) ?? Infinity;
+    const sizeAt = endOfNumber(file, at);
+    const start = endOfNumber(file, sizeAt);
+    const size = sizeAt < file.length && start <= file.length ? numberAt(file, sizeAt, false) : undefined;
     if (size === undefined || id > 0xffffffff || (chosen !== undefined && !OPENED.has(id) && !KNOWN.has(id))) {
       at = nextCluster(file, at + 1);
       isAfterGap = true;
