@@ -21,7 +21,7 @@ const SOURCE_FOLDERS = ['config', 'actors', 'transports', 'supervisors', 'script
 export async function setUp(root) {
   const interruption = new AbortController();
   const interrupt = () => interruption.abort();
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt);
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt);
   try {
     await prepare(root, createProgress(process.stderr), interruption.signal);
     if (!interruption.signal.aborted) return 0;
@@ -35,7 +35,7 @@ export async function setUp(root) {
       return 1;
     }
   } finally {
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt).off('SIGHUP', interrupt);
   }
   console.error('Stopped. The next run takes up where this one ended.');
   return 130;

@@ -16,7 +16,11 @@ export const command: Command = {
     'They get a PostgreSQL and a Redis of their own, which end with them. The last line is the verdict.',
   flags: { 'no-checks': { type: 'boolean', doc: 'Run the tests only.' } },
   operands: 100,
-  run: (invocation) => interruptible((signal) => test(invocation, createProgress(process.stderr), signal)),
+  run: (invocation) =>
+    interruptible(
+      (signal) => test(invocation, createProgress(process.stderr), signal),
+      ['SIGINT', 'SIGTERM', 'SIGHUP'],
+    ),
 };
 
 async function test(invocation: Invocation, progress: Progress, signal: AbortSignal): Promise<number> {

@@ -223,6 +223,14 @@ withProxy('nginx without its line on HTTP/1.1 is answered with 505', 'nginx', as
   (await answered).resume();
 });
 
+t.test('nginx counts no failures of a gateway: an upload that is refused and goes on would be one', async (t) => {
+  const text = readFileSync(join(projectFolder, 'config', 'deployment', 'nginx.conf'), 'utf8');
+  const [, gateways = ''] = /upstream vello_gateway \{([^}]*)\}/.exec(text) ?? [];
+  const servers = gateways.match(/server .*;/g) ?? [];
+  t.ok(servers.length > 1);
+  for (const server of servers) t.match(server, /max_fails=0;/);
+});
+
 t.test('what the proxies wait for is longer than what the gateway waits for', async (t) => {
   const text = (file: string) => readFileSync(join(projectFolder, 'config', 'deployment', file), 'utf8');
   const seconds = (file: string, pattern: RegExp) => Number(pattern.exec(text(file))?.[1]);
