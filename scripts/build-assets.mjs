@@ -59,6 +59,8 @@ function copyWhereNew(from, to) {
   const target = join(root, 'build', 'vendor', to);
   if (existsSync(target) && readFileSync(target).equals(readFileSync(source))) return;
   mkdirSync(dirname(target), { recursive: true });
-  cpSync(source, `${target}.new`);
-  renameSync(`${target}.new`, target);
+  // Two may build at once.
+  const draft = `${target}.${process.pid}.new`;
+  cpSync(source, draft);
+  renameSync(draft, target);
 }

@@ -6,14 +6,15 @@ import { interruptible } from './interruptible.ts';
 import { createProgress, type Progress } from './progress.mjs';
 import { projectRoot } from './project-root.ts';
 import { findTestFiles, runTestFiles } from './testing/run-test-files.ts';
-import { shareServers } from './testing/share-servers.ts';
+import { shareServers, type SharedServers } from './testing/share-servers.ts';
 import { listFailures, listSkipped, tally, type TestPoint } from './testing/tap-report.ts';
+import { createTestImports } from './testing/test-imports.ts';
 
 export const command: Command = {
   usage: 'test [file or folder ...]',
   doc:
     'Checks types, style and format, then runs the tests below test/; or runs only those named (test/actors/kernel), without the checks.\n' +
-    'They get a PostgreSQL and a Redis of their own, which end with them. The last line is the verdict.',
+    'Where one needs servers they get a PostgreSQL and a Redis of their own, which end with them. The last line is the verdict.',
   flags: { 'no-checks': { type: 'boolean', doc: 'Run the tests only.' } },
   operands: 100,
   run: (invocation) =>
@@ -23,12 +24,17 @@ export const command: Command = {
     ),
 };
 
+const NO_SERVERS: SharedServers = { environment: {}, stop: async () => undefined };
+
 async function test(invocation: Invocation, progress: Progress, signal: AbortSignal): Promise<number> {
   const chosen = findTestFiles(projectRoot, invocation.operands);
   // Whoever names tests waits for them; everything is checked where everything is run.
   const withChecks = !invocation.has('no-checks') && invocation.operands.length === 0;
 
-  const shared = await shareServers(progress, signal);
+  const imports = createTestImports(projectRoot);
+  const shared = chosen.some((file) => imports.needsServers(sourceOf(file)))
+    ? await shareServers(progress, signal)
+    : NO_SERVERS;
   // Beside the tests: those wait for much, and leave a processor to it.
   const checking = withChecks ? runChecks(projectRoot, progress, signal) : [];
   const files: TestPoint[] = [];
@@ -77,6 +83,9 @@ function describeFile(file: TestPoint, done: number, all: number): string {
   const time = `${(file.durationMs / 1000).toFixed(1)} s`;
   return `  ${failed === 0 ? '✓' : '✗'} ${`[${done}/${all}] ${shorten(file.title)}: ${verdict}`.padEnd(90)} ${time.padStart(7)}`;
 }
+
+/** Of a built test. */
+const sourceOf = (file: string) => file.replace(/^build\//, '').replace(/\.js$/, '.ts');
 
 /** Tests run from build/; people open the sources. */
 const shorten = (text: string) =>

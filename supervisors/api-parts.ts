@@ -53,7 +53,7 @@ export interface ApiParts extends CommonParts {
   readonly version: string;
 }
 
-export interface ApiOptions extends CommonParts, Pick<ApiParts, 'random' | 'version'> {
+interface ApiOptions extends CommonParts, Pick<ApiParts, 'random' | 'version'> {
   readonly settings: Pick<Settings, 'fingerprintPeppers'>;
   /** As administrator; the api itself logs in as roles that own nothing. */
   readonly databaseUrl: string;

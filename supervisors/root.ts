@@ -16,7 +16,7 @@ import { supervisorDefinition } from './supervisor.ts';
 export const ROOT = 'vello';
 
 /** Start order; each may rely on those before it. `programs` are the databases that Vello starts for itself. */
-export const START_ORDER = ['programs', 'schema', 'node', 'api', 'gateway', 'collector', 'inference', 'ops'] as const;
+const START_ORDER = ['programs', 'schema', 'node', 'api', 'gateway', 'collector', 'inference', 'ops'] as const;
 export type RootChild = (typeof START_ORDER)[number];
 
 /** A few restarts a minute; what fails more often than that is not cured by restarting. */

@@ -40,7 +40,7 @@ interface EventField {
   readonly column?: ColumnType;
 }
 
-export type ColumnType = 'uuid' | 'text' | 'int4' | 'int8' | 'float8' | 'timestamptz' | 'jsonb';
+type ColumnType = 'uuid' | 'text' | 'int4' | 'int8' | 'float8' | 'timestamptz' | 'jsonb';
 
 /** In the order of the stream and of the disk. New ones go to the end and are optional: older gateways, and their disks, lack them. */
 const EVENT_FIELDS = {

@@ -15,7 +15,7 @@ import type { DesktopHandshake, DesktopPrincipal, DesktopAuth } from '../session
 /** How far a desktop's signed time may be off, either way. Bounds what is signed; never lengthens a token's life. */
 export const DESKTOP_CLOCK_TOLERANCE_MS = 2 * 3600 * 1000;
 
-export interface DesktopAuthDependencies {
+interface DesktopAuthDependencies {
   readonly authenticator: Authenticator;
   readonly devices: KnownDevices;
   readonly sequences: SequenceWindows;

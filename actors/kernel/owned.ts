@@ -14,7 +14,7 @@ export interface Owned<T> extends ActorDefinition<never> {
 }
 
 /** What a thing says of itself, as a behaviour does. */
-export interface OwnedFacts<T> {
+interface OwnedFacts<T> {
   readonly ready?: (thing: T) => boolean;
   readonly describe?: (thing: T) => Facts;
 }

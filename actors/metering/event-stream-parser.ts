@@ -11,7 +11,7 @@ export interface StreamedEvent {
   readonly data: string;
 }
 
-export interface EventStreamParser {
+interface EventStreamParser {
   push(piece: Uint8Array): void;
   /** Whether the bytes so far end with a whole event. */
   betweenEvents(): boolean;
@@ -23,9 +23,12 @@ const BYTE_ORDER_MARK = '\ufeff';
 
 /**
  * `onEvent` gets each event as soon as its blank line arrived; one without data is none, one without its blank line is dropped, as the
- * standard says, and one of more than `longest` characters is passed over.
+ * standard says, and one of more than `maxCharacters` (UTF-16 code units, never more than its bytes) is passed over.
  */
-export function createEventStreamParser(longest: number, onEvent: (event: StreamedEvent) => void): EventStreamParser {
+export function createEventStreamParser(
+  maxCharacters: number,
+  onEvent: (event: StreamedEvent) => void,
+): EventStreamParser {
   const decoder = new StringDecoder('utf8');
   /** What arrived of a line that has not ended; nothing of one that is passed over. */
   let pending = '';
@@ -40,7 +43,7 @@ export function createEventStreamParser(longest: number, onEvent: (event: Stream
   let length = 0;
 
   const endEvent = () => {
-    if (data.length > 0 && length <= longest) {
+    if (data.length > 0 && length <= maxCharacters) {
       onEvent({ event: event === '' ? 'message' : event, data: data.length === 1 ? (data[0] ?? '') : data.join('\n') });
     }
     event = '';
@@ -78,7 +81,7 @@ export function createEventStreamParser(longest: number, onEvent: (event: Stream
         if (end === Infinity) break;
         length += end - start;
         if (!isHolding && end === start) endEvent();
-        else if (length <= longest) readLine(pending + text.slice(start, end));
+        else if (length <= maxCharacters) readLine(pending + text.slice(start, end));
         pending = '';
         isHolding = false;
         isFirstLine = false;
@@ -90,7 +93,7 @@ export function createEventStreamParser(longest: number, onEvent: (event: Stream
       if (start === text.length) return;
       isHolding = true;
       length += text.length - start;
-      pending = length <= longest ? pending + text.slice(start) : '';
+      pending = length <= maxCharacters ? pending + text.slice(start) : '';
     },
     betweenEvents: () => length === 0 && (lastByte === LF || lastByte === CR),
   };

@@ -16,7 +16,7 @@ export interface Program {
 }
 
 /** How the program ended without being asked to. */
-export interface ProgramEnded {
+interface ProgramEnded {
   readonly type: 'ended';
   readonly how: string;
 }

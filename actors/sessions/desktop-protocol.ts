@@ -61,7 +61,7 @@ export interface Resumed {
   readonly last_seq: number;
 }
 
-export interface DrainFrame {
+interface DrainFrame {
   readonly type: 'drain';
   readonly reconnect_after_ms: number;
 }

@@ -6,7 +6,7 @@ import type { Ref } from '../kernel/ref.ts';
 import { deviceSession, type Arrival, type SessionMessage, type SessionParts } from './device-session.ts';
 
 /** The part of a supervisor's dynamic children that is needed here. */
-export interface SessionShard {
+interface SessionShard {
   start(id: string, definition: () => ActorDefinition<SessionMessage>): Ref<SessionMessage>;
   find(id: string): Ref<SessionMessage> | undefined;
 }

@@ -19,7 +19,7 @@ import { checkRedis } from './check-redis.ts';
 import { newPassword, type Home, type ServerAddress } from './home.ts';
 import { obtainRedis } from './obtain-redis.ts';
 
-export interface OwnServer extends OwnProgram {
+interface OwnServer extends OwnProgram {
   /** As people know it. */
   readonly name: string;
   readonly port: number;
@@ -34,7 +34,7 @@ export interface Servers {
   readonly local: readonly OwnServer[];
 }
 
-export interface ServerChoice {
+interface ServerChoice {
   /** What the roles of this process need. */
   readonly needs: { readonly database: boolean; readonly redis: boolean };
   readonly settings: Pick<Settings, 'databaseUrl' | 'redisUrl'>;

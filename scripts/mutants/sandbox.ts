@@ -6,14 +6,14 @@ import { pathToFileURL } from 'node:url';
 import type { RunReply, RunRequest } from './test-process.ts';
 import { RECORDER_SOURCE } from './transpile.ts';
 
-export interface SandboxRun {
+interface SandboxRun {
   /** A test source: `test/actors/…`. */
   readonly test: string;
   readonly limitMs: number;
   readonly reachedFile?: string;
 }
 
-export interface RunOutcome {
+interface RunOutcome {
   readonly verdict: 'passed' | 'failed' | 'timeout';
   readonly durationMs: number;
 }

@@ -5,6 +5,7 @@ import { auditLedger, giveCredits, readCreditAccount } from '../../transports/po
 import { CommandError, UsageError, type Command, type Invocation } from '../command.ts';
 import { count } from '../count.ts';
 import { asOperator, type Operator } from './as-operator.ts';
+import { readUuid } from './read-uuid.ts';
 import { textTable } from '../text-table.ts';
 
 export const command: Command = {
@@ -79,11 +80,6 @@ async function audit({ sql }: Operator): Promise<number> {
     `\n${count(broken.length, 'problem')} among ${count(users, 'user')} and ${count(entries, 'entry', 'entries')}.`,
   );
   return 1;
-}
-
-export function readUuid(text: string): string {
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text.toLowerCase();
-  throw new UsageError(text === '' ? 'An id is missing' : `'${text}' is not an id`);
 }
 
 function wholeAmount(text: string): number {

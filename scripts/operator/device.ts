@@ -2,7 +2,7 @@
 import { blockHardware, listBlocks, unblockHardware } from '../../transports/postgres/operators/hardware-blocks.ts';
 import { CommandError, UsageError, type Command } from '../command.ts';
 import { count } from '../count.ts';
-import { readUuid } from './credits.ts';
+import { readUuid } from './read-uuid.ts';
 import { asOperator, type Operator } from './as-operator.ts';
 import { textTable } from '../text-table.ts';
 

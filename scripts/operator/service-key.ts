@@ -13,7 +13,7 @@ import {
 } from '../../transports/postgres/operators/service-keys.ts';
 import { CommandError, UsageError, type Command, type Invocation } from '../command.ts';
 import { count } from '../count.ts';
-import { readUuid } from './credits.ts';
+import { readUuid } from './read-uuid.ts';
 import { asOperator, type Operator } from './as-operator.ts';
 import { textTable } from '../text-table.ts';
 

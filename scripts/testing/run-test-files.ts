@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { UsageError } from '../command.ts';
 import { createTapReader, type TestPoint } from './tap-report.ts';
 
-export interface TestRun {
+interface TestRun {
   readonly root: string;
   /** Built files, relative to `root`. */
   readonly files: readonly string[];
@@ -58,9 +58,11 @@ export async function runTestFiles(run: TestRun): Promise<void> {
   await Promise.all(Array.from({ length: run.jobs }, runOneByOne));
 }
 
+const endWithRunner = new URL(`./end-with-runner.js?runner=${process.pid}`, import.meta.url).href;
+
 async function runTestFile({ root, environment, limitMs, signal }: TestRun, file: string): Promise<TestPoint> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, ['--enable-source-maps', file], {
+  const child = spawn(process.execPath, ['--enable-source-maps', `--import=${endWithRunner}`, file], {
     cwd: root,
     env: { ...process.env, ...environment, TAP_TIMEOUT: String(limitMs / 1000) },
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],

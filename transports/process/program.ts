@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import type { Program } from '../../actors/programs/program-actor.ts';
 import type { LaunchAs } from './launch-as.ts';
 
-export interface ProgramOptions {
+interface ProgramOptions {
   /** As people know it: `PostgreSQL`. */
   readonly name: string;
   readonly command: string;

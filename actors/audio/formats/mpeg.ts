@@ -1,6 +1,6 @@
 /** Reads the headers of MPEG audio frames (ISO 11172-3, 13818-3) and of AAC in ADTS (ISO/IEC 14496-3 §1.A.3.2). */
 
-export interface MpegFrame {
+interface MpegFrame {
   readonly bytes: number;
   readonly seconds: number;
   readonly samples: number;

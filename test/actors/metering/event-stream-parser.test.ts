@@ -7,9 +7,9 @@ import {
 } from '../../../actors/metering/event-stream-parser.ts';
 
 /** Data of the events, and after every piece whether the stream is between two. */
-function read(pieces: readonly string[], eventBytes = 1000) {
+function read(pieces: readonly string[], maxCharacters = 1000) {
   const events: string[] = [];
-  const parser = createEventStreamParser(eventBytes, ({ data }) => events.push(data));
+  const parser = createEventStreamParser(maxCharacters, ({ data }) => events.push(data));
   const between = pieces.map((piece) => {
     parser.push(Buffer.from(piece));
     return parser.betweenEvents();
@@ -125,13 +125,17 @@ t.test('whether an event is under way is known after every piece', async (t) => 
   t.strictSame(read(['d', 'ata: a', '\n', '\n', 'data: b\n\n', ':']).between, [false, false, false, true, true, false]);
 });
 
-t.test('an event of the bound is read, one byte more is passed over, and what follows is read again', async (t) => {
-  const bound = 'data: 1234'.length;
-  t.strictSame(read(['data: 1234\n\n'], bound).events, ['1234']);
-  for (const pieces of [['data: 12345\n\n'], ['data: 1', '2345\n\n'], ['data: 12345', '\n', 'data: 6\n', '\n']]) {
-    const { events, between } = read([...pieces, 'data: x\n\n', 'data: y\n\n'], bound);
-    t.strictSame(events, ['x', 'y'], JSON.stringify(pieces));
-    t.equal(between.at(-1), true);
-  }
-  t.strictSame(read(['data: 12\ndata: 34\n\ndata: x\n\n'], bound).events, ['x'], 'lines count together');
-});
+t.test(
+  'an event of the bound is read, one character more is passed over, and what follows is read again',
+  async (t) => {
+    const bound = 'data: 1234'.length;
+    t.strictSame(read(['data: 1234\n\n'], bound).events, ['1234']);
+    t.strictSame(read(['data: äöü€\n\n'], bound).events, ['äöü€'], 'of as many characters, and more bytes');
+    for (const pieces of [['data: 12345\n\n'], ['data: 1', '2345\n\n'], ['data: 12345', '\n', 'data: 6\n', '\n']]) {
+      const { events, between } = read([...pieces, 'data: x\n\n', 'data: y\n\n'], bound);
+      t.strictSame(events, ['x', 'y'], JSON.stringify(pieces));
+      t.equal(between.at(-1), true);
+    }
+    t.strictSame(read(['data: 12\ndata: 34\n\ndata: x\n\n'], bound).events, ['x'], 'lines count together');
+  },
+);

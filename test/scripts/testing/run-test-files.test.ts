@@ -1,4 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { runTestFiles } from '../../../scripts/testing/run-test-files.ts';
@@ -63,4 +65,32 @@ t.test('what a file leaves running is ended with it', async (t) => {
     writeFileSync('${pidFile}', String(left.pid)); console.log('ok 1 - a\\n1..1'); process.exit(0)`;
   await run(t, { start });
   t.equal(identify(Number(readFileSync(pidFile, 'utf8'))), undefined);
+});
+
+t.test('a file and what it started end soon after a runner that was killed', async (t) => {
+  const root = temporaryFolder(t);
+  const pidsFile = join(root, 'pids');
+  const built = (path: string) => new URL(`../../../${path}`, import.meta.url).href;
+  writeFileSync(
+    join(root, 'hangs.mjs'),
+    `import { spawn } from 'node:child_process'; import { renameSync, writeFileSync } from 'node:fs';
+    writeFileSync('${pidsFile}.new', process.pid + ' ' + spawn('sleep', ['60']).pid);
+    renameSync('${pidsFile}.new', '${pidsFile}'); setInterval(() => {}, 1000)`,
+  );
+  writeFileSync(
+    join(root, 'runner.mjs'),
+    `import { runTestFiles } from '${built('scripts/testing/run-test-files.js')}';
+    const options = { environment: {}, jobs: 1, limitMs: 60_000, signal: new AbortController().signal };
+    await runTestFiles({ root: '${root}', files: ['hangs.mjs'], ...options, onFile: () => {} })`,
+  );
+  const runner = spawn(process.execPath, [join(root, 'runner.mjs')], { stdio: 'inherit' });
+  const until = async (holds: () => boolean) => {
+    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 20));
+  };
+  await until(() => existsSync(pidsFile));
+  const pids = readFileSync(pidsFile, 'utf8').split(' ').map(Number);
+  runner.kill('SIGKILL');
+  await once(runner, 'exit');
+  await until(() => pids.every((pid) => identify(pid) === undefined));
+  t.equal(pids.length, 2);
 });

@@ -5,7 +5,7 @@ import { VelloError } from '../../../config/errors.ts';
 import type { PrometheusMetrics } from '../../telemetry/prometheus-metrics.ts';
 import type { HttpServer } from '../server/server.ts';
 
-export interface AdminParts {
+interface AdminParts {
   /** Names beside `localhost` and plain addresses under which the listener may be asked for. */
   readonly hosts: readonly string[];
   readonly system: ActorSystem;

@@ -4,7 +4,7 @@ import { parseMultipart } from './multipart-form.ts';
 import { languageMeant, languageName } from './language-names.ts';
 import { MOONSHINE_MODEL_ID } from '../../speech/moonshine-engine.ts';
 
-export const TRANSCRIPTION_FORMATS = ['json', 'text', 'verbose_json', 'srt', 'vtt'] as const;
+const TRANSCRIPTION_FORMATS = ['json', 'text', 'verbose_json', 'srt', 'vtt'] as const;
 export type TranscriptionFormat = (typeof TRANSCRIPTION_FORMATS)[number];
 
 export interface TranscriptionRequest {

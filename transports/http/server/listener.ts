@@ -3,7 +3,7 @@ import type { ActorDefinition, Facts } from '../../../actors/kernel/actor.ts';
 import { owned } from '../../../actors/kernel/owned.ts';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from './server.ts';
 
-export interface ListenerOptions extends HttpServerOptions {
+interface ListenerOptions extends HttpServerOptions {
   /** Longest wait for what is under way when it stops. */
   readonly drainMs: number;
   /** Adds the routes, anew for each opening. */
@@ -11,7 +11,7 @@ export interface ListenerOptions extends HttpServerOptions {
 }
 
 /** What there is to an opening beside its routes. */
-export interface Served {
+interface Served {
   /** Resolves when what the server itself does not wait for has ended: sockets, and exchanges that answer by themselves. */
   readonly finish?: () => Promise<void>;
   /** Once it listens: takes part in what the process does, as in its drain. Returns the ways to take that out again. */

@@ -15,7 +15,7 @@ export type Sql = postgres.Sql<Types>;
 export type AdminSql = Sql;
 export type TransactionSql = postgres.TransactionSql<Types>;
 
-export interface PoolOptions {
+interface PoolOptions {
   /** Most connections this pool opens. */
   readonly max: number;
   /** Shown in pg_stat_activity. */

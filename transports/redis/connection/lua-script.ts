@@ -55,7 +55,7 @@ export function loadLuaScript<List extends string>(
   };
 }
 
-export interface LuaHeader {
+interface LuaHeader {
   readonly keys: readonly string[];
   /** The last is `...name` where it stands for all that follow. */
   readonly args: readonly string[];

@@ -40,7 +40,7 @@ const renewEntries = loadLuaScript(import.meta.url, './renew.lua', 'stream group
 const releaseEntries = loadLuaScript(import.meta.url, './release.lua', 'stream group consumer');
 const forgetConsumers = loadLuaScript(import.meta.url, './forget-consumers.lua', 'stream group idleMs');
 
-export interface EventStreamsOptions {
+interface EventStreamsOptions {
   readonly url: string;
   readonly log: Log;
   readonly metrics: Metrics;
