@@ -32,9 +32,15 @@ async function test(invocation: Invocation, progress: Progress, signal: AbortSig
   const withChecks = !invocation.has('no-checks') && invocation.operands.length === 0;
 
   const imports = createTestImports(projectRoot);
-  const shared = chosen.some((file) => imports.needsServers(sourceOf(file)))
-    ? await shareServers(progress, signal)
-    : NO_SERVERS;
+  let shared = NO_SERVERS;
+  try {
+    if (chosen.some((file) => imports.needsServers(sourceOf(file)))) shared = await shareServers(progress, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    const said = error instanceof Error ? error.message : String(error);
+    console.log(`\n✗ What the tests share did not start: ${said}\n\n0 passed, 1 failed`);
+    return 1;
+  }
   // Beside the tests: those wait for much, and leave a processor to it.
   const checking = withChecks ? runChecks(projectRoot, progress, signal) : [];
   const files: TestPoint[] = [];

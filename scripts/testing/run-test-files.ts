@@ -60,6 +60,8 @@ export async function runTestFiles(run: TestRun): Promise<void> {
 
 const endWithRunner = new URL(`./end-with-runner.js?runner=${process.pid}`, import.meta.url).href;
 
+const OUTPUT_GRACE_MS = 2_000;
+
 async function runTestFile({ root, environment, limitMs, signal }: TestRun, file: string): Promise<TestPoint> {
   const startedAt = performance.now();
   const child = spawn(process.execPath, ['--enable-source-maps', `--import=${endWithRunner}`, file], {
@@ -82,10 +84,12 @@ async function runTestFile({ root, environment, limitMs, signal }: TestRun, file
     killGroup();
   };
   // A file ends itself when its time is over, and says where it stood. One that never yields cannot.
-  const limit = (ms: number) => setTimeout(() => kill(`gave no answer for ${ms / 1000} s`), ms * 1.1);
+  const limit = (ms: number) =>
+    ms > 0 ? setTimeout(() => kill(`gave no answer for ${ms / 1000} s`), ms * 1.1) : undefined;
   let timer = limit(limitMs);
-  child.on('message', ({ setTimeout: newLimitMs }: Partial<Record<'setTimeout', number>>) => {
-    if (newLimitMs === undefined) return;
+  child.on('message', (message: Partial<Record<'setTimeout', number>> | null) => {
+    const newLimitMs = message?.setTimeout;
+    if (typeof newLimitMs !== 'number') return;
     clearTimeout(timer);
     timer = limit(newLimitMs);
   });
@@ -96,7 +100,11 @@ async function runTestFile({ root, environment, limitMs, signal }: TestRun, file
   if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', (line) => reader.line(line));
   const exit = await new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
-    child.once('exit', killGroup);
+    child.once('exit', () => {
+      killGroup();
+      // A program in a group of its own may hold the other end: the file's own words are there by then.
+      setTimeout(() => child.stdout?.destroy(), OUTPUT_GRACE_MS).unref();
+    });
     child.once('close', (code, by) => resolve(code === 0 ? '' : `ended by ${by ?? `exit code ${code ?? ''}`}`));
   });
   clearTimeout(timer);

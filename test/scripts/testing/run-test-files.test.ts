@@ -57,6 +57,16 @@ t.test('a file that hangs is ended when its time is over, which it may lengthen'
   t.equal(tally([results.get('longer')!]).failed, 0);
 });
 
+t.test('a program that left the group of its file and holds its output holds up nobody', async (t) => {
+  const leave = 'spawn("sleep", ["12"], { detached: true, stdio: "inherit" }).unref()';
+  const results = await run(t, {
+    leaves: `import { spawn } from "node:child_process"; ${leave}; console.log("ok 1 - a\\n1..1"); process.send(null);`,
+  });
+  const file = results.get('leaves')!;
+  t.equal(tally([file]).failed, 0);
+  t.ok(file.durationMs < 10_000, `${file.durationMs} ms`);
+});
+
 t.test('what a file leaves running is ended with it', async (t) => {
   const root = temporaryFolder(t);
   const pidFile = join(root, 'pid');

@@ -69,3 +69,10 @@ t.test('counts a file that failed without a failing test', async (t) => {
   t.strictSame(tally(read(text.replace(/1\.\.1$/, '1..2'))), { passed: 1, failed: 1, skipped: 0 }, 'a test is missing');
   t.strictSame(tally(read(text)), { passed: 1, failed: 0, skipped: 0 });
 });
+
+t.test('a test of which a part was left out has not passed', async (t) => {
+  const reader = createTapReader();
+  const text = ['# Subtest: half', '    ok 1 - a', '    not ok 2 - b # TODO later', '    1..2', 'ok 1 - half', '1..1'];
+  for (const line of text) reader.line(line);
+  t.strictSame(tally([reader.end('x', 1, '')]), { passed: 0, failed: 0, skipped: 1 });
+});
