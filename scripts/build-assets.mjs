@@ -3,7 +3,7 @@
  * packages that carry far more. `--every-platform` adds to those alone, for a package: native code of all platforms.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, extname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -59,8 +59,8 @@ function copyWhereNew(from, to) {
   const target = join(root, 'build', 'vendor', to);
   if (existsSync(target) && readFileSync(target).equals(readFileSync(source))) return;
   mkdirSync(dirname(target), { recursive: true });
-  // Two may build at once.
-  const draft = `${target}.${process.pid}.new`;
+  // Two may build at once; and who copies build/ meanwhile should not meet what is gone a moment later.
+  const draft = join(root, 'node_modules', `.vello-${process.pid}-${basename(to)}`);
   cpSync(source, draft);
   renameSync(draft, target);
 }
