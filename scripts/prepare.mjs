@@ -45,7 +45,10 @@ async function prepare(root, progress, signal) {
   const packages = packagesStamp(root);
   const packagesFile = join(root, 'node_modules', '.vello-stamp');
   const buildFile = join(root, 'build', '.vello-stamp');
-  const isCurrent = () => read(packagesFile) === packages && read(buildFile) === sourcesStamp(root, packages);
+  const isCurrent = () =>
+    read(packagesFile) === packages &&
+    read(buildFile) === sourcesStamp(root, packages) &&
+    fs.existsSync(join(root, 'build', 'vendor'));
   if (isCurrent()) return;
 
   const release = await takeLock(join(root, 'build', '.set-up.lock'), progress, signal);
