@@ -51,7 +51,7 @@ async function test(invocation: Invocation, progress: Progress, signal: AbortSig
       environment: shared.environment,
       limitMs: 240_000,
       // Most of them wait for servers and for time rather than for a processor.
-      jobs: Math.min(6, 2 * availableParallelism()),
+      jobs: Math.min(6, availableParallelism() + 1),
       signal,
       onFile: (file) => {
         files.push(file);
