@@ -1,15 +1,15 @@
 /**
  * Benchmark of what it costs to have each event durable before its answer ends: processor time of a request's note and event in their files,
- * beside the same emitter on memory. The stream is left out of both: it is paid for anyway.
+ * beside the same emitter on memory. Both make the event's entry for the stream; Redis is left out, which is paid for anyway.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId } from '../../actors/identity/new-id.ts';
 import type { AdmissionJournal } from '../../actors/events/admission-notes.ts';
-import type { EventSpool } from '../../actors/events/event-outlet.ts';
+import type { EventOutlet, EventSpool } from '../../actors/events/event-outlet.ts';
 import { createEventEmitter, type EventEmitter } from '../../actors/events/event-emitter.ts';
-import type { UsageEvent } from '../../actors/events/usage-event.ts';
+import { flattenUsageEvent, type UsageEvent } from '../../actors/events/usage-event.ts';
 import { createFileAdmissionJournal } from '../../transports/process/file-admission-journal.ts';
 import { createFileSpool } from '../../transports/process/file-spool.ts';
 import { systemClock } from '../../transports/process/system-clock.ts';
@@ -29,7 +29,13 @@ export async function run([requests = '20000', rounds = '7']: readonly string[])
   }
   const folder = mkdtempSync(join(tmpdir(), 'vello-bench-'));
   const log = createJsonLog({ level: 'silent', write: () => undefined });
-  const outlet = { send: async () => [] };
+  let made = 0;
+  const outlet: EventOutlet = {
+    send: async (events) => {
+      for (const event of events) made += flattenUsageEvent(event).length;
+      return [];
+    },
+  };
   const emitterOn = (spool: EventSpool, journal: AdmissionJournal) =>
     createEventEmitter({ outlet, spool, journal, clock: systemClock, log, metrics: createPrometheusMetrics() });
   const onDisk = emitterOn(
@@ -64,6 +70,7 @@ export async function run([requests = '20000', rounds = '7']: readonly string[])
   );
   console.log(textTable(['at once', 'in memory', 'durable', 'the price'], rows));
   console.log(raw.join('\n'));
+  if (made === 0) throw new Error('no entry was made');
 }
 
 /** Microseconds of processor time that a request takes. */
