@@ -59,8 +59,13 @@ function copyWhereNew(from, to) {
   const target = join(root, 'build', 'vendor', to);
   if (existsSync(target) && readFileSync(target).equals(readFileSync(source))) return;
   mkdirSync(dirname(target), { recursive: true });
-  // Two may build at once; and who copies build/ meanwhile should not meet what is gone a moment later.
-  const draft = join(root, 'node_modules', `.vello-${process.pid}-${basename(to)}`);
-  cpSync(source, draft);
-  renameSync(draft, target);
+  mkdirSync(join(root, 'build', '.drafts'), { recursive: true });
+  // Two may build at once; and who copies build/ meanwhile must not meet what is gone a moment later, so leaves out that folder.
+  const draft = join(root, 'build', '.drafts', `${process.pid}-${basename(to)}`);
+  try {
+    cpSync(source, draft);
+    renameSync(draft, target);
+  } finally {
+    rmSync(draft, { force: true });
+  }
 }

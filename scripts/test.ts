@@ -50,7 +50,7 @@ async function test(invocation: Invocation, progress: Progress, signal: AbortSig
       files: chosen,
       environment: shared.environment,
       limitMs: 240_000,
-      // Most of them wait for servers and for time rather than for a processor.
+      // Many wait for servers and for time; more than this would wait for each other.
       jobs: Math.min(6, availableParallelism() + 1),
       signal,
       onFile: (file) => {

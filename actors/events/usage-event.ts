@@ -109,16 +109,10 @@ export const JOB_COLUMNS = ROWS.flatMap(({ name, property, column }) =>
   column === undefined ? [] : [{ name: name as JobColumn, property, type: column }],
 );
 
-/** The event's form on the stream and in `POST /api/jobs/add`. Every field is present; an absent value is the empty string. */
+/** The event's form in `POST /api/jobs/add`. */
 export type UsageEventFields = Readonly<Record<'v' | Fields[keyof Fields]['name'], string>>;
 
-export function encodeUsageEvent(event: UsageEvent): UsageEventFields {
-  const fields: Record<string, string> = { v: '1' };
-  for (const row of ROWS) fields[row.name] = textOf(row, event[row.property]);
-  return fields as UsageEventFields;
-}
-
-/** The event's field names and values in turn, as XADD takes them and XRANGE gives them back. */
+/** The event's form on the stream: field names and values in turn. Every field is present; an absent value is the empty string. */
 export function flattenUsageEvent(event: UsageEvent): string[] {
   const flat = ['v', '1'];
   for (const row of ROWS) flat.push(row.name, textOf(row, event[row.property]));

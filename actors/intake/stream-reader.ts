@@ -35,6 +35,7 @@ export function streamReader(line: ConsumerLine, parts: { readonly metrics: Metr
           try {
             await reader.receive(message);
           } catch (error) {
+            // Interrupted above.
             if (!ctx.signal.aborted) throw error;
           }
         },

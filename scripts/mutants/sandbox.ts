@@ -40,7 +40,7 @@ export function createSandbox(root: string, folder: string, environment: Readonl
   }
   cpSync(join(root, 'build'), join(folder, 'build'), {
     recursive: true,
-    filter: (path) => !/\.(?:map|tsbuildinfo)$|cache$/.test(path),
+    filter: (path) => !/\.(?:map|tsbuildinfo|drafts)$|cache$/.test(path),
   });
   const recorder = join(folder, 'reached.mjs');
   writeFileSync(recorder, RECORDER_SOURCE);

@@ -6,7 +6,7 @@ import { inspect } from 'node:util';
 import t from 'tap';
 import { eventFields, failedRuns, notBeforeMs } from '../../actors/intake/event-verdict.ts';
 import type { JobsApi } from '../../actors/intake/jobs-api.ts';
-import { decodeUsageEvent, encodeUsageEvent, MOST_AUDIO_SECONDS } from '../../actors/events/usage-event.ts';
+import { decodeUsageEvent, MOST_AUDIO_SECONDS } from '../../actors/events/usage-event.ts';
 import { VelloError } from '../../config/errors.ts';
 import { collectorRole } from '../../supervisors/roles/collector.ts';
 import { supervisorDefinition } from '../../supervisors/supervisor.ts';
@@ -14,7 +14,7 @@ import { createTestSystem } from '../fixtures/actor-system.ts';
 import { chanceFrom, fuzzDeadline, fuzzMs, fuzzSeed, mutate, type Chance } from '../fixtures/fuzz-run.ts';
 import { createMemoryEventStreams } from '../fixtures/memory-event-streams.ts';
 import { pass } from '../fixtures/settled.ts';
-import { usageEventFields } from '../fixtures/usage-event.ts';
+import { fieldsOf, usageEventFields } from '../fixtures/usage-event.ts';
 
 type Fields = Record<string, string>;
 
@@ -51,7 +51,7 @@ function judge(fields: Fields): string | undefined {
     const numbers = [event.status, event.startedAtMs, event.durationMs, event.bytesIn, event.bytesOut, event.attempts];
     if (!numbers.every((each) => Number.isSafeInteger(each) && each >= 0)) return `numbers ${numbers.join()}`;
     if (!(event.audioSeconds >= 0 && event.audioSeconds <= MOST_AUDIO_SECONDS)) return `${event.audioSeconds} s`;
-    const again = decodeUsageEvent(encodeUsageEvent(event));
+    const again = decodeUsageEvent(fieldsOf(event));
     return inspect(again) === inspect(event) ? undefined : `read again as ${inspect(again)}`;
   } catch (error) {
     return error instanceof VelloError && error.code === 'EVENT_MALFORMED' ? undefined : inspect(error);

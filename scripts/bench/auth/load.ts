@@ -5,7 +5,7 @@ import { Client } from 'undici';
 import { generateKeyPair } from '../../../actors/crypto/key-pair.ts';
 import { newId } from '../../../actors/identity/new-id.ts';
 import { deviceAuthText, serviceRequestText } from '../../../actors/crypto/signed-texts.ts';
-import { encodeUsageEvent } from '../../../actors/events/usage-event.ts';
+import { flattenUsageEvent } from '../../../actors/events/usage-event.ts';
 
 export interface Owner {
   readonly userId: string;
@@ -104,7 +104,7 @@ export function addJobs(
 
 function event(owner: Owner | undefined) {
   if (owner === undefined) throw new Error('no owners');
-  return encodeUsageEvent({
+  const flat = flattenUsageEvent({
     eventId: newId(),
     type: 'transcribe',
     requestId: newId(),
@@ -124,6 +124,7 @@ function event(owner: Owner | undefined) {
     audioSource: 'header',
     attempts: 1,
   });
+  return Object.fromEntries(flat.flatMap((name, at) => (at % 2 === 0 ? [[name, flat[at + 1]]] : [])));
 }
 
 async function post(client: Client, path: string, headers: Record<string, string>, body: string): Promise<unknown> {

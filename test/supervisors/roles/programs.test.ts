@@ -65,7 +65,9 @@ t.test('a program left behind by a killed Vello is found and stopped before its 
   const orphan = await startRedis(options);
   const successor = await startRedis(options);
   t.teardown(() => successor.stop(1_000));
-  t.type(await orphan.ended, 'string');
+  // The operating system knows of an end before Node.js does.
+  t.match(await orphan.ended, /exit code|signal/);
+  t.equal(orphan.isRunning(), false);
   t.not(successor.pid, orphan.pid);
 });
 

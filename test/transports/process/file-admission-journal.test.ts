@@ -1,11 +1,10 @@
 import { appendFileSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { encodeUsageEvent } from '../../../actors/events/usage-event.ts';
 import { createFileAdmissionJournal } from '../../../transports/process/file-admission-journal.ts';
 import { createMemoryLog } from '../../fixtures/silent.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
-import { usageEvent } from '../../fixtures/usage-event.ts';
+import { fieldsOf, usageEvent } from '../../fixtures/usage-event.ts';
 
 function setUp(t: Test, path = join(temporaryFolder(t), 'admissions')) {
   const log = createMemoryLog();
@@ -65,7 +64,7 @@ t.test('notes of earlier versions, which name their fields, are read', (t) => {
   const { path, journal } = setUp(t);
   const [event] = lost(1);
   if (event === undefined) throw new Error('none');
-  appendFileSync(path, `+${JSON.stringify(encodeUsageEvent(event))}\n`);
+  appendFileSync(path, `+${JSON.stringify(fieldsOf(event))}\n`);
   t.same(journal.open(), [event]);
   t.end();
 });

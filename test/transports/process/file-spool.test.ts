@@ -13,11 +13,11 @@ import {
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import t, { type Test } from 'tap';
-import { encodeUsageEvent, type UsageEvent } from '../../../actors/events/usage-event.ts';
+import type { UsageEvent } from '../../../actors/events/usage-event.ts';
 import { createFileSpool } from '../../../transports/process/file-spool.ts';
 import { createMemoryLog } from '../../fixtures/silent.ts';
 import { temporaryFolder } from '../../fixtures/temporary-folder.ts';
-import { usageEvent } from '../../fixtures/usage-event.ts';
+import { fieldsOf, usageEvent } from '../../fixtures/usage-event.ts';
 
 function setUp(t: Test, path = join(temporaryFolder(t), 'gateway', 'events.spool')) {
   const log = createMemoryLog();
@@ -139,7 +139,7 @@ t.test('a damaged line is set aside whole, never sent and never deleted; its nei
 t.test('lines of earlier versions, which name their fields, are sent like any other', (t) => {
   const { path, spool } = setUp(t);
   const events = [usageEvent({ result: 'Grüße', usage: { a: 1 } }), usageEvent()];
-  const named = events.map((event) => JSON.stringify(encodeUsageEvent(event)));
+  const named = events.map((event) => JSON.stringify(fieldsOf(event)));
   appendFileSync(path, named.map((text) => `${crc32(text).toString(16).padStart(8, '0')} ${text}\n`).join(''));
   spool.open();
   t.same(spool.peek(10), events);
