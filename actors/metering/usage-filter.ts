@@ -38,7 +38,7 @@ export function createUsageFilter(): UsageFilter {
   const continueEvent = (rest: Buffer): Buffer => {
     const event = join(held, rest);
     isOther ||= event.length > LIMITS.relay.accountBytes || isKnownOther(event.toString('latin1'));
-    held = isOther ? nothing : event;
+    held = isOther ? nothing : Buffer.from(event);
     return isOther ? event : nothing;
   };
 
@@ -78,7 +78,6 @@ function lineBreak(chunk: Buffer, from: number): number {
   return cr === -1 ? lf : from + cr;
 }
 
-/** The chunk's memory is the caller's: what is held beyond the call is a copy. */
 function join(held: Buffer, rest: Buffer): Buffer {
   return held.length === 0 ? rest : Buffer.concat([held, rest]);
 }

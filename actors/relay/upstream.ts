@@ -4,8 +4,11 @@ export interface UpstreamRequest {
   readonly method: 'GET' | 'HEAD' | 'POST';
   /** Path below the provider's base address, such as `/v1/models`. */
   readonly path: string;
-  /** Without framing headers: those follow from `contentLength`. */
-  readonly headers: Readonly<Record<string, string>>;
+  /**
+   * Finished lines, `name: value\r\n` each, a character a byte (latin1). Without `Host`, `Connection` and framing headers: those follow from
+   * the provider's address and from `contentLength`.
+   */
+  readonly headers: string;
   /** Bytes of the body; 0 for none, `undefined` where only the client will know. */
   readonly contentLength: number | undefined;
 }
@@ -26,7 +29,7 @@ export interface UpstreamListener {
   wanted(): void;
   /** The final status; interim ones (1xx) are not reported. Headers are those of the answer without its content coding. */
   head(status: number, headers: UpstreamHeaders): void;
-  /** The bytes are the listener's to keep. */
+  /** The bytes are the listener's until it returns, also to change: they are the connection's, which reads the next ones into the same place. */
   data(chunk: Buffer): void;
   /** The answer is complete. */
   end(): void;

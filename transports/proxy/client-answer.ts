@@ -17,7 +17,7 @@ export interface ClientAnswer {
   readonly begun: boolean;
   /** Holds the head back until there is a byte to go with it: both leave in one packet. */
   begin(head: AnswerHead): void;
-  /** False means to wait for `onDrained`. */
+  /** False means to wait for `onDrained`. What is kept of the chunk is a copy. */
   write(chunk: Buffer): boolean;
   /** What was written is as long as was announced. */
   readonly isWhole: boolean;
@@ -67,7 +67,7 @@ export function createClientAnswer(response: NativeResponse, isHead: boolean, on
     }
     if (ok) return true;
     const taken = response.writeOffset() - before;
-    waiting.unshift(chunk.subarray(taken));
+    waiting.unshift(Buffer.from(chunk.subarray(taken)));
     return false;
   };
 
@@ -83,7 +83,7 @@ export function createClientAnswer(response: NativeResponse, isHead: boolean, on
       if (!begun && head !== undefined) begin(head);
       if (head?.contentLength === undefined) drained = response.write(chunk);
       else if (waiting.length > 0) {
-        waiting.push(chunk);
+        waiting.push(Buffer.from(chunk));
         drained = false;
       } else drained = writeAnnounced(chunk);
     });
@@ -106,7 +106,7 @@ export function createClientAnswer(response: NativeResponse, isHead: boolean, on
       // More than was announced: it ends in a cut.
       if (lastChunk !== undefined) return true;
       if (writtenBytes === head?.contentLength) {
-        lastChunk = chunk;
+        lastChunk = Buffer.from(chunk);
         return true;
       }
       return writeOut(chunk);

@@ -62,7 +62,8 @@ export function createContentDecoder(coding: string, listener: DecodedListener):
       codedBytes += chunk.length;
       stream ??= open(chunk);
       if (stream === undefined) fail(new Error('The answer has a content coding that was not asked for.'));
-      else stream.write(chunk);
+      // The chunk is the caller's again before it is read.
+      else stream.write(Buffer.from(chunk));
     },
     end: () => {
       if (stream === undefined) settle(() => listener.end());

@@ -27,32 +27,40 @@ const TO_CLIENT = [
   'openai-version',
 ];
 
-/** Headers of the provider's call. `secret` is the provider's key, if it asks for one. */
-export function headersToProvider(
-  header: (name: string) => string,
-  secret: string | undefined,
-): Record<string, string> {
-  const headers: Record<string, string> = {
-    'user-agent': 'vello-gateway',
-    // Compression would hold streamed events back. Who compresses all the same is read in `content-decoder.ts`.
-    'accept-encoding': 'identity',
-  };
+/** Compression would hold streamed events back. Who compresses all the same is read in `content-decoder.ts`. */
+const OF_OURS = 'user-agent: vello-gateway\r\naccept-encoding: identity\r\n';
+
+/**
+ * Headers of the provider's call, as lines. `secret` is the provider's key, if it asks for one.
+ * @throws Error for a value that would end its line, which no client can send through the listener
+ */
+export function headersToProvider(header: (name: string) => string, secret: string | undefined): string {
+  let lines = OF_OURS;
   for (const name of TO_PROVIDER) {
     const value = header(name);
-    if (value !== '') headers[name] = value;
+    if (value !== '') lines += headerLine(name, value);
   }
-  if (secret !== undefined) headers['authorization'] = `Bearer ${secret}`;
-  return headers;
+  return secret === undefined ? lines : lines + headerLine('authorization', `Bearer ${secret}`);
 }
+
+/** Text beyond ASCII stands in it as the client sent it: in UTF-8 (RFC 9110 §5.5). Cut to a byte each, its characters could become line breaks. */
+function headerLine(name: string, value: string): string {
+  if (!BEYOND_ASCII.test(value)) return `${name}: ${value}\r\n`;
+  if (LINE_BREAK.test(value)) throw new Error(`The value of ${name} would end its line.`);
+  return `${name}: ${Buffer.from(value).toString('latin1')}\r\n`;
+}
+
+const BEYOND_ASCII = /[^\t\x20-\x7e]/;
+const LINE_BREAK = /[\r\n\0]/;
 
 /**
  * What our own engine is told of a caller: which requests are of one user, and nothing by which he could be found elsewhere. The same at
  * every gateway that has the engine's key.
  */
-export function callerHeader(userId: string | undefined, secret: string | undefined): Record<string, string> {
-  if (userId === undefined || secret === undefined) return {};
+export function callerHeader(userId: string | undefined, secret: string | undefined): string {
+  if (userId === undefined || secret === undefined) return '';
   const opaque = createHmac('sha256', secret).update(`vello-caller:v1\n${userId}`).digest('base64url');
-  return { 'x-vello-caller': opaque.slice(0, 22) };
+  return `x-vello-caller: ${opaque.slice(0, 22)}\r\n`;
 }
 
 /** Headers of the client's answer that come from the provider's. */

@@ -21,7 +21,7 @@ export class HeldRefusal {
 
   push(chunk: Buffer): void {
     this.#bytes += chunk.length;
-    if (this.#bytes <= LIMITS.relay.errorBodyBytes) this.#chunks.push(chunk);
+    if (this.#bytes <= LIMITS.relay.errorBodyBytes) this.#chunks.push(Buffer.from(chunk));
   }
 
   /**

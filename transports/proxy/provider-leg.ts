@@ -102,7 +102,7 @@ export class ProviderLeg implements UpstreamListener {
 
   open(): void {
     this.#addedBytes = this.#usageRequest.begin();
-    this.#try();
+    this.#guard(() => this.#try());
   }
 
   /** More of the body has arrived. */
@@ -121,10 +121,8 @@ export class ProviderLeg implements UpstreamListener {
     const contentLength = framing.chunked ? undefined : (framing.contentLength ?? 0) + this.#addedBytes;
     this.#bodySent = contentLength === 0;
     const secret = this.key?.reveal();
-    const headers = {
-      ...headersToProvider((name) => this.#request.header(name), secret),
-      ...(this.provider.isOwn === true ? callerHeader(this.#userId, secret) : {}),
-    };
+    const ofCaller = this.provider.isOwn === true ? callerHeader(this.#userId, secret) : '';
+    const headers = headersToProvider((name) => this.#request.header(name), secret) + ofCaller;
     const request = { method: this.#request.method, path: route.upstreamPath, headers, contentLength };
     this.#call = this.provider.upstream.open(request, this);
   }

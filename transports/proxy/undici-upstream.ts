@@ -36,12 +36,12 @@ export function createUndiciUpstream(baseUrl: string): UpstreamPool {
     open: (request, listener) => {
       const call = new Call(listener);
       const { contentLength } = request;
-      const length: Record<string, string> =
-        contentLength === undefined || request.method !== 'POST' ? {} : { 'content-length': String(contentLength) };
+      const length =
+        contentLength === undefined || request.method !== 'POST' ? '' : `content-length: ${contentLength}\r\n`;
       const options: Dispatcher.DispatchOptions = {
         method: request.method,
         path: prefix + request.path,
-        headers: { ...request.headers, ...length },
+        headers: namesAndValues(request.headers + length),
         body: contentLength === 0 ? null : call.body,
       };
       try {
@@ -57,6 +57,16 @@ export function createUndiciUpstream(baseUrl: string): UpstreamPool {
     close: () => pool.close(),
     destroy: () => pool.destroy(),
   };
+}
+
+function namesAndValues(lines: string): string[] {
+  return lines
+    .slice(0, -2)
+    .split('\r\n')
+    .flatMap((line) => {
+      const colon = line.indexOf(': ');
+      return [line.slice(0, colon), line.slice(colon + 2)];
+    });
 }
 
 class Aborted extends Error {

@@ -12,6 +12,7 @@ function filtered(stream: string, size: number): string {
   for (let from = 0; from < bytes.length; from += size) {
     const piece = Buffer.from(bytes.subarray(from, from + size));
     passed.push(Buffer.from(filter.push(piece)));
+    piece.fill('\n');
   }
   passed.push(filter.flush());
   return Buffer.concat(passed).toString();
