@@ -24,6 +24,13 @@ export const LIMITS = {
     unknownTokens: 10_000,
     unknownForMs: 10_000,
   },
+  prompts: {
+    /** Of a prompt's text: some 16,000 tokens, a fair part of what models take. */
+    textCharacters: 65_536,
+    /** Of variables in one text, and of a variable's value: what a filled prompt can become at most is a megabyte. */
+    mentions: 64,
+    valueCharacters: 16_384,
+  },
   events: {
     /** Events in one pipeline. */
     batch: 256,

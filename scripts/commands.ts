@@ -24,5 +24,9 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: 'Show what operators did, or what was done to a device.',
     load: () => import('./operator/deeds.ts'),
   },
+  prompts: {
+    summary: 'Write, show and restore the system prompts of /vello/process.',
+    load: () => import('./operator/prompts.ts'),
+  },
   dlq: { summary: 'Show, retry or discard events that were given up.', load: () => import('./operator/dlq.ts') },
 };

@@ -25,6 +25,7 @@ import { createKnownDevices } from '../transports/postgres/identity/known-device
 import { createServiceAccounts } from '../transports/postgres/identity/service-accounts.ts';
 import { createSigningKeyStore } from '../transports/postgres/identity/signing-key-store.ts';
 import { createTokenFamilies } from '../transports/postgres/identity/token-families.ts';
+import { createSystemPrompts } from '../transports/postgres/prompts/system-prompts.ts';
 import type { RuntimeRole } from '../transports/postgres/schema/database-roles.ts';
 import { checkRuntimeRole, connectRuntime } from '../transports/postgres/schema/runtime-role.ts';
 import { createTryLogins } from '../transports/postgres/schema/try-logins.ts';
@@ -35,6 +36,7 @@ import { createChallenges } from '../transports/redis/identity/challenges.ts';
 import { createRateLimiter } from '../transports/redis/identity/rate-limiter.ts';
 import { createSequenceWindows } from '../transports/redis/identity/sequence-windows.ts';
 import { openUsedSignatures } from '../transports/redis/identity/used-signatures.ts';
+import { createPromptShelf } from '../transports/redis/prompts/prompt-shelf.ts';
 import { createDeviceBus, createDeviceNotifier } from '../transports/redis/sessions/device-bus.ts';
 import type { CommonParts } from './foundation.ts';
 
@@ -130,6 +132,8 @@ async function openStores(options: ApiOptions, onRevoked: (scope: RevocationScop
       settlement: gatherSettlements(createSettlement(system)),
       costs: createModelCosts(system),
       abandoned: createAbandonedEvents(system),
+      prompts: createSystemPrompts(system),
+      shelf: createPromptShelf(commands),
       close,
     };
   } catch (error) {

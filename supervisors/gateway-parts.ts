@@ -1,10 +1,11 @@
-/** Chooses what stands behind the gateway's ports: Redis for grants and events, a file for events that wait, and one provider from the settings. */
+/** Chooses what stands behind the gateway's ports: Redis for grants, prompts and events, a file for events that wait, and one provider from the settings. */
 import { join } from 'node:path';
 import { newId } from '../actors/identity/new-id.ts';
 import type { AdmissionJournal } from '../actors/events/admission-notes.ts';
 import type { Closable } from '../actors/kernel/owned.ts';
 import type { EventOutlet, EventSpool } from '../actors/events/event-outlet.ts';
 import type { GrantSource } from '../actors/ports/grants.ts';
+import type { PromptSource } from '../actors/prompts/prompts-follower.ts';
 import { singleProviderConfig, type GatewayConfig, type ProviderConfig } from '../actors/relay/gateway-config.ts';
 import { ProviderKey } from '../actors/relay/provider-key.ts';
 import { localUrlOf } from '../config/parse-setting.ts';
@@ -12,6 +13,7 @@ import type { Settings } from '../config/settings.ts';
 import { createFileAdmissionJournal } from '../transports/process/file-admission-journal.ts';
 import { createFileSpool } from '../transports/process/file-spool.ts';
 import { connectRedis } from '../transports/redis/connection/connect.ts';
+import { createPromptShelf } from '../transports/redis/prompts/prompt-shelf.ts';
 import { createEventOutlet } from '../transports/redis/streams/event-outlet.ts';
 import { createGrantSource } from '../transports/redis/grants/grant-source.ts';
 import type { CommonParts } from './foundation.ts';
@@ -19,6 +21,7 @@ import type { CommonParts } from './foundation.ts';
 export interface GatewayStores extends Closable {
   readonly grants: GrantSource;
   readonly outlet: EventOutlet;
+  readonly prompts: PromptSource;
 }
 
 export interface GatewayParts extends CommonParts {
@@ -51,6 +54,7 @@ export function createGatewayParts(options: GatewayOptions): GatewayParts {
       return {
         grants: createGrantSource({ redis, openReader, log }),
         outlet: createEventOutlet(redis),
+        prompts: createPromptShelf(redis),
         close: async () => redis.disconnect(),
       };
     },

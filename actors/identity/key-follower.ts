@@ -1,17 +1,7 @@
 /** Hears of rotated signing keys and revoked service keys, and has them read again at once. */
 import type { ActorDefinition } from '../kernel/actor.ts';
+import type { AnnouncedChanges } from '../ports/announced-changes.ts';
 import type { KeyRing } from './key-ring.ts';
-
-export type AnnouncedTable = 'service_accounts' | 'service_keys' | 'signing_keys';
-
-/** Changes that every process must hear of at once, whoever made them. */
-export interface AnnouncedChanges {
-  /**
-   * Calls `changed` for each change, and without a table whenever the connection was lost and is back: something may have been
-   * missed then. Resolves once it listens, to a function that ends it.
-   */
-  follow(changed: (table: AnnouncedTable | undefined) => void): Promise<() => Promise<void>>;
-}
 
 interface Reload {
   readonly type: 'reload';
@@ -30,6 +20,7 @@ export function keyFollower(parts: {
     type: 'key-follower',
     start: async (ctx) => {
       const stop = await changes.follow((table) => {
+        if (table === 'system_prompts') return;
         // Not through the mailbox: a revoked key must not wait behind the reading of another.
         services.forget();
         if (table === undefined || table === 'signing_keys') ctx.self.tell({ type: 'reload' });

@@ -1,5 +1,5 @@
 /**
- * The api role: what it stands on, what keeps that current, the sessions of its desktops and, last, the listener. Whatever restarts takes what
+ * The api role: what it stands on, what keeps that current, the sessions of its desktops, the listener, and what keeps the gateways' prompts current. Whatever restarts takes what
  * stands after it along, because that was made from it.
  */
 import { keyFollower } from '../../actors/identity/key-follower.ts';
@@ -7,6 +7,7 @@ import { revocationFollower } from '../../actors/identity/revocation-follower.ts
 import { tokenJanitor } from '../../actors/identity/token-janitor.ts';
 import { owned } from '../../actors/kernel/owned.ts';
 import { loginWatch } from '../../actors/programs/login-watch.ts';
+import { promptMirror } from '../../actors/prompts/prompt-mirror.ts';
 import { createDeviceFollowers, noticeFollower } from '../../actors/sessions/device-followers.ts';
 import { createSessionDirectory } from '../../actors/sessions/session-directory.ts';
 import { LIMITS } from '../../config/limits.ts';
@@ -65,6 +66,8 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
       supervisor('sessions', sessionsSpec(shards)),
       worker('notices', () => noticeFollower(stores.use().bus, followers)),
       worker('listener', listening, { shutdownMs: drainMs + 1000 }),
+      // Nothing stands on it.
+      worker('prompts', () => promptMirror(stores.use())),
     ],
   };
 }

@@ -1,10 +1,11 @@
-/** The gateway as a tree: its stores, the grants it follows, the providers it calls, the events it owes, and last the listener. */
+/** The gateway as a tree: its stores, the grants and prompts it follows, the providers it calls, the events it owes, and last the listener. */
 import { createAdmission, openAdmission } from '../../actors/admission/admission.ts';
 import { createGrantTable } from '../../actors/admission/grant-table.ts';
 import { grantsFollower } from '../../actors/admission/grants-follower.ts';
 import type { EventOutlet } from '../../actors/events/event-outlet.ts';
 import { createConfigHolder, type ProviderDirectory } from '../../actors/relay/gateway-config.ts';
 import { createEventEmitter, eventEmitterActor } from '../../actors/events/event-emitter.ts';
+import { promptsFollower, type PromptSource, type PromptTable } from '../../actors/prompts/prompts-follower.ts';
 import { owned } from '../../actors/kernel/owned.ts';
 import type { Settings } from '../../config/settings.ts';
 import { listener } from '../../transports/http/server/listener.ts';
@@ -29,6 +30,8 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
   const providers: ProviderDirectory = new Map();
   const table = createGrantTable(() => clock.now());
   const source = { find: async (tokenHash: string) => stores.use().grants.find(tokenHash) };
+  const prompts: PromptTable = new Map();
+  const promptSource: PromptSource = { newerThan: async (known) => stores.use().prompts.newerThan(known) };
   const outlet: EventOutlet = {
     send: async (events, sentBefore) => stores.use().outlet.send(events, sentBefore),
   };
@@ -69,6 +72,7 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
     children: [
       worker('stores', stores),
       worker('grants', () => grantsFollower({ table, source: () => stores.use().grants, metrics })),
+      worker('prompts', () => promptsFollower(prompts, promptSource)),
       supervisor('provider', { strategy: 'oneForOne', intensity: 20, periodMs: 60_000, children: perProvider }),
       worker('events', () => eventEmitterActor(emitter, drain), { shutdownMs: 10_000 }),
       worker('listener', listening, { shutdownMs: drainMs + 2_000 }),

@@ -17,6 +17,7 @@ const SMALL = [
   'service_keys',
   'signing_keys',
   'ai_models_costs',
+  'system_prompts',
   'device_blocks',
   'schema_migrations',
 ];

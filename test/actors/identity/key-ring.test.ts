@@ -1,5 +1,6 @@
 import t from 'tap';
-import { keyFollower, type AnnouncedTable } from '../../../actors/identity/key-follower.ts';
+import { keyFollower } from '../../../actors/identity/key-follower.ts';
+import type { AnnouncedTable } from '../../../actors/ports/announced-changes.ts';
 import { generateSigningKey, openKeyRing } from '../../../actors/identity/key-ring.ts';
 import { createTestSystem } from '../../fixtures/actor-system.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
@@ -85,6 +86,7 @@ t.test(
     };
     t.strictSame(await heard('service_keys'), ['forgot']);
     t.strictSame(await heard('signing_keys'), ['forgot', 'reloaded']);
+    t.strictSame(await heard('system_prompts'), [], 'which are no keys');
     t.strictSame(await heard(undefined), ['forgot', 'reloaded']);
     await pass(clock, 60_000);
     t.strictSame(did.splice(0), ['reloaded'], 'retired keys leave by time');

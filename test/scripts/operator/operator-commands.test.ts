@@ -1,7 +1,7 @@
 import t from 'tap';
 import { execFile } from 'node:child_process';
 import { createPrivateKey } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createGrantTable } from '../../../actors/admission/grant-table.ts';
 import { streamKey } from '../../../config/streams.ts';
@@ -173,6 +173,70 @@ t.test('the only copy of an event is discarded where that is said, and the deed 
     { code: 0, output: /dlq discard[^]*"event_id":"e-1"[^]*"unrecorded":true/ },
   ]);
   t.equal(await command.xlen(streamKey('dead')), 0);
+});
+
+t.test('a prompt is written, shown, listed and brought back, and its deeds are on record', async (t) => {
+  const file = (name: string, text: string | Buffer) => {
+    writeFileSync(join(home, name), text);
+    return ['--file', join(home, name)];
+  };
+  const set = ['prompts', 'set', 'tidy', '--reason'];
+  const ended = await vello(
+    ['prompts', 'list'],
+    [...set, 'begin', ...file('one', 'Write in {{language}}.\nBe brief.\n')],
+    [...set, 'again', ...file('one', 'Write in {{language}}.\nBe brief.\n')],
+    [...set, 'better', ...file('two', 'Speak.\n')],
+    ['prompts', 'show', 'tidy'],
+    ['prompts', 'rollback', 'tidy', '1', '--reason', 'it was better'],
+    ['prompts', 'show', 'tidy'],
+    ['prompts', 'show', 'tidy', '--version', '2'],
+    ['prompts', 'list'],
+    ['prompts', 'history', 'tidy'],
+    ['deeds', 'tidy'],
+  );
+  t.match(ended, [
+    { code: 0, output: /There are no prompts/ },
+    { code: 0, output: /tidy@1 is in force, with language\./ },
+    { code: 0, output: /tidy@1 says that already/ },
+    { code: 0, output: /tidy@2 is in force\./ },
+    { code: 0, output: /^\s*Speak\.\s*$/ },
+    { code: 0, output: /tidy@3 is in force, with the text of tidy@1/ },
+    { code: 0, output: /^\s*Write in \{\{language\}\}\.\nBe brief\.\s*$/ },
+    { code: 0, output: /Speak/ },
+    { code: 0, output: /tidy +3 [^]* language/ },
+    { code: 0, output: / 3 [^]* 1 +it was better\n +2 [^]*better\n +1 [^]*begin/ },
+    { code: 0, output: /prompts rollback [^]*prompts set [^]*prompts set / },
+  ]);
+  const refused = await vello(
+    [...set, 'x', ...file('bad', 'Hello {{ name }}')],
+    [...set, 'x', ...file('nul', 'a\0b')],
+    [...set, 'x', ...file('latin', Buffer.from([0x68, 0xe4]))],
+    [...set, 'x', '--file', join(home, 'no-such-file')],
+    ['prompts', 'set', 'tidy', ...file('one', 'Speak.')],
+    ['prompts', 'set', 'Tidy', '--reason', 'x'],
+    ['prompts', 'show', 'nothing'],
+    ['prompts', 'show', 'tidy', '--version', '7'],
+    ['prompts', 'show', 'tidy', '--version', 'x'],
+    ['prompts', 'history', 'nothing'],
+    ['prompts', 'rollback', 'tidy', '9', '--reason', 'x'],
+    ['prompts', 'rollback', 'tidy', '--reason', 'x'],
+    ['prompts'],
+  );
+  t.match(refused, [
+    { code: 1, output: /opens no variable/ },
+    { code: 1, output: /U\+0000/ },
+    { code: 1, output: /not UTF-8/ },
+    { code: 1, output: /cannot be read/ },
+    { code: 2, output: /--reason/ },
+    { code: 2, output: /name has up to 64/ },
+    { code: 1, output: /no prompt nothing/ },
+    { code: 1, output: /no tidy@7/ },
+    { code: 2, output: /whole number/ },
+    { code: 1, output: /no prompt nothing/ },
+    { code: 1, output: /no tidy@9/ },
+    { code: 2, output: /which version/ },
+    { code: 2, output: /set, list, show, history or rollback/ },
+  ]);
 });
 
 t.test('what cannot be done says why and what to do', async (t) => {

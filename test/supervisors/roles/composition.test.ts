@@ -74,6 +74,7 @@ const OUTLINES = {
     'gateway: oneForOne, 20 in 60000 ms',
     'gateway/stores: gateway-stores, permanent, 5000 ms to stop',
     'gateway/grants: grants-follower, permanent, 5000 ms to stop',
+    'gateway/prompts: prompts-follower, permanent, 5000 ms to stop',
     'gateway/provider: oneForOne, 20 in 60000 ms',
     'gateway/provider/inference: provider, permanent, 5000 ms to stop',
     'gateway/events: event-emitter, permanent, 10000 ms to stop',
@@ -142,7 +143,7 @@ function api() {
 
 const SHARDS = Array.from({ length: 8 }, (_, n) => `api/sessions/shard-0${n}: oneForOne, 10 in 10000 ms`);
 
-t.test('the children of api: what it stands on first, its listener last', async (t) => {
+t.test('the children of api: what it stands on first, its listener after it', async (t) => {
   const { spec, system, closed } = api();
   t.throws(() => outline('api', spec), { message: 'api-stores is not open' }, 'nobody uses stores that are not open');
   const opening = spec.children.filter(({ id }) => id === 'stores');
@@ -160,6 +161,7 @@ t.test('the children of api: what it stands on first, its listener last', async 
     ...SHARDS,
     'api/notices: notice-follower, permanent, 5000 ms to stop',
     'api/listener: listener, permanent, 8000 ms to stop',
+    'api/prompts: prompt-mirror, permanent, 5000 ms to stop',
   ]);
   await system.stop();
   t.strictSame(closed, ['stores']);

@@ -1,5 +1,5 @@
-/** Hears which tables were changed: the database announces it with the commit (migration 0005). */
-import type { AnnouncedChanges, AnnouncedTable } from '../../../actors/identity/key-follower.ts';
+/** Hears which tables were changed: the database announces it with the commit (migrations 0005 and 0010). */
+import type { AnnouncedChanges, AnnouncedTable } from '../../../actors/ports/announced-changes.ts';
 import type { Sql } from '../connection/connect.ts';
 
 export function createAnnouncedChanges(sql: Sql): AnnouncedChanges {
@@ -15,4 +15,4 @@ export function createAnnouncedChanges(sql: Sql): AnnouncedChanges {
   };
 }
 
-const TABLES: readonly AnnouncedTable[] = ['service_accounts', 'service_keys', 'signing_keys'];
+const TABLES: readonly AnnouncedTable[] = ['service_accounts', 'service_keys', 'signing_keys', 'system_prompts'];

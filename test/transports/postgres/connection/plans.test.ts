@@ -70,7 +70,15 @@ interface Plan {
 }
 
 /** A few rows for ever, or read as a whole on purpose. */
-const SMALL = ['device_blocks', 'service_accounts', 'service_keys', 'signing_keys', 'ai_models_costs', 'audit_log'];
+const SMALL = [
+  'device_blocks',
+  'service_accounts',
+  'service_keys',
+  'signing_keys',
+  'ai_models_costs',
+  'audit_log',
+  'system_prompts',
+];
 
 const isLarge = (table = ''): boolean => !SMALL.includes(table) && !table.startsWith('pg_');
 
