@@ -1,11 +1,10 @@
-/** What every exchange of a gateway shares: its collaborators, the list of those under way, and how they are counted. */
+/** What every exchange of a gateway shares: its collaborators, and the list of those under way. */
 import type { Admission } from '../../actors/admission/admission.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { EventSink } from '../../actors/events/event-emitter.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { GatewayConfig, ProviderDirectory } from '../../actors/relay/gateway-config.ts';
-import type { Outcome } from '../../actors/events/usage-event.ts';
 import type { ByteBudget } from '../http/server/byte-budget.ts';
 
 export interface ActiveExchange {
@@ -32,22 +31,4 @@ export interface ExchangeWorld {
   readonly orphans: { count: number };
   /** Upload bytes that wait in all exchanges together. */
   readonly uploads: ByteBudget;
-}
-
-export interface CountedExchange {
-  readonly route: string;
-  readonly outcome: Outcome | 'refused';
-  readonly status: number;
-  readonly elapsedMs: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}
-
-export function countExchange({ metrics }: Pick<ExchangeWorld, 'metrics'>, counted: CountedExchange): void {
-  const { route, outcome, status, elapsedMs, bytesIn, bytesOut } = counted;
-  metrics.count('vello_gateway_requests_total', { route, outcome });
-  metrics.count('vello_http_requests_total', { listener: 'gateway', route, status: String(status) });
-  metrics.observe('vello_http_request_seconds', { listener: 'gateway', route }, elapsedMs / 1000);
-  metrics.count('vello_gateway_bytes_total', { direction: 'in' }, bytesIn);
-  metrics.count('vello_gateway_bytes_total', { direction: 'out' }, bytesOut);
 }

@@ -4,25 +4,20 @@
  */
 import type { Caller } from '../../actors/admission/admission.ts';
 import type { UpstreamFailure, UpstreamHeaders } from '../../actors/relay/upstream.ts';
-import { describeExchange } from '../../actors/relay/describe-exchange.ts';
 import { needsModel, providerFor, type GatewayConfig } from '../../actors/relay/gateway-config.ts';
 import type { UploadMeter } from '../../actors/metering/upload-meter.ts';
-import type { Outcome, UsageEvent } from '../../actors/events/usage-event.ts';
+import type { Outcome } from '../../actors/events/usage-event.ts';
 import { VelloError } from '../../config/errors.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { NativeResponse } from '../http/server/native-response.ts';
-import { problemReply, toVelloError, type ProblemReply } from '../http/server/problem.ts';
-import { createClientAnswer, type ClientAnswer } from './client-answer.ts';
-import { ownHeaders } from './header-policy.ts';
-import { HeldRefusal } from './held-refusal.ts';
-import { countExchange, type ExchangeWorld } from './exchange-world.ts';
+import { toVelloError } from '../http/server/problem.ts';
+import { ExchangeAnswer } from './exchange-answer.ts';
+import { ExchangeReport } from './exchange-report.ts';
+import type { ExchangeWorld } from './exchange-world.ts';
 import { findOverdue } from './find-overdue.ts';
-import { createPassingAnswer, type PassingAnswer } from './passing-answer.ts';
-import { factsOfLeg, ProviderLeg, type LegListener } from './provider-leg.ts';
-import { refuse } from './refuse.ts';
-import { meterFor, sessionOf, speaksOpenAi, type RelayRequest } from './relay-request.ts';
+import { ProviderLeg, type LegListener } from './provider-leg.ts';
+import { meterFor, sessionOf, type RelayRequest } from './relay-request.ts';
 import { createUpload, type Upload } from './upload.ts';
-import { concernsTheRequest } from './upstream-refusal.ts';
 
 type Phase = 'admitting' | 'routing' | 'relaying' | 'orphaned' | 'over';
 
@@ -31,33 +26,19 @@ export class Exchange implements LegListener {
   readonly #response: NativeResponse;
   readonly #request: RelayRequest;
   readonly #upload: Upload;
-  readonly #answer: ClientAnswer;
-  readonly #startedAtMs: number;
-  readonly #startedMs: number;
+  readonly #answer: ExchangeAnswer;
+  readonly #report: ExchangeReport;
   #phase: Phase = 'admitting';
-  #clientLeft = false;
-  #admittedMs = 0;
-  #caller: Caller = {};
+  #userId: string | undefined;
   #forgetCaller: (() => void) | undefined;
-  #sessionId = '';
-  readonly #eventId: string;
   #meter: UploadMeter | undefined;
   #config: GatewayConfig | undefined;
   #leg: ProviderLeg | undefined;
-
-  #status = 0;
-  #passing: PassingAnswer | undefined;
-  #refusal: HeldRefusal | undefined;
-  #bytesOut = 0;
 
   constructor(world: ExchangeWorld, response: NativeResponse, request: RelayRequest) {
     this.#world = world;
     this.#response = response;
     this.#request = request;
-    this.#eventId = world.newId();
-    this.#startedAtMs = world.clock.now();
-    this.#startedMs = world.clock.monotonicMs();
-    this.#answer = createClientAnswer(response, request.method === 'HEAD', () => this.#leg?.resume());
     const { chunked, contentLength } = request.framing;
     this.#upload = createUpload(response, {
       hasBody: chunked || (contentLength ?? 0) > 0,
@@ -65,6 +46,8 @@ export class Exchange implements LegListener {
       onArrival: (chunk) => this.#onUpload(chunk),
       onOverflow: () => this.#onOverflow(),
     });
+    this.#answer = new ExchangeAnswer(world, response, request, this.#upload, () => this.#leg?.resume());
+    this.#report = new ExchangeReport(world, request, this.#upload, this.#answer);
     response.onAborted(() => this.#onClientLeft());
   }
 
@@ -94,10 +77,10 @@ export class Exchange implements LegListener {
     if (this.#phase === 'over') return;
     const late = findOverdue({
       nowMs: this.#world.clock.monotonicMs(),
-      startedMs: this.#startedMs,
+      startedMs: this.#report.startedMs,
       upload: this.#upload,
       leg: this.#leg,
-      awaitsUpload: this.#phase !== 'orphaned' && this.#passing === undefined && this.#refusal === undefined,
+      awaitsUpload: this.#phase !== 'orphaned' && !this.#answer.hasHead,
     });
     if (late !== undefined) this.#fail(late, 'timeout');
   }
@@ -111,20 +94,24 @@ export class Exchange implements LegListener {
 
   #onAdmitted(caller: Caller): void {
     if (this.#phase !== 'admitting') return;
+    let sessionId: string;
+    let meter: UploadMeter;
     try {
-      this.#sessionId = sessionOf(this.#request, this.#world.newId);
-      this.#meter = meterFor(this.#request);
+      sessionId = sessionOf(this.#request, this.#world.newId);
+      this.#answer.sessionId = sessionId;
+      meter = meterFor(this.#request);
       this.#forgetCaller = this.#world.admission.hold(caller, () => this.#guard(() => this.#onRevoked()));
     } catch (error) {
       this.#refuseUnadmitted(error);
       return;
     }
-    this.#caller = caller;
+    const config = this.#world.config();
+    this.#userId = caller.userId;
+    this.#meter = meter;
+    this.#config = config;
     this.#phase = 'routing';
-    this.#admittedMs = this.#world.clock.monotonicMs();
-    this.#config = this.#world.config();
     this.#world.active.add(this);
-    if (this.#request.route.reportsEvent) this.#world.events.admit(this.#describe('lost', this.#meter));
+    this.#report.admit({ caller, sessionId, meter, config });
     this.#world.onActive();
     if (this.#meters(this.#upload.queued())) this.#route();
   }
@@ -161,7 +148,7 @@ export class Exchange implements LegListener {
   #route(): void {
     const config = this.#config;
     if (config === undefined) return;
-    const model = this.#model();
+    const model = this.#request.models[0] ?? this.#meter?.model();
     const mayStillCome = !this.#upload.complete && this.#upload.receivedBytes < LIMITS.relay.lookAheadBytes;
     if (model === undefined && mayStillCome && needsModel(config)) return;
     const provider = this.#world.providers.get(providerFor(config, model));
@@ -171,17 +158,14 @@ export class Exchange implements LegListener {
     }
     this.#leg ??= new ProviderLeg(this.#world, {
       provider,
-      userId: this.#caller.userId,
+      userId: this.#userId,
       request: this.#request,
       upload: this.#upload,
       shape: this.#meter?.shape,
       listener: this,
     });
     if (this.#leg.mustWait()) return;
-    const { clock, metrics } = this.#world;
-    const sinceMs = this.#startedMs + Math.max(0, this.#upload.lastArrivalMs - this.#admittedMs);
-    const overheadS = (clock.monotonicMs() - sinceMs) / 1000;
-    metrics.observe('vello_gateway_overhead_seconds', { route: this.#request.route.pattern }, overheadS);
+    this.#report.observeOverhead();
     this.#phase = 'relaying';
     this.#leg.open();
   }
@@ -189,55 +173,25 @@ export class Exchange implements LegListener {
   // The provider's side. Nothing arrives here after `abort`.
 
   onHead(status: number, headers: UpstreamHeaders): void {
-    this.#status = status;
-    if (status >= 300) {
-      // The provider wants no more of it: what is still coming is read and thrown away.
-      this.#upload.discard();
-      this.#refusal = new HeldRefusal(status, headers);
-      return;
-    }
-    const { route, requestId } = this.#request;
-    this.#passing = createPassingAnswer({
-      type: route.type,
-      status,
-      headers,
-      secret: this.#leg?.key?.reveal(),
-      withholdsUsage: this.#leg?.asksForUsage === true,
-    });
-    const { head } = this.#passing;
-    this.#answer.begin({ ...head, headers: { ...ownHeaders(requestId, this.#sessionId), ...head.headers } });
+    if (this.#leg !== undefined) this.#answer.begin(status, headers, this.#leg);
   }
 
   onData(chunk: Buffer): void {
-    if (this.#refusal !== undefined) {
-      this.#refusal.push(chunk);
-      return;
-    }
     if (this.#phase === 'orphaned') {
-      this.#passing?.read(chunk);
+      this.#answer.read(chunk);
       return;
     }
-    if (!this.#answer.begun) {
-      const { clock, metrics } = this.#world;
-      const ttftMs = clock.monotonicMs() - this.#startedMs;
-      metrics.observe('vello_gateway_ttft_seconds', { route: this.#request.route.pattern }, ttftMs / 1000);
-    }
-    if (this.#passing !== undefined) this.#send(this.#passing.pass(chunk));
+    if (!this.#answer.begun && !this.#answer.isRefusal) this.#report.observeFirstByte();
+    if (!this.#answer.pass(chunk)) this.#leg?.pause();
   }
 
   onEnd(): void {
     if (this.#phase === 'orphaned') {
-      this.#finish(this.#refusal === undefined ? 'client_abort' : 'upstream_error');
-      return;
+      this.#finish(this.#answer.isRefusal ? 'upstream_error' : 'client_abort');
+    } else if (this.#leg !== undefined) {
+      const { outcome, send } = this.#answer.end(this.#leg);
+      this.#finish(outcome, send);
     }
-    if (this.#refusal !== undefined) {
-      const send = this.#reply(this.#refusal.reply(this.#request, this.#leg?.key, this.#world));
-      this.#finish(concernsTheRequest(this.#status) ? 'ok' : 'upstream_error', send);
-      return;
-    }
-    if (this.#passing !== undefined) this.#send(this.#passing.flush());
-    const isWhole = this.#answer.isWhole && this.#passing?.summary().finished !== false;
-    this.#finish(isWhole ? 'ok' : 'truncated', () => this.#answer.end());
   }
 
   onFailed(reason: UpstreamFailure['reason']): void {
@@ -269,15 +223,8 @@ export class Exchange implements LegListener {
     }
   }
 
-  #send(chunk: Buffer): void {
-    if (chunk.length === 0) return;
-    this.#bytesOut += chunk.length;
-    if (!this.#answer.write(chunk)) this.#leg?.pause();
-  }
-
   #onClientLeft(): void {
-    this.#clientLeft = true;
-    this.#answer.release();
+    this.#answer.leave();
     if (this.#phase === 'admitting') this.#phase = 'over';
     if (this.#phase === 'over') this.#upload.discard();
     else if (this.#isWorthReading()) {
@@ -297,7 +244,7 @@ export class Exchange implements LegListener {
       this.#phase === 'relaying' &&
       this.#request.route.type === 'transcribe' &&
       this.#upload.complete &&
-      this.#refusal === undefined &&
+      !this.#answer.isRefusal &&
       this.#world.orphans.count < LIMITS.relay.orphanedAnswers
     );
   }
@@ -309,33 +256,7 @@ export class Exchange implements LegListener {
       this.#finish(outcome === 'shutdown' ? outcome : 'client_abort');
       return;
     }
-    const { requestId, route } = this.#request;
-    const end = this.#answer.begun
-      ? () => this.#cut(error)
-      : this.#reply(problemReply(error, requestId, speaksOpenAi(route)));
-    this.#finish(outcome, end);
-  }
-
-  /** Never ends the answer: an end would say that it is complete. By now the exchange is over, so that this is no client's leaving. */
-  #cut(error: VelloError): void {
-    if (this.#passing?.betweenEvents() === true) {
-      const { body } = problemReply(error, this.#request.requestId, true);
-      this.#answer.write(Buffer.from(`data: ${body}\n\n`));
-    }
-    this.#answer.cut();
-  }
-
-  /** Settles what is answered; it leaves with the call of what is returned. */
-  #reply(reply: ProblemReply): () => void {
-    this.#status = reply.status;
-    this.#answer.release();
-    if (this.#clientLeft) return () => undefined;
-    this.#bytesOut += Buffer.byteLength(reply.body);
-    const headers = { ...ownHeaders(this.#request.requestId, this.#sessionId), ...reply.headers };
-    return () => {
-      if (this.#clientLeft) return;
-      refuse(this.#response, this.#upload, this.#request, { ...reply, headers }, this.#world.clock);
-    };
+    this.#finish(outcome, this.#answer.fail(error));
   }
 
   #refuseUnadmitted(error: unknown): void {
@@ -343,8 +264,8 @@ export class Exchange implements LegListener {
     this.#phase = 'over';
     const failure = toVelloError(error);
     if (failure.code === 'INTERNAL') this.#world.log.error('admission failed', { error });
-    this.#reply(problemReply(failure, this.#request.requestId, speaksOpenAi(this.#request.route)))();
-    this.#count('refused');
+    this.#answer.fail(failure)();
+    this.#report.refused();
   }
 
   /** `onDurable`: the end of the answer, which waits for the event; the exchange counts as active until then. */
@@ -355,46 +276,9 @@ export class Exchange implements LegListener {
     this.#forgetCaller?.();
     // The answer may be out before the upload has ended: nobody waits for the rest of it.
     this.#upload.discard();
-    this.#count(outcome);
-    const settle = () => {
+    this.#report.end(outcome, this.#leg, () => {
       this.#world.active.delete(this);
       this.#guard(() => onDurable?.());
-    };
-    if (!this.#request.route.reportsEvent || this.#meter === undefined) settle();
-    else this.#world.events.emit(this.#describe(outcome, this.#meter), settle);
-  }
-
-  #describe(outcome: Outcome, meter: UploadMeter): UsageEvent {
-    return describeExchange({
-      eventId: this.#eventId,
-      type: this.#request.route.type,
-      requestId: this.#request.requestId,
-      sessionId: this.#sessionId,
-      caller: this.#caller,
-      ...factsOfLeg(this.#leg, this.#startedMs),
-      model: this.#model() ?? this.#config?.defaultModels[this.#request.route.type] ?? '',
-      outcome,
-      status: this.#status,
-      startedAtMs: this.#startedAtMs,
-      durationMs: this.#world.clock.monotonicMs() - this.#startedMs,
-      bytesIn: this.#upload.receivedBytes,
-      bytesOut: this.#bytesOut,
-      uploadComplete: this.#upload.complete,
-      ...meter.facts(),
-      answer: this.#passing?.summary(),
-      clientLeft: this.#clientLeft,
-      traceparent: this.#request.traceparent,
     });
-  }
-
-  #count(outcome: Outcome | 'refused'): void {
-    const elapsedMs = this.#world.clock.monotonicMs() - this.#startedMs;
-    const passed = { bytesIn: this.#upload.receivedBytes, bytesOut: this.#bytesOut };
-    const status = this.#status || 499;
-    countExchange(this.#world, { route: this.#request.route.pattern, outcome, status, elapsedMs, ...passed });
-  }
-
-  #model(): string | undefined {
-    return this.#request.models[0] ?? this.#meter?.model();
   }
 }

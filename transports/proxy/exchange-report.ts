@@ -1,0 +1,118 @@
+/** What is said of one exchange: its event, as it would be if this process died and as it became, and its place in the metrics. */
+import type { Caller } from '../../actors/admission/admission.ts';
+import type { Outcome, UsageEvent } from '../../actors/events/usage-event.ts';
+import type { UploadMeter } from '../../actors/metering/upload-meter.ts';
+import { describeExchange } from '../../actors/relay/describe-exchange.ts';
+import type { GatewayConfig } from '../../actors/relay/gateway-config.ts';
+import type { ExchangeAnswer } from './exchange-answer.ts';
+import type { ExchangeWorld } from './exchange-world.ts';
+import { factsOfLeg, type ProviderLeg } from './provider-leg.ts';
+import type { RelayRequest } from './relay-request.ts';
+import type { Upload } from './upload.ts';
+
+/** What is known of an exchange from its admission on. */
+export interface Admitted {
+  readonly caller: Caller;
+  readonly sessionId: string;
+  readonly meter: UploadMeter;
+  readonly config: GatewayConfig;
+}
+
+export class ExchangeReport {
+  /** Monotonic. */
+  readonly startedMs: number;
+  readonly #world: ExchangeWorld;
+  readonly #request: RelayRequest;
+  readonly #upload: Upload;
+  readonly #answer: ExchangeAnswer;
+  readonly #eventId: string;
+  readonly #startedAtMs: number;
+  #admitted: Admitted | undefined;
+  #admittedMs = 0;
+
+  constructor(world: ExchangeWorld, request: RelayRequest, upload: Upload, answer: ExchangeAnswer) {
+    this.#world = world;
+    this.#request = request;
+    this.#upload = upload;
+    this.#answer = answer;
+    this.#eventId = world.newId();
+    this.#startedAtMs = world.clock.now();
+    this.startedMs = world.clock.monotonicMs();
+  }
+
+  /** From now on the exchange owes an event, where its route reports any. */
+  admit(admitted: Admitted): void {
+    this.#admitted = admitted;
+    this.#admittedMs = this.#world.clock.monotonicMs();
+    if (this.#request.route.reportsEvent) this.#world.events.admit(this.#describe(admitted, 'lost', undefined));
+  }
+
+  /** The request is sent on: what it took here, the client's upload left out. */
+  observeOverhead(): void {
+    const sinceMs = this.startedMs + Math.max(0, this.#upload.lastArrivalMs - this.#admittedMs);
+    this.#observe('vello_gateway_overhead_seconds', sinceMs);
+  }
+
+  /** The first byte of the answer is on its way to the client. */
+  observeFirstByte(): void {
+    this.#observe('vello_gateway_ttft_seconds', this.startedMs);
+  }
+
+  /** The exchange is over. Calls `onDurable` once its event, if it owes one, is durable: at once or later. */
+  end(outcome: Outcome, leg: ProviderLeg | undefined, onDurable: () => void): void {
+    this.#count(outcome);
+    const admitted = this.#admitted;
+    if (!this.#request.route.reportsEvent || admitted === undefined) onDurable();
+    else this.#world.events.emit(this.#describe(admitted, outcome, leg), onDurable);
+  }
+
+  /** It was over before it was admitted. */
+  refused(): void {
+    this.#count('refused');
+  }
+
+  #describe(
+    { caller, sessionId, meter, config }: Admitted,
+    outcome: Outcome,
+    leg: ProviderLeg | undefined,
+  ): UsageEvent {
+    const { route, requestId, models, traceparent } = this.#request;
+    return describeExchange({
+      eventId: this.#eventId,
+      type: route.type,
+      requestId,
+      sessionId,
+      caller,
+      ...factsOfLeg(leg, this.startedMs),
+      model: models[0] ?? meter.model() ?? config.defaultModels[route.type] ?? '',
+      outcome,
+      status: this.#answer.status,
+      startedAtMs: this.#startedAtMs,
+      durationMs: this.#world.clock.monotonicMs() - this.startedMs,
+      bytesIn: this.#upload.receivedBytes,
+      bytesOut: this.#answer.bytesOut,
+      uploadComplete: this.#upload.complete,
+      ...meter.facts(),
+      answer: this.#answer.summary(),
+      clientLeft: this.#answer.clientLeft,
+      traceparent,
+    });
+  }
+
+  #count(outcome: Outcome | 'refused'): void {
+    const { clock, metrics } = this.#world;
+    const { route } = this.#request;
+    const labels = { listener: 'gateway', route: route.pattern };
+    const elapsedMs = clock.monotonicMs() - this.startedMs;
+    metrics.count('vello_gateway_requests_total', { route: route.pattern, outcome });
+    metrics.count('vello_http_requests_total', { ...labels, status: String(this.#answer.status || 499) });
+    metrics.observe('vello_http_request_seconds', labels, elapsedMs / 1000);
+    metrics.count('vello_gateway_bytes_total', { direction: 'in' }, this.#upload.receivedBytes);
+    metrics.count('vello_gateway_bytes_total', { direction: 'out' }, this.#answer.bytesOut);
+  }
+
+  #observe(name: 'vello_gateway_overhead_seconds' | 'vello_gateway_ttft_seconds', sinceMs: number): void {
+    const { clock, metrics } = this.#world;
+    metrics.observe(name, { route: this.#request.route.pattern }, (clock.monotonicMs() - sinceMs) / 1000);
+  }
+}
