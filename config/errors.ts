@@ -30,6 +30,7 @@ export const ERRORS = {
   UPSTREAM_UNREACHABLE: passing(502, 'The AI provider cannot be reached.'),
   UPSTREAM_FAILED: passing(502, 'The AI provider did not complete its answer.'),
   UPSTREAM_TIMEOUT: passing(504, 'The AI provider did not answer in time.'),
+  PROMPT_NOT_FOUND: refused(404, 'There is no such prompt.'),
   UPLOAD_TOO_SLOW: refused(408, 'The body arrived too slowly.'),
 
   // Events

@@ -89,10 +89,11 @@ function inspect(value: unknown, pointer: string, depth: number, problems: Map<s
 }
 
 /** RFC 6901 §3. */
-const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
+export const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
 
-function invalidFields(detail: string, problems: ReadonlyMap<string, string>): VelloError {
-  const fields = [...problems].map(([field, problem]): FieldProblem => ({
+/** The refusal that names the offending fields: JSON pointers, each with what is wrong with it. */
+export function invalidFields(detail: string, problems: ReadonlyMap<string, string>): VelloError {
+  const fields = [...problems].slice(0, MAX_PROBLEMS).map(([field, problem]): FieldProblem => ({
     field: field.length > MAX_POINTER_LENGTH ? `${field.slice(0, MAX_POINTER_LENGTH)}…` : field,
     problem,
   }));

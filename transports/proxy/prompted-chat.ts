@@ -1,0 +1,85 @@
+/**
+ * Turns the body of `/vello/process` into that of a chat: the named prompt, its variables filled, before the client's messages. What was judged
+ * is what is sent, since it is written anew: no second reader can find anything else in it.
+ */
+import { fillPrompt, variablesOf, type SystemPrompt } from '../../actors/prompts/system-prompt.ts';
+import { VelloError } from '../../config/errors.ts';
+import { LIMITS } from '../../config/limits.ts';
+import { escapePointer, invalidFields, parseJson } from '../http/api/validate-body.ts';
+
+export interface PromptedChat {
+  readonly body: Buffer;
+  /** Which text it was: `name@version`. */
+  readonly prompt: string;
+}
+
+/** The words of these are the operator's. */
+const RESERVED_ROLES = ['system', 'developer'];
+
+/** @throws VelloError `BAD_REQUEST`, `PROMPT_NOT_FOUND`, or `INVALID_FIELDS`, which lists every offending field */
+export function readPromptedChat(body: Buffer, prompts: ReadonlyMap<string, SystemPrompt>): PromptedChat {
+  const request = parseJson(body, true);
+  if (!isObject(request)) throw new VelloError('BAD_REQUEST', 'The body must be a JSON object.');
+  const { prompt: name, variables = {}, messages, ...others } = request;
+  const prompt = typeof name === 'string' ? prompts.get(name) : undefined;
+  if (typeof name === 'string' && prompt === undefined) {
+    throw new VelloError('PROMPT_NOT_FOUND', `There is no prompt ${JSON.stringify(name.slice(0, 64))}.`);
+  }
+  const problems = new Map<string, string>();
+  if (prompt === undefined) problems.set('/prompt', 'must be the name of a prompt');
+  const values = readVariables(variables, prompt, problems);
+  const said = readMessages(messages, problems);
+  if (prompt === undefined || problems.size > 0) throw invalidFields('Some fields are invalid.', problems);
+  const system = { role: 'system', content: fillPrompt(prompt.text, values) };
+  return {
+    body: Buffer.from(JSON.stringify({ ...others, messages: [system, ...said] })),
+    prompt: `${prompt.name}@${prompt.version}`,
+  };
+}
+
+function readVariables(
+  given: unknown,
+  prompt: SystemPrompt | undefined,
+  problems: Map<string, string>,
+): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  if (!isObject(given)) {
+    problems.set('/variables', 'must be an object');
+    return values;
+  }
+  const names = prompt === undefined ? undefined : variablesOf(prompt.text);
+  const { valueCharacters } = LIMITS.prompts;
+  for (const [name, value] of Object.entries(given)) {
+    const field = `/variables/${escapePointer(name)}`;
+    if (names?.includes(name) === false) problems.set(field, 'is no variable of the prompt');
+    else if (typeof value !== 'string') problems.set(field, 'must be a string');
+    else if (value.length > valueCharacters) problems.set(field, `must have at most ${valueCharacters} characters`);
+    else values.set(name, value);
+  }
+  for (const name of names ?? []) {
+    if (!Object.hasOwn(given, name)) problems.set(`/variables/${name}`, 'is missing');
+  }
+  return values;
+}
+
+function readMessages(given: unknown, problems: Map<string, string>): readonly unknown[] {
+  if (!Array.isArray(given)) {
+    problems.set('/messages', 'must be an array');
+    return [];
+  }
+  const messages: readonly unknown[] = given;
+  for (const [at, message] of messages.entries()) {
+    if (!isObject(message)) {
+      problems.set(`/messages/${at}`, 'must be an object');
+      continue;
+    }
+    const { role } = message;
+    if (typeof role !== 'string') problems.set(`/messages/${at}/role`, 'must be a string');
+    else if (RESERVED_ROLES.includes(role)) problems.set(`/messages/${at}/role`, 'belongs to the prompt');
+  }
+  return messages;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
