@@ -57,6 +57,15 @@ export const url =
     throw new TypeError(`a URL starting with ${schemes.join('// or ')}//`);
   };
 
+/** Origins of web pages as browsers send them, separated by commas, or `*` for every one. */
+export const origins: Parser<ReadonlySet<string>> = (value) => {
+  const found = value.split(',').map((part) => part.trim());
+  // Desktop programs have origins such as tauri://localhost.
+  if (value === '*' || found.every((origin) => /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@A-Z]+$/.test(origin)))
+    return new Set(found);
+  throw new TypeError('* or origins without a path, such as https://app.example.com,tauri://localhost');
+};
+
 /** `2:<secret>,3:<secret>`: secrets of at least 32 characters by their version, from 2. The empty text is none. */
 export const versionedSecrets: Parser<ReadonlyMap<number, string>> = (value) => {
   const secrets = new Map<number, string>();

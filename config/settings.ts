@@ -1,5 +1,15 @@
 /** Every setting, once: its variable, parser, default and one line of explanation. `load-settings.ts` reads them from an environment. */
-import { flag, integer, listenAddress, choiceOf, text, url, versionedSecrets, type Parser } from './parse-setting.ts';
+import {
+  flag,
+  integer,
+  listenAddress,
+  choiceOf,
+  origins,
+  text,
+  url,
+  versionedSecrets,
+  type Parser,
+} from './parse-setting.ts';
 
 export interface Setting<T> {
   readonly variable: string;
@@ -154,6 +164,11 @@ export const SETTINGS = {
     flag,
     'false',
     'Take the caller address from the last X-Forwarded-For entry (only behind a proxy that sets it).',
+  ),
+  corsOrigins: optional(
+    'VELLO_CORS_ORIGINS',
+    origins,
+    'Origins, separated by commas, whose web pages may read what the api and the gateway answer; * for all. Absent: none.',
   ),
   drainMs: required('VELLO_DRAIN_MS', integer(0, 600_000), '25000', 'Longest a stop waits for work under way.'),
 } as const satisfies Record<string, Setting<unknown>>;

@@ -24,11 +24,11 @@ import { createApiSurface } from '../api-surface.ts';
 import { supervisor, worker, type SupervisorSpec } from '../child-spec.ts';
 import { DynamicChildren } from '../dynamic-children.ts';
 
-export type ApiSettings = Pick<Settings, 'apiListen' | 'devicesPerHardware' | 'drainMs' | 'trustProxy'>;
+export type ApiSettings = Pick<Settings, 'apiListen' | 'corsOrigins' | 'devicesPerHardware' | 'drainMs' | 'trustProxy'>;
 
 export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec {
   const { clock, drain, log, metrics, random, version } = parts;
-  const { apiListen: address, devicesPerHardware, drainMs, trustProxy } = settings;
+  const { apiListen: address, corsOrigins, devicesPerHardware, drainMs, trustProxy } = settings;
   let sockets: DesktopEndpoint | undefined;
   const stores = owned('api-stores', async () => {
     const opened = await parts.openStores((scope) => sockets?.revoke(scope));
@@ -51,7 +51,17 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
     // Desktops are sent away then; the listener itself stays until the collector, which posts to it, has ended.
     return { finish, join: () => [drain.on('handOff', 'desktop sockets', finish), desktops.showCount()] };
   };
-  const listening = listener({ listener: 'api', address, trustProxy, drainMs, clock, log, metrics, serve });
+  const listening = listener({
+    listener: 'api',
+    address,
+    corsOrigins,
+    trustProxy,
+    drainMs,
+    clock,
+    log,
+    metrics,
+    serve,
+  });
 
   return {
     strategy: 'restForOne',

@@ -17,7 +17,7 @@ import type { GatewayParts } from '../gateway-parts.ts';
 
 type GatewaySettings = Pick<
   Settings,
-  'gatewayAdmission' | 'gatewayListen' | 'gatewayRequestsPerUser' | 'trustProxy' | 'drainMs'
+  'corsOrigins' | 'gatewayAdmission' | 'gatewayListen' | 'gatewayRequestsPerUser' | 'trustProxy' | 'drainMs'
 >;
 
 /** What is ended at the deadline still owes an answer and an event: they get the end of the time. */
@@ -50,7 +50,7 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
     metrics,
     newId,
   });
-  const { gatewayListen: address, trustProxy, drainMs } = settings;
+  const { gatewayListen: address, corsOrigins, trustProxy, drainMs } = settings;
   const serve = (server: HttpServer) => {
     relay.attach(server);
     const finish = () => relay.drain(drainMs - Math.min(ENDING_MS, drainMs / 4));
@@ -61,7 +61,17 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
     ];
     return { finish, join, describe: () => ({ active: relay.activeCount }) };
   };
-  const listening = listener({ listener: 'gateway', address, trustProxy, drainMs, clock, log, metrics, serve });
+  const listening = listener({
+    listener: 'gateway',
+    address,
+    corsOrigins,
+    trustProxy,
+    drainMs,
+    clock,
+    log,
+    metrics,
+    serve,
+  });
   const perProvider = parts.config.providers.map((provider) =>
     worker(provider.name, providerActor({ provider, directory: providers, metrics })),
   );

@@ -42,6 +42,7 @@ async function setUp(t: Test, gatewayAdmission: 'grants' | 'open' = 'grants') {
     gatewayListen: { host: '127.0.0.1', port },
     gatewayAdmission,
     gatewayRequestsPerUser: 8,
+    corsOrigins: undefined,
     trustProxy: false,
     drainMs: 500,
   };

@@ -20,6 +20,8 @@ export class NativeResponse {
   #isChunked = false;
   #onAborted: (() => void) | undefined;
   #onFree: (() => void) | undefined;
+  /** Headers that belong to this answer whatever it will be. */
+  everyHead: Readonly<Record<string, string>> | undefined;
 
   /** `onFault` hears of every exception that a callback let out; the connection is closed by then. Must not throw. */
   constructor(raw: Raw, onFault: (error: unknown) => void) {

@@ -12,6 +12,7 @@ import type { Metrics } from '../../../actors/ports/metrics.ts';
 import { VelloError } from '../../../config/errors.ts';
 import type { ListenAddress } from '../../../config/parse-setting.ts';
 import { collectBody, type BodyCollector, type BodyLimits } from './body-collector.ts';
+import { createCors, preflightHeaders } from './cors.ts';
 import { NativeResponse } from './native-response.ts';
 import { NativeSocket, type Held } from './native-socket.ts';
 import { problemReply, toVelloError } from './problem.ts';
@@ -84,6 +85,8 @@ export interface HttpServerOptions {
   readonly address: ListenAddress;
   /** Take the caller from the last `X-Forwarded-For` entry; one that is no address is a 400, everywhere. */
   readonly trustProxy?: boolean;
+  /** Origins whose pages may read the answers; `*` for all. Absent: none, and nothing is said of it. */
+  readonly corsOrigins?: ReadonlySet<string> | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -94,6 +97,7 @@ const DEFAULT_LIMITS: BodyLimits = { maxBytes: 64 * 1024, deadlineMs: 30_000 };
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { clock, log, metrics, listener, address } = options;
   const app = uWS.App();
+  const cors = options.corsOrigins === undefined ? undefined : createCors(options.corsOrigins);
   const methodsByPattern = new Map<string, Set<Method>>();
   let listenSocket: uWS.us_listen_socket | undefined;
   let inFlight = 0;
@@ -161,6 +165,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const response = new NativeResponse(raw, (error) =>
         log.error('a native callback failed', { listener, route: pattern, requestId, error }),
       );
+      if (cors !== undefined) response.everyHead = cors.headersFor(request.getHeader('origin'));
       response.guard(() => {
         const replyTo = (error: unknown) => problemReply(toVelloError(error), requestId, isOpenAi(request.getUrl()));
         let head: RequestHead;
@@ -194,6 +199,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const reply = problemReply(failure(), requestId, isOpenAi(head.path));
       const complete = { ...reply, headers: { ...reply.headers, ...headers } };
       writeWhole(response, requestId, complete, head.method === 'HEAD');
+    };
+
+  /** Browsers ask before they send what a form could not; nobody is asked for a token then. */
+  const preflight =
+    (methods: string, otherwise: RawHandler): RawHandler =>
+    (response, head, requestId) => {
+      if (head.header('access-control-request-method') === '') otherwise(response, head, requestId);
+      else {
+        const headers = preflightHeaders(methods, head.header('access-control-request-headers'));
+        writeWhole(response, requestId, { status: 204, headers });
+      }
     };
 
   const addSockets = <T>(pattern: string, behavior: SocketBehavior<T>) => {
@@ -254,8 +270,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     listen: () => {
       for (const [pattern, methods] of methodsByPattern) {
         const refusal = () => new VelloError('METHOD_NOT_ALLOWED');
-        const allowed = [...methods].flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
-        app.any(pattern, enter(pattern, refuse(refusal, { Allow: allowed.join(', ') })));
+        const allowed = [...methods].flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+        const refused = refuse(refusal, { Allow: allowed });
+        if (cors !== undefined) app.options(pattern, enter(pattern, preflight(allowed, refused)));
+        app.any(pattern, enter(pattern, refused));
       }
       const notFound = refuse(() => new VelloError('NOT_FOUND'), {});
       app.any('/*', enter('/*', notFound));

@@ -21,6 +21,8 @@ export interface StreamReply {
 export function writeHead(response: NativeResponse, status: number, headers: Headers): void {
   response.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Status'}`);
   for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
+  if (response.everyHead === undefined) return;
+  for (const [name, value] of Object.entries(response.everyHead)) response.writeHeader(name, value);
 }
 
 /** `isHead` sends the length of the body and no byte of it (RFC 9110 §9.3.2). */

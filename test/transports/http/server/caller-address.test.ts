@@ -35,7 +35,7 @@ async function ask(t: Parameters<typeof connectRaw>[0], port: number, path: stri
 }
 
 t.test('behind a proxy the caller is the last entry of X-Forwarded-For, on every kind of route', async (t) => {
-  const { port } = await startTestListener(t, addRoutes, true);
+  const { port } = await startTestListener(t, addRoutes, { trustProxy: true });
   const named = {
     'X-Forwarded-For: 203.0.113.7': '203.0.113.7',
     'X-Forwarded-For: 198.51.100.1, nonsense , 203.0.113.7:4711': '203.0.113.7',
@@ -50,7 +50,7 @@ t.test('behind a proxy the caller is the last entry of X-Forwarded-For, on every
 });
 
 t.test('an entry that is no address is refused, on every kind of route and where there is none', async (t) => {
-  const { port } = await startTestListener(t, addRoutes, true);
+  const { port } = await startTestListener(t, addRoutes, { trustProxy: true });
   for (const [path, upgrade] of Object.entries({ ...ROUTES, '/nowhere': '' })) {
     for (const entry of ['unknown', '', '203.0.113.7,', '203.0.113.7, _hidden', '1.2.3', '2001:db8::1::2']) {
       const { status, body } = await ask(t, port, path, `${upgrade}X-Forwarded-For: ${entry}\r\n`);
