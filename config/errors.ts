@@ -136,3 +136,19 @@ export class VelloError extends Error {
     this.extras = extras;
   }
 }
+
+/** An answer about one request must stay readable, whatever was wrong with it. */
+const MOST_PROBLEMS = 100;
+const MOST_POINTER_CHARACTERS = 200;
+
+/** `INVALID_FIELDS` with what is wrong with each field, by its JSON pointer. */
+export function invalidFields(detail: string, problems: ReadonlyMap<string, string>): VelloError {
+  const fields = [...problems].slice(0, MOST_PROBLEMS).map(([field, problem]): FieldProblem => ({
+    field: field.length > MOST_POINTER_CHARACTERS ? `${field.slice(0, MOST_POINTER_CHARACTERS)}…` : field,
+    problem,
+  }));
+  return new VelloError('INVALID_FIELDS', detail, { fields });
+}
+
+/** A member's name as a part of a JSON pointer (RFC 6901 §3). */
+export const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');

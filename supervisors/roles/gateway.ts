@@ -45,6 +45,7 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
     config: config.current,
     providers,
     events: emitter,
+    prompts,
     clock,
     log,
     metrics,

@@ -37,6 +37,28 @@ const CHAT_BODY = open(
   'Passed on as it is.',
 );
 
+const PROMPT_BODY = open(
+  {
+    prompt: Type.String({ description: 'Name of a system prompt (`vello prompts list`).', examples: ['tidy-up'] }),
+    variables: Type.Optional(
+      Type.Record(Type.String(), Type.String(), {
+        description: 'A value for each variable that the prompt mentions, and for no other.',
+        examples: [{ language: 'en' }],
+      }),
+    ),
+    messages: Type.Array(
+      Type.Object(
+        { role: Type.String({ examples: ['user'] }), content: Type.String() },
+        { additionalProperties: true },
+      ),
+      { description: "The client's own. Those of the roles `system` and `developer` are the prompt's." },
+    ),
+    model: Type.Optional(MODEL),
+    stream: STREAM,
+  },
+  'What else a chat completion takes is passed on as it is.',
+);
+
 const session = (isRequired: boolean): TObject => {
   const id = described(UUID, 'Session of the desktop, which its jobs are listed by.');
   return Type.Object({ 'X-Session-Id': isRequired ? id : Type.Optional(id) });
@@ -82,6 +104,19 @@ export const PROVIDER_ROUTES: readonly RouteDescription[] = [
     bodyType: 'multipart/form-data',
     answers: ANSWER,
     errors: [...UPLOAD, ...AUDIO],
+  },
+  {
+    method: 'POST',
+    path: '/vello/process',
+    tag: TAG,
+    summary: 'Complete a chat under a named system prompt.',
+    description: `${CHARGED} Which text it was is said by X-Vello-Prompt, \`name@version\`. Failures are problem documents.`,
+    auth: 'access',
+    servedBy: ['gateway'],
+    headers: session(true),
+    body: PROMPT_BODY,
+    answers: ANSWER,
+    errors: [...UPLOAD, 'PROMPT_NOT_FOUND', 'INVALID_FIELDS'],
   },
   {
     method: 'POST',

@@ -35,6 +35,8 @@ export class ExchangeAnswer {
   readonly #client: ClientAnswer;
   /** The client's session, told with every answer once it is known. */
   sessionId = '';
+  /** The prompt that was put into the request, the same way. */
+  prompt = '';
   #status = 0;
   #bytesOut = 0;
   #clientLeft = false;
@@ -176,6 +178,6 @@ export class ExchangeAnswer {
   }
 
   #ownHeaders(): Record<string, string> {
-    return ownHeaders(this.#request.requestId, this.sessionId);
+    return ownHeaders(this.#request.requestId, this.sessionId, this.prompt);
   }
 }

@@ -47,6 +47,11 @@ export class ExchangeReport {
     if (this.#request.route.reportsEvent) this.#world.events.admit(this.#describe(admitted, 'lost', undefined));
   }
 
+  /** What is sent on is another body than the client's: this meter read it. */
+  sends(meter: UploadMeter): void {
+    if (this.#admitted !== undefined) this.#admitted = { ...this.#admitted, meter };
+  }
+
   /** The request is sent on: what it took here, the client's upload left out. */
   observeOverhead(): void {
     const sinceMs = this.startedMs + Math.max(0, this.#upload.lastArrivalMs - this.#admittedMs);

@@ -4,6 +4,7 @@ import type { Clock } from '../../actors/ports/clock.ts';
 import type { EventSink } from '../../actors/events/event-emitter.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
+import type { SystemPrompt } from '../../actors/prompts/system-prompt.ts';
 import type { GatewayConfig, ProviderDirectory } from '../../actors/relay/gateway-config.ts';
 import type { ByteBudget } from '../http/server/byte-budget.ts';
 
@@ -19,6 +20,7 @@ export interface ExchangeWorld {
   readonly config: () => GatewayConfig;
   readonly providers: ProviderDirectory;
   readonly events: EventSink;
+  readonly prompts: ReadonlyMap<string, SystemPrompt>;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

@@ -16,7 +16,7 @@ import { ExchangeReport } from './exchange-report.ts';
 import type { ExchangeWorld } from './exchange-world.ts';
 import { findOverdue } from './find-overdue.ts';
 import { ProviderLeg, type LegListener } from './provider-leg.ts';
-import { meterFor, sessionOf, type RelayRequest } from './relay-request.ts';
+import { meterFor, sessionOf, withPrompt, type PromptedRequest, type RelayRequest } from './relay-request.ts';
 import { createUpload, type Upload } from './upload.ts';
 
 type Phase = 'admitting' | 'routing' | 'relaying' | 'orphaned' | 'over';
@@ -32,6 +32,7 @@ export class Exchange implements LegListener {
   #userId: string | undefined;
   #forgetCaller: (() => void) | undefined;
   #meter: UploadMeter | undefined;
+  #prompted: PromptedRequest | undefined;
   #config: GatewayConfig | undefined;
   #leg: ProviderLeg | undefined;
 
@@ -42,6 +43,7 @@ export class Exchange implements LegListener {
     const { chunked, contentLength } = request.framing;
     this.#upload = createUpload(response, {
       hasBody: chunked || (contentLength ?? 0) > 0,
+      bufferBytes: request.route.body === 'prompt' ? LIMITS.prompts.bodyBytes : LIMITS.relay.uploadBufferBytes,
       ...{ budget: world.uploads, now: () => world.clock.monotonicMs() },
       onArrival: (chunk) => this.#onUpload(chunk),
       onOverflow: () => this.#onOverflow(),
@@ -147,7 +149,7 @@ export class Exchange implements LegListener {
   /** Sends the request on as soon as it is known where to. */
   #route(): void {
     const config = this.#config;
-    if (config === undefined) return;
+    if (config === undefined || !this.#isPrompted()) return;
     const model = this.#request.models[0] ?? this.#meter?.model();
     const mayStillCome = !this.#upload.complete && this.#upload.receivedBytes < LIMITS.relay.lookAheadBytes;
     if (model === undefined && mayStillCome && needsModel(config)) return;
@@ -159,7 +161,7 @@ export class Exchange implements LegListener {
     this.#leg ??= new ProviderLeg(this.#world, {
       provider,
       userId: this.#userId,
-      request: this.#request,
+      request: this.#prompted?.request ?? this.#request,
       upload: this.#upload,
       shape: this.#meter?.shape,
       listener: this,
@@ -168,6 +170,30 @@ export class Exchange implements LegListener {
     this.#report.observeOverhead();
     this.#phase = 'relaying';
     this.#leg.open();
+  }
+
+  /** Puts in the prompt that a request names, once it is here whole. False until then, and where it was refused. */
+  #isPrompted(): boolean {
+    if (this.#request.route.body !== 'prompt' || this.#prompted !== undefined) return true;
+    const { receivedBytes, complete } = this.#upload;
+    const { bodyBytes } = LIMITS.prompts;
+    try {
+      if (Math.max(receivedBytes, this.#request.framing.contentLength ?? 0) > bodyBytes) {
+        throw new VelloError('PAYLOAD_TOO_LARGE', `At most ${bodyBytes} bytes are taken here.`);
+      }
+      if (!complete) return false;
+      this.#prompted = withPrompt(this.#request, Buffer.concat(this.#upload.queued()), this.#world.prompts);
+    } catch (error) {
+      if (!(error instanceof VelloError)) throw error;
+      this.#fail(error, 'ok');
+      return false;
+    }
+    const { body, meter, prompt } = this.#prompted;
+    this.#upload.splice(0, receivedBytes, body);
+    this.#meter = meter;
+    this.#report.sends(meter);
+    this.#answer.prompt = prompt;
+    return true;
   }
 
   // The provider's side. Nothing arrives here after `abort`.

@@ -73,10 +73,12 @@ export function headersToClient(headers: UpstreamHeaders, secret: string | undef
   return passed;
 }
 
-/** Headers by which the client finds its request and session again. */
-export function ownHeaders(requestId: string, sessionId: string): Record<string, string> {
-  const session: Record<string, string> = sessionId === '' ? {} : { 'X-Session-Id': sessionId };
-  return { [REQUEST_ID_HEADER]: requestId, ...session };
+/** Headers by which the client finds its request and session again, and the prompt that it was answered by. Each empty where there is none. */
+export function ownHeaders(requestId: string, sessionId: string, prompt: string): Record<string, string> {
+  const headers: Record<string, string> = { [REQUEST_ID_HEADER]: requestId };
+  if (sessionId !== '') headers['X-Session-Id'] = sessionId;
+  if (prompt !== '') headers['X-Vello-Prompt'] = prompt;
+  return headers;
 }
 
 export function headerValue(headers: UpstreamHeaders, name: string): string | undefined {

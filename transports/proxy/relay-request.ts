@@ -9,7 +9,10 @@ import {
   type UploadMeter,
 } from '../../actors/metering/upload-meter.ts';
 import type { UsageEventType } from '../../actors/events/usage-event.ts';
+import { promptChat } from '../../actors/prompts/prompted-chat.ts';
+import type { SystemPrompt } from '../../actors/prompts/system-prompt.ts';
 import { VelloError } from '../../config/errors.ts';
+import { parseJson } from '../http/api/validate-body.ts';
 import type { Framing, RequestHead } from '../http/server/request-head.ts';
 
 export interface RelayRoute {
@@ -17,7 +20,8 @@ export interface RelayRoute {
   readonly pattern: string;
   readonly upstreamPath: string;
   readonly type: UsageEventType;
-  readonly body: 'multipart' | 'json' | 'none';
+  /** `prompt`: JSON that names a system prompt. */
+  readonly body: 'multipart' | 'json' | 'prompt' | 'none';
   /** Whether `X-Session-Id` must be given; otherwise one is made. */
   readonly needsSession: boolean;
   /** Whether the request reports an event. Listing models uses none. */
@@ -85,6 +89,7 @@ export function meterFor(request: RelayRequest): UploadMeter {
     case 'none':
       return emptyMeter;
     case 'json':
+    case 'prompt':
       if (/^application\/json\s*(;|$)/i.test(contentType)) return createJsonMeter(model);
       throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be application/json.');
     case 'multipart': {
@@ -93,4 +98,27 @@ export function meterFor(request: RelayRequest): UploadMeter {
       throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be multipart/form-data with a boundary.');
     }
   }
+}
+
+/** A request whose prompt has been put in: as it is sent on. */
+export interface PromptedRequest {
+  readonly request: RelayRequest;
+  readonly body: Buffer;
+  readonly meter: UploadMeter;
+  /** Which text it was: `name@version`. */
+  readonly prompt: string;
+}
+
+/** @throws VelloError where `body`, which is that of a request that names a prompt, is refused */
+export function withPrompt(
+  request: RelayRequest,
+  body: Buffer,
+  prompts: ReadonlyMap<string, SystemPrompt>,
+): PromptedRequest {
+  const { chat, prompt } = promptChat(parseJson(body, true), prompts);
+  const written = Buffer.from(JSON.stringify(chat));
+  const meter = createJsonMeter(request.models[0]);
+  meter.take([written], true);
+  const framing: Framing = { chunked: false, contentLength: written.length };
+  return { request: { ...request, framing }, body: written, meter, prompt };
 }

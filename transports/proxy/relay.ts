@@ -30,6 +30,15 @@ export const RELAY_ROUTES: readonly RelayRoute[] = [
   },
   {
     method: 'POST',
+    pattern: '/vello/process',
+    upstreamPath: '/v1/chat/completions',
+    type: 'process',
+    body: 'prompt',
+    needsSession: true,
+    reportsEvent: true,
+  },
+  {
+    method: 'POST',
     pattern: '/v1/audio/transcriptions',
     upstreamPath: '/v1/audio/transcriptions',
     type: 'transcribe',

@@ -21,7 +21,7 @@ export interface Upload {
   take(): Buffer | undefined;
   /** Every chunk still queued, without taking it. */
   queued(): readonly Buffer[];
-  /** Puts `bytes` in place of those from `start` to `end` of the client's body, none of which may be taken yet. Once in a body's life. */
+  /** Puts `bytes` in place of those from `start` to `end` of the client's body, none of which may be taken yet. */
   splice(start: number, end: number, bytes: Buffer): void;
   /** Throws away what is queued and what still comes; the newest `onBytes` hears of the latter. */
   discard(onBytes?: (isLast: boolean) => void): void;
@@ -31,6 +31,8 @@ export interface Upload {
 
 export interface UploadParts {
   readonly hasBody: boolean;
+  /** The client is made to wait where more than this is held. */
+  readonly bufferBytes: number;
   /** Shared by all uploads: a client that must wait is still read to the end of what its connection holds, some 10 MB. */
   readonly budget: ByteBudget;
   /** Monotonic milliseconds. */
@@ -44,9 +46,9 @@ export interface UploadParts {
 /** Must be called before the route callback returns. */
 export function createUpload(
   response: NativeResponse,
-  { hasBody, budget, now, onArrival, onOverflow }: UploadParts,
+  { hasBody, bufferBytes, budget, now, onArrival, onOverflow }: UploadParts,
 ): Upload {
-  const { uploadBufferBytes, uploadPollBytes, uploadPollMs } = LIMITS.relay;
+  const { uploadPollBytes, uploadPollMs } = LIMITS.relay;
   let queue: Buffer[] = [];
   let discarding: ((isLast: boolean) => void) | undefined;
   let pausedAtMs = 0;
@@ -79,7 +81,7 @@ export function createUpload(
       onArrival(chunk);
     }
     if (isLast || response.isOver) return;
-    if (state.queuedBytes > uploadBufferBytes) {
+    if (state.queuedBytes > bufferBytes) {
       response.pause();
       state.paused = true;
       pausedAtMs = now();
@@ -108,7 +110,7 @@ export function createUpload(
       state.queuedBytes -= chunk.length;
       budget.giveBack(chunk.length);
       takenBytes += chunk.length;
-      if (state.queuedBytes <= uploadBufferBytes / 2) unpause();
+      if (state.queuedBytes <= bufferBytes / 2) unpause();
       return chunk;
     },
     queued: () => queue,

@@ -44,6 +44,7 @@ const relay = createRelay({
   }),
   config: () => config,
   providers,
+  prompts: new Map(),
   events: {
     admit: () => undefined,
     emit: (event, onDurable) => {

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { LIMITS } from '../../../config/limits.ts';
 import { createByteBudget } from '../../../transports/http/server/byte-budget.ts';
 import { writeWhole } from '../../../transports/http/server/write-reply.ts';
 import { createUpload, type Upload } from '../../../transports/proxy/upload.ts';
@@ -14,6 +15,7 @@ t.test('uploads that wait are bounded in sum; what is taken, thrown away or left
     server.raw('POST', '/up', (response, _, requestId) => {
       const upload = createUpload(response, {
         hasBody: true,
+        bufferBytes: LIMITS.relay.uploadBufferBytes,
         budget,
         now: () => performance.now(),
         onArrival: () => wake(),

@@ -5,16 +5,15 @@
 import { FormatRegistry, type Static, type TSchema } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { isStorable } from '../../../actors/events/field-codecs.ts';
-import { VelloError, type FieldProblem } from '../../../config/errors.ts';
+import { escapePointer, invalidFields, VelloError } from '../../../config/errors.ts';
 
 /** Returns the value as the schema's type. @throws VelloError `INVALID_FIELDS`, with a JSON pointer for each field */
 export type Check<S extends TSchema> = (value: unknown) => Static<S>;
 
 /** Levels of nesting in a body. Ours need four; the limit keeps whoever walks a value from running out of stack. */
 const MAX_DEPTH = 32;
-/** An answer about one request must stay readable, whatever was wrong with it. */
+/** More are not looked for. */
 const MAX_PROBLEMS = 100;
-const MAX_POINTER_LENGTH = 200;
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 FormatRegistry.Set('uuid', (text) => UUID.test(text));
@@ -86,16 +85,4 @@ function inspect(value: unknown, pointer: string, depth: number, problems: Map<s
       inspect(member, path, depth + 1, problems);
     }
   }
-}
-
-/** RFC 6901 §3. */
-export const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
-
-/** The refusal that names the offending fields: JSON pointers, each with what is wrong with it. */
-export function invalidFields(detail: string, problems: ReadonlyMap<string, string>): VelloError {
-  const fields = [...problems].slice(0, MAX_PROBLEMS).map(([field, problem]): FieldProblem => ({
-    field: field.length > MAX_POINTER_LENGTH ? `${field.slice(0, MAX_POINTER_LENGTH)}…` : field,
-    problem,
-  }));
-  return new VelloError('INVALID_FIELDS', detail, { fields });
 }

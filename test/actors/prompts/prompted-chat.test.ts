@@ -1,7 +1,7 @@
 import t from 'tap';
+import { promptChat } from '../../../actors/prompts/prompted-chat.ts';
 import type { SystemPrompt } from '../../../actors/prompts/system-prompt.ts';
 import { VelloError } from '../../../config/errors.ts';
-import { readPromptedChat } from '../../../transports/proxy/prompted-chat.ts';
 
 const prompts = new Map<string, SystemPrompt>(
   [
@@ -10,11 +10,7 @@ const prompts = new Map<string, SystemPrompt>(
   ].map(([name = '', text = '']) => [name, { name, version: 3, text, madeAtMs: 1 }]),
 );
 const user = { role: 'user', content: 'hi' };
-const read = (request: unknown) => {
-  const body = typeof request === 'string' ? request : JSON.stringify(request);
-  const chat = readPromptedChat(Buffer.from(body), prompts);
-  return { ...chat, body: JSON.parse(chat.body.toString()) as unknown };
-};
+const read = (request: unknown) => promptChat(request, prompts);
 const refusalOf = (request: unknown): VelloError => {
   try {
     read(request);
@@ -33,21 +29,21 @@ t.test('the prompt comes first, then what the client said; its other members sta
   const assistant = { role: 'assistant', content: [{ type: 'text', text: 'ü' }], x: null };
   t.strictSame(read({ prompt: 'tidy', messages: [user, assistant], model: 'm', stream: true, tools: [{ a: 1 }] }), {
     prompt: 'tidy@3',
-    body: {
+    chat: {
       model: 'm',
       stream: true,
       tools: [{ a: 1 }],
       messages: [{ role: 'system', content: 'Tidy up.' }, user, assistant],
     },
   });
-  t.strictSame(read({ prompt: 'tidy', variables: {}, messages: [] }).body, {
+  t.strictSame(read({ prompt: 'tidy', variables: {}, messages: [] }).chat, {
     messages: [{ role: 'system', content: 'Tidy up.' }],
   });
 });
 
 t.test('variables are put in as they are, wherever they are mentioned', async (t) => {
   const variables = { sender: '{{language}} "$&" \n', language: '' };
-  t.match(read({ prompt: 'mail', variables, messages: [user] }).body, {
+  t.match(read({ prompt: 'mail', variables, messages: [user] }).chat, {
     messages: [{ content: 'Answer {{language}} "$&" \n in ,  only.' }, user],
   });
   t.ok(read({ prompt: 'mail', variables: { sender: 'x'.repeat(16_384), language: 'en' }, messages: [] }));
@@ -83,7 +79,7 @@ t.test('every offending field is named', async (t) => {
     '/variables/sender': 'must have at most 16384 characters',
   });
   const inherited = '{"prompt":"mail","variables":{"__proto__":"x","toString":"y"},"messages":[]}';
-  t.match(problemsOf(inherited), {
+  t.match(problemsOf(JSON.parse(inherited)), {
     '/variables/__proto__': 'is no variable of the prompt',
     '/variables/toString': 'is no variable of the prompt',
     '/variables/sender': 'is missing',
@@ -99,8 +95,5 @@ t.test('a prompt that is not there is 404, what is no JSON object 400', async (t
     detail: /"nothing"/,
   });
   t.equal(refusalOf({ prompt: 'toString', messages: [] }).code, 'PROMPT_NOT_FOUND');
-  for (const body of ['', '{', '[]', 'null', '"x"', '{"prompt":"tidy"', '{"a":1}x']) {
-    t.equal(refusalOf(body).code, 'BAD_REQUEST', body);
-  }
-  t.throws(() => readPromptedChat(Buffer.from([0x22, 0xff, 0x22]), prompts), { code: 'BAD_REQUEST' });
+  for (const request of [[], null, 'x', 5]) t.equal(refusalOf(request).code, 'BAD_REQUEST');
 });

@@ -1,14 +1,13 @@
 /**
- * Turns the body of `/vello/process` into that of a chat: the named prompt, its variables filled, before the client's messages. What was judged
- * is what is sent, since it is written anew: no second reader can find anything else in it.
+ * Turns a request that names a prompt (`/vello/process`) into one for a chat: the prompt, its variables filled, before the client's messages.
+ * What was judged is what is sent, since it is written anew: no second reader can find anything else in it. Pure.
  */
-import { fillPrompt, variablesOf, type SystemPrompt } from '../../actors/prompts/system-prompt.ts';
-import { VelloError } from '../../config/errors.ts';
+import { escapePointer, invalidFields, VelloError } from '../../config/errors.ts';
 import { LIMITS } from '../../config/limits.ts';
-import { escapePointer, invalidFields, parseJson } from '../http/api/validate-body.ts';
+import { fillPrompt, variablesOf, type SystemPrompt } from './system-prompt.ts';
 
 export interface PromptedChat {
-  readonly body: Buffer;
+  readonly chat: object;
   /** Which text it was: `name@version`. */
   readonly prompt: string;
 }
@@ -17,8 +16,7 @@ export interface PromptedChat {
 const RESERVED_ROLES = ['system', 'developer'];
 
 /** @throws VelloError `BAD_REQUEST`, `PROMPT_NOT_FOUND`, or `INVALID_FIELDS`, which lists every offending field */
-export function readPromptedChat(body: Buffer, prompts: ReadonlyMap<string, SystemPrompt>): PromptedChat {
-  const request = parseJson(body, true);
+export function promptChat(request: unknown, prompts: ReadonlyMap<string, SystemPrompt>): PromptedChat {
   if (!isObject(request)) throw new VelloError('BAD_REQUEST', 'The body must be a JSON object.');
   const { prompt: name, variables = {}, messages, ...others } = request;
   const prompt = typeof name === 'string' ? prompts.get(name) : undefined;
@@ -32,7 +30,7 @@ export function readPromptedChat(body: Buffer, prompts: ReadonlyMap<string, Syst
   if (prompt === undefined || problems.size > 0) throw invalidFields('Some fields are invalid.', problems);
   const system = { role: 'system', content: fillPrompt(prompt.text, values) };
   return {
-    body: Buffer.from(JSON.stringify({ ...others, messages: [system, ...said] })),
+    chat: { ...others, messages: [system, ...said] },
     prompt: `${prompt.name}@${prompt.version}`,
   };
 }
