@@ -66,6 +66,19 @@ export const origins: Parser<ReadonlySet<string>> = (value) => {
   throw new TypeError('* or origins without a path, such as https://app.example.com,tauri://localhost');
 };
 
+/** `whisper-1:26214400,*:50000000`: bytes by the name of a model, which may hold colons itself, and for all others under `*`. */
+export const bytesByModel: Parser<ReadonlyMap<string, number>> = (value) => {
+  const bytes = new Map<string, number>();
+  for (const part of value.split(',')) {
+    const [, model, digits] = /^(\S+):([1-9]\d{0,14})$/.exec(part.trim()) ?? [];
+    if (model === undefined || bytes.has(model)) {
+      throw new TypeError('model:bytes pairs, each model once, such as whisper-1:26214400,*:50000000');
+    }
+    bytes.set(model, Number(digits));
+  }
+  return bytes;
+};
+
 /** `2:<secret>,3:<secret>`: secrets of at least 32 characters by their version, from 2. The empty text is none. */
 export const versionedSecrets: Parser<ReadonlyMap<number, string>> = (value) => {
   const secrets = new Map<number, string>();

@@ -1,5 +1,6 @@
 /** Every setting, once: its variable, parser, default and one line of explanation. `load-settings.ts` reads them from an environment. */
 import {
+  bytesByModel,
   flag,
   integer,
   listenAddress,
@@ -127,6 +128,11 @@ export const SETTINGS = {
     flag,
     'true',
     'The provider counts the tokens of a streamed chat when asked (stream_options.include_usage). false for one that refuses the question: what passes is counted instead.',
+  ),
+  uploadBytes: optional(
+    'VELLO_UPLOAD_BYTES',
+    bytesByModel,
+    "Most bytes of a request's body by its model, * for recordings to all others: whisper-1:26214400,*:50000000. Absent: 26214400 for recordings to OpenAI, none elsewhere.",
   ),
   inferenceKey: secret(
     'VELLO_INFERENCE_KEY',

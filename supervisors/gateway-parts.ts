@@ -34,7 +34,7 @@ export interface GatewayParts extends CommonParts {
 
 type GatewaySettings = Pick<
   Settings,
-  'home' | 'providerUrl' | 'providerKey' | 'providerCountsStreams' | 'inferenceListen'
+  'home' | 'providerUrl' | 'providerKey' | 'providerCountsStreams' | 'uploadBytes' | 'inferenceListen'
 >;
 
 export interface GatewayOptions extends CommonParts {
@@ -60,13 +60,23 @@ export function createGatewayParts(options: GatewayOptions): GatewayParts {
     },
     spool: createFileSpool(join(settings.home, 'gateway', 'events.spool'), log),
     journal: createFileAdmissionJournal(join(settings.home, 'gateway', 'admissions'), log),
-    config: singleProviderConfig(providerOf(settings, inferenceKey)),
+    config: gatewayConfigOf(settings, inferenceKey),
     newId,
   };
 }
 
+/** OpenAI's own bound of a request to its routes for audio: it answers 413 beyond. */
+const OPENAI_UPLOAD_BYTES = 26_214_400;
+
+export function gatewayConfigOf(settings: GatewaySettings, inferenceKey: string): GatewayConfig {
+  const provider = providerOf(settings, inferenceKey);
+  const isOpenAi = new URL(provider.baseUrl).hostname === 'api.openai.com';
+  const ofProvider = new Map(isOpenAi ? [['*', OPENAI_UPLOAD_BYTES]] : []);
+  return singleProviderConfig(provider, settings.uploadBytes ?? ofProvider);
+}
+
 /** The provider that the settings name: any OpenAI-compatible one, else OpenAI where there is a key for it, else our own inference role. */
-export function providerOf(settings: GatewaySettings, inferenceKey: string): ProviderConfig {
+export function providerOf(settings: Omit<GatewaySettings, 'uploadBytes'>, inferenceKey: string): ProviderConfig {
   const { providerUrl, providerKey, providerCountsStreams: countsStreams, inferenceListen } = settings;
   const keys = providerKey === undefined ? [] : [new ProviderKey('settings', providerKey)];
   if (providerUrl !== undefined) {

@@ -23,6 +23,8 @@ export interface GatewayConfig {
   readonly providerByModel: ReadonlyMap<string, string>;
   /** The model that a request means when it names none. */
   readonly defaultModels: Readonly<Partial<Record<UsageEventType, string>>>;
+  /** Most bytes of a request's body, by the model that it is for; `*` is for recordings to all others. */
+  readonly uploadBytes: ReadonlyMap<string, number>;
 }
 
 /** A provider that is up: its connections and keys, held by the actor that owns them. */
@@ -49,14 +51,29 @@ export function providerFor(config: GatewayConfig, model: string | undefined): s
   return (model === undefined ? undefined : config.providerByModel.get(model)) ?? config.defaultProvider;
 }
 
+/** What a body may have at most as far as its model is known; `undefined` where nothing bounds it. */
+export function uploadBound(
+  { uploadBytes }: Pick<GatewayConfig, 'uploadBytes'>,
+  type: UsageEventType,
+  model: string | undefined,
+): number | undefined {
+  if (uploadBytes.size === 0) return undefined;
+  const ofModel = model === undefined ? undefined : uploadBytes.get(model);
+  return ofModel ?? (type === 'transcribe' ? uploadBytes.get('*') : undefined);
+}
+
 /** One provider for everything: what the settings alone describe. */
-export function singleProviderConfig(provider: ProviderConfig): GatewayConfig {
+export function singleProviderConfig(
+  provider: ProviderConfig,
+  uploadBytes: GatewayConfig['uploadBytes'] = new Map(),
+): GatewayConfig {
   return {
     version: 'settings',
     providers: [provider],
     defaultProvider: provider.name,
     providerByModel: new Map(),
     defaultModels: {},
+    uploadBytes,
   };
 }
 

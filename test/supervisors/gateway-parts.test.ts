@@ -1,5 +1,5 @@
 import t from 'tap';
-import { providerOf } from '../../supervisors/gateway-parts.ts';
+import { gatewayConfigOf, providerOf } from '../../supervisors/gateway-parts.ts';
 
 t.test('the provider is the one that is set, else OpenAI where there is a key, else our inference role', async (t) => {
   const inferenceListen = { host: '0.0.0.0', port: 8082 };
@@ -51,4 +51,17 @@ t.test('only a version at the end is taken off a base address', async (t) => {
     ).baseUrl;
   t.equal(at('http://engine/v1/openai'), 'http://engine/v1/openai');
   t.equal(at('http://engine/openai/v1'), 'http://engine/openai');
+});
+
+t.test('recordings to OpenAI have its own bound, unless another is set; those to others have none', async (t) => {
+  const boundsOf = (given: { readonly providerUrl?: string; readonly uploadBytes?: ReadonlyMap<string, number> }) => {
+    const { providerUrl, uploadBytes } = given;
+    const listen = { host: '127.0.0.1', port: 1 };
+    const settings = { home: '', inferenceListen: listen, providerKey: 'k', providerCountsStreams: true };
+    return Object.fromEntries(gatewayConfigOf({ ...settings, providerUrl, uploadBytes }, 'ours').uploadBytes);
+  };
+  t.strictSame(boundsOf({}), { '*': 26_214_400 });
+  t.strictSame(boundsOf({ providerUrl: 'https://api.openai.com/v1' }), { '*': 26_214_400 });
+  t.strictSame(boundsOf({ providerUrl: 'https://api.openai.com.example/v1' }), {});
+  t.strictSame(boundsOf({ uploadBytes: new Map([['m', 5]]) }), { m: 5 });
 });

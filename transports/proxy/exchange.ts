@@ -4,7 +4,7 @@
  */
 import type { Caller } from '../../actors/admission/admission.ts';
 import type { UpstreamFailure, UpstreamHeaders } from '../../actors/relay/upstream.ts';
-import { needsModel, providerFor, type GatewayConfig } from '../../actors/relay/gateway-config.ts';
+import { needsModel, providerFor, uploadBound, type GatewayConfig } from '../../actors/relay/gateway-config.ts';
 import type { UploadMeter } from '../../actors/metering/upload-meter.ts';
 import type { Outcome } from '../../actors/events/usage-event.ts';
 import { VelloError } from '../../config/errors.ts';
@@ -115,7 +115,7 @@ export class Exchange implements LegListener {
     this.#world.active.add(this);
     this.#report.admit({ caller, sessionId, meter, config });
     this.#world.onActive();
-    if (this.#meters(this.#upload.queued())) this.#route();
+    if (this.#meters(this.#upload.queued()) && this.#fits(config)) this.#route();
   }
 
   /** False when the request has contradicted itself, and has been refused for it. */
@@ -124,6 +124,19 @@ export class Exchange implements LegListener {
     // The request took its course and is answered, if with a refusal: nobody's failure.
     if (contradiction !== undefined) this.#fail(contradiction, 'ok');
     return contradiction === undefined;
+  }
+
+  /** False when the body is longer than may be sent on, by what was announced or by now, and has been refused for it. */
+  #fits(config: GatewayConfig): boolean {
+    const { route, framing } = this.#request;
+    const most = route.body === 'prompt' ? LIMITS.prompts.bodyBytes : uploadBound(config, route.type, this.#model());
+    if (most === undefined || Math.max(this.#upload.receivedBytes, framing.contentLength ?? 0) <= most) return true;
+    this.#fail(new VelloError('PAYLOAD_TOO_LARGE', `At most ${most} bytes are taken here.`), 'ok');
+    return false;
+  }
+
+  #model(): string | undefined {
+    return this.#request.models[0] ?? this.#meter?.model();
   }
 
   /** An answer that is read to its end for a client that left goes to the account and to nobody else: it may. */
@@ -135,7 +148,7 @@ export class Exchange implements LegListener {
 
   #onUpload(chunk: Buffer): void {
     if (this.#phase !== 'routing' && this.#phase !== 'relaying') return;
-    if (!this.#meters([chunk])) return;
+    if (!this.#meters([chunk]) || this.#config === undefined || !this.#fits(this.#config)) return;
     if (this.#phase === 'routing') this.#route();
     else this.#leg?.onUpload();
   }
@@ -150,7 +163,7 @@ export class Exchange implements LegListener {
   #route(): void {
     const config = this.#config;
     if (config === undefined || !this.#isPrompted()) return;
-    const model = this.#request.models[0] ?? this.#meter?.model();
+    const model = this.#model();
     const mayStillCome = !this.#upload.complete && this.#upload.receivedBytes < LIMITS.relay.lookAheadBytes;
     if (model === undefined && mayStillCome && needsModel(config)) return;
     const provider = this.#world.providers.get(providerFor(config, model));
@@ -175,13 +188,8 @@ export class Exchange implements LegListener {
   /** Puts in the prompt that a request names, once it is here whole. False until then, and where it was refused. */
   #isPrompted(): boolean {
     if (this.#request.route.body !== 'prompt' || this.#prompted !== undefined) return true;
-    const { receivedBytes, complete } = this.#upload;
-    const { bodyBytes } = LIMITS.prompts;
+    if (!this.#upload.complete) return false;
     try {
-      if (Math.max(receivedBytes, this.#request.framing.contentLength ?? 0) > bodyBytes) {
-        throw new VelloError('PAYLOAD_TOO_LARGE', `At most ${bodyBytes} bytes are taken here.`);
-      }
-      if (!complete) return false;
       this.#prompted = withPrompt(this.#request, Buffer.concat(this.#upload.queued()), this.#world.prompts);
     } catch (error) {
       if (!(error instanceof VelloError)) throw error;
@@ -189,7 +197,7 @@ export class Exchange implements LegListener {
       return false;
     }
     const { body, meter, prompt } = this.#prompted;
-    this.#upload.splice(0, receivedBytes, body);
+    this.#upload.splice(0, this.#upload.receivedBytes, body);
     this.#meter = meter;
     this.#report.sends(meter);
     this.#answer.prompt = prompt;

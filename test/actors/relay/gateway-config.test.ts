@@ -4,6 +4,7 @@ import {
   needsModel,
   providerFor,
   singleProviderConfig,
+  uploadBound,
   type GatewayConfig,
 } from '../../../actors/relay/gateway-config.ts';
 import { createProviderKeys, ProviderKey } from '../../../actors/relay/provider-key.ts';
@@ -40,4 +41,19 @@ t.test('a key shows its id however it is printed, and its secret to who asks for
   t.equal(key.reveal(), 'secret');
   t.equal(JSON.stringify({ key }), '{"key":{"id":"k1"}}');
   t.notMatch(inspect(key, { showHidden: true, depth: 5 }), /secret/);
+});
+
+t.test("a body is bounded by its model's own number, and a recording by * where it has none", async (t) => {
+  const bounds = { uploadBytes: new Map(Object.entries({ small: 5, '*': 9 })) };
+  for (const [type, model, most] of [
+    ['transcribe', 'small', 5],
+    ['transcribe', 'other', 9],
+    ['transcribe', undefined, 9],
+    ['process', 'small', 5],
+    ['process', 'other', undefined],
+    ['process', undefined, undefined],
+  ] as const) {
+    t.equal(uploadBound(bounds, type, model), most, `${type} ${model}`);
+  }
+  t.equal(uploadBound(config({}), 'transcribe', 'small'), undefined);
 });

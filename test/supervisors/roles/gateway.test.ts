@@ -38,6 +38,7 @@ async function setUp(t: Test, gatewayAdmission: 'grants' | 'open' = 'grants') {
     providerUrl: `${upstream.url}/v1`,
     providerKey: PROVIDER_KEY,
     providerCountsStreams: true,
+    uploadBytes: undefined,
     inferenceListen: { host: '127.0.0.1', port: 1 },
     gatewayListen: { host: '127.0.0.1', port },
     gatewayAdmission,
