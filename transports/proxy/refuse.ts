@@ -1,6 +1,7 @@
 /**
  * Answers a request whose body may still be arriving. Closing at once would reset the connection and often take the answer with it, so
  * what comes is read and thrown away until the client pauses or a bound is reached; then the answer leaves, whole, and the connection ends.
+ * A client that waits for a go-ahead (`Expect: 100-continue`) gets it from native code, but in one packet with a refusal that is ready then.
  */
 import type { Clock } from '../../actors/ports/clock.ts';
 import { LIMITS } from '../../config/limits.ts';
@@ -14,7 +15,7 @@ import type { Upload } from './upload.ts';
 export function refuse(
   response: NativeResponse,
   upload: Upload,
-  { framing, method }: Pick<RelayRequest, 'framing' | 'method'>,
+  { framing, method, header }: Pick<RelayRequest, 'framing' | 'header' | 'method'>,
   reply: ProblemReply,
   clock: Clock,
 ): void {
@@ -27,6 +28,11 @@ export function refuse(
       else response.end(reply.body, close);
     });
   };
+  if (response.isFirstTurn && header('expect') !== '' && !upload.complete) {
+    // Nothing of the body is under way, and whoever reads this need not send it: where its next request begins, nobody could tell.
+    answer(true);
+    return;
+  }
   const comingBytes = framing.contentLength === undefined ? Infinity : framing.contentLength - upload.receivedBytes;
   if (upload.complete || comingBytes <= discardBytes) {
     // uWebSockets.js itself reads what is announced and throws it away; the connection stays usable.

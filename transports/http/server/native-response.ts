@@ -20,6 +20,8 @@ export class NativeResponse {
   #isChunked = false;
   #onAborted: (() => void) | undefined;
   #onFree: (() => void) | undefined;
+  /** The callback that delivered the request has not returned: nothing has left yet, not even the native go-ahead to an `Expect`. */
+  isFirstTurn = true;
   /** Headers that belong to this answer whatever it will be. */
   everyHead: Readonly<Record<string, string>> | undefined;
 

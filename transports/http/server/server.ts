@@ -183,6 +183,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           writeWhole(response, requestId, replyTo(error), head.method === 'HEAD');
         }
       });
+      response.isFirstTurn = false;
     };
   };
 
