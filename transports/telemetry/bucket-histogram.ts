@@ -1,6 +1,5 @@
 /** A histogram for prom-client's registry that also takes observations counted elsewhere, which the library's own cannot. */
-
-type Labels = Readonly<Record<string, string>>;
+import { LabelledSeries, type Labels } from './labelled-series.ts';
 
 interface Series {
   readonly labels: Labels;
@@ -15,16 +14,21 @@ export class BucketHistogram {
   readonly type = 'histogram';
   readonly aggregator = 'sum';
   readonly #bounds: readonly number[];
-  readonly #series = new Map<string, Series>();
+  readonly #series: LabelledSeries<Series>;
 
-  constructor(name: string, help: string, bounds: readonly number[]) {
+  constructor(name: string, help: string, labelNames: readonly string[], bounds: readonly number[]) {
     this.name = name;
     this.help = help;
     this.#bounds = bounds;
+    this.#series = new LabelledSeries(labelNames, (labels) => ({
+      labels,
+      counts: new Float64Array(bounds.length + 1),
+      sum: 0,
+    }));
   }
 
   observe(labels: Labels, value: number): void {
-    const series = this.#seriesOf(labels);
+    const series = this.#series.of(labels);
     let bucket = 0;
     while (bucket < this.#bounds.length && value > (this.#bounds[bucket] ?? Infinity)) bucket += 1;
     series.counts[bucket] = (series.counts[bucket] ?? 0) + 1;
@@ -32,7 +36,7 @@ export class BucketHistogram {
   }
 
   add(labels: Labels, countsByBucket: ArrayLike<number>, sum: number): void {
-    const series = this.#seriesOf(labels);
+    const series = this.#series.of(labels);
     const last = Math.min(countsByBucket.length, series.counts.length);
     for (let bucket = 0; bucket < last; bucket += 1) {
       series.counts[bucket] = (series.counts[bucket] ?? 0) + (countsByBucket[bucket] ?? 0);
@@ -40,13 +44,9 @@ export class BucketHistogram {
     series.sum += sum;
   }
 
-  reset(): void {
-    this.#series.clear();
-  }
-
   /** What the registry prints: cumulative buckets, sum and count of every series. */
   async get(): Promise<object> {
-    const values = [...this.#series.values()].flatMap((series) => this.#valuesOf(series));
+    const values = this.#series.all.flatMap((series) => this.#valuesOf(series));
     return { name: this.name, help: this.help, type: this.type, aggregator: this.aggregator, values };
   }
 
@@ -62,15 +62,5 @@ export class BucketHistogram {
       { metricName: `${this.name}_sum`, labels, value: sum },
       { metricName: `${this.name}_count`, labels, value: seen },
     ];
-  }
-
-  #seriesOf(labels: Labels): Series {
-    const key = Object.values(labels).join('\0');
-    let series = this.#series.get(key);
-    if (series === undefined) {
-      series = { labels: { ...labels }, counts: new Float64Array(this.#bounds.length + 1), sum: 0 };
-      this.#series.set(key, series);
-    }
-    return series;
   }
 }
