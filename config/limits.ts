@@ -45,10 +45,22 @@ export const LIMITS = {
     mostInMemory: 100_000,
   },
   upstream: {
+    /** Name looked up and connection made; the request is then tried once more. */
     connectMs: 5_000,
+    /** Two round trips and some arithmetic: a provider that takes longer has other troubles. */
+    tlsMs: 5_000,
     /** Below the 30 s and more after which providers drop idle connections, so that we seldom write to a dead one. */
     keepAliveMs: 20_000,
-    bodyBufferBytes: 64 * 1024,
+    /** Where the provider says for how long it keeps a connection, ours ends this much earlier: our next request is on its way for a while. */
+    keepAliveMarginMs: 1_000,
+    /** No request begins on a connection that is older: where its name points to now is looked up with the next one. */
+    connectionMs: 300_000,
+    /** How often connections are closed that were kept for long enough. */
+    sweepMs: 1_000,
+    /** All lines of an answer's head, interim ones and their number included, and of its trailers: ten times what providers send. */
+    headBytes: 32 * 1024,
+    /** The size of a chunk, and extensions that nobody uses. */
+    chunkLineBytes: 1_024,
   },
   relay: {
     /** How far into the body the model is looked for (contract §4). */

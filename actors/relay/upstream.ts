@@ -9,7 +9,7 @@ export interface UpstreamRequest {
    * the provider's address and from `contentLength`.
    */
   readonly headers: string;
-  /** Bytes of the body; 0 for none, `undefined` where only the client will know. */
+  /** Bytes of the body; 0 for none, as of every GET and HEAD; `undefined` where only the client will know. */
   readonly contentLength: number | undefined;
 }
 
@@ -17,13 +17,13 @@ export interface UpstreamRequest {
 export type UpstreamHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 export interface UpstreamFailure {
-  /** `connect`: no connection was made. `broken`: it ended, or what came over it was not HTTP. */
+  /** `connect`: no byte of the request can have been seen. `broken`: the connection ended, or what came over it was not HTTP. */
   readonly reason: 'connect' | 'broken';
   /** For logs; never for clients, because it may name addresses. */
   readonly error: Error;
 }
 
-/** Calls come in this order, and after `end`, `failed` or an `abort` none comes any more. */
+/** Calls come in this order, none within `open`, and after `end`, `failed` or an `abort` none comes any more. */
 export interface UpstreamListener {
   /** The body is taken (again): after the connection is made, and after a `write` that returned false. */
   wanted(): void;
@@ -37,11 +37,11 @@ export interface UpstreamListener {
 }
 
 export interface UpstreamCall {
-  /** Hands over body bytes; false means to wait for `wanted`. Only after the first `wanted`. */
-  write(chunk: Uint8Array): boolean;
-  /** The body is complete. */
+  /** Hands over body bytes, which must stay as they are; false means to wait for `wanted`. Only after the first `wanted`. */
+  write(chunk: Uint8Array, isLast: boolean): boolean;
+  /** The body is complete, where no `write` has said so. */
   end(): void;
-  /** Stops and restarts the answer's flow. */
+  /** Stops and restarts the answer's flow. What has arrived by then comes behind `resume`. */
   pause(): void;
   resume(): void;
   /** Ends the call at once, in whatever phase; the connection is closed. */

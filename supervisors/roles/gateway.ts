@@ -74,7 +74,7 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
     serve,
   });
   const perProvider = parts.config.providers.map((provider) =>
-    worker(provider.name, providerActor({ provider, directory: providers, metrics })),
+    worker(provider.name, providerActor({ provider, directory: providers, clock, metrics })),
   );
   return {
     strategy: 'oneForOne',

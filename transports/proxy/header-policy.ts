@@ -27,6 +27,9 @@ const TO_CLIENT = [
   'openai-version',
 ];
 
+/** Those of a provider's answer that anybody here looks at. */
+export const ANSWER_HEADERS = [...TO_CLIENT, 'content-encoding', 'content-length', 'retry-after-ms'];
+
 /** Compression would hold streamed events back. Who compresses all the same is read in `content-decoder.ts`. */
 const OF_OURS = 'user-agent: vello-gateway\r\naccept-encoding: identity\r\n';
 

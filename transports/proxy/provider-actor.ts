@@ -1,18 +1,21 @@
 /** Owns one provider's connections: opens the pool, lists the provider as available, and takes both back at the end. */
 import type { ActorDefinition } from '../../actors/kernel/actor.ts';
 import { owned } from '../../actors/kernel/owned.ts';
+import type { Clock } from '../../actors/ports/clock.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { ProviderConfig, ProviderDirectory } from '../../actors/relay/gateway-config.ts';
 import { createProviderKeys } from '../../actors/relay/provider-key.ts';
-import { createUndiciUpstream, type UpstreamPool } from './undici-upstream.ts';
+import { ANSWER_HEADERS } from './header-policy.ts';
+import { createUpstreamPool, type UpstreamPool } from './upstream/upstream-pool.ts';
 
 export interface ProviderActorParts {
   readonly provider: ProviderConfig;
   readonly directory: ProviderDirectory;
+  readonly clock: Clock;
   readonly metrics: Metrics;
 }
 
-export function providerActor({ provider, directory, metrics }: ProviderActorParts): ActorDefinition<never> {
+export function providerActor({ provider, directory, clock, metrics }: ProviderActorParts): ActorDefinition<never> {
   const { name, baseUrl, keys, isOwn = false, countsStreams = true } = provider;
   let pool: UpstreamPool | undefined;
   const stats = () => pool?.stats() ?? { open: 0, busy: 0 };
@@ -24,7 +27,7 @@ export function providerActor({ provider, directory, metrics }: ProviderActorPar
   return owned(
     'provider',
     () => {
-      const mine = createUndiciUpstream(baseUrl);
+      const mine = createUpstreamPool(baseUrl, { clock, headers: ANSWER_HEADERS });
       pool = mine;
       directory.set(name, { name, upstream: mine, keys: createProviderKeys(keys), isOwn, countsStreams });
       const close = () => {

@@ -112,19 +112,26 @@ export class ProviderLeg implements UpstreamListener {
   }
 
   #try(): void {
-    const { route, framing } = this.#request;
+    const { route, method } = this.#request;
     this.#attempts += 1;
     this.#wanted = false;
     this.#connected = false;
     this.#openedMs = this.#progressMs = this.#world.clock.monotonicMs();
-    // A body without length and coding is empty (RFC 9112 §6.3).
-    const contentLength = framing.chunked ? undefined : (framing.contentLength ?? 0) + this.#addedBytes;
+    const contentLength = this.#contentLength();
     this.#bodySent = contentLength === 0;
     const secret = this.key?.reveal();
     const ofCaller = this.provider.isOwn === true ? callerHeader(this.#userId, secret) : '';
     const headers = headersToProvider((name) => this.#request.header(name), secret) + ofCaller;
-    const request = { method: this.#request.method, path: route.upstreamPath, headers, contentLength };
+    const request = { method, path: route.upstreamPath, headers, contentLength };
     this.#call = this.provider.upstream.open(request, this);
+  }
+
+  /** A body that has arrived whole has a length, however the client sent it. One without length and coding is empty (RFC 9112 §6.3). */
+  #contentLength(): number | undefined {
+    const { method, framing } = this.#request;
+    if (method !== 'POST') return 0;
+    if (this.#upload.complete) return this.#upload.queuedBytes;
+    return framing.chunked ? undefined : (framing.contentLength ?? 0) + this.#addedBytes;
   }
 
   /** Sends on what the upload holds, as far as the provider takes it. */
@@ -136,9 +143,11 @@ export class ProviderLeg implements UpstreamListener {
       if (chunk === undefined) break;
       this.#sentBytes += chunk.length;
       this.#progressMs = this.#world.clock.monotonicMs();
-      this.#wanted = call.write(chunk);
+      const isLast = this.#upload.complete && this.#upload.queuedBytes === 0;
+      this.#bodySent = isLast;
+      this.#wanted = call.write(chunk, isLast);
     }
-    if (this.#connected && this.#upload.complete && this.#upload.queuedBytes === 0) {
+    if (!this.#bodySent && this.#connected && this.#upload.complete && this.#upload.queuedBytes === 0) {
       this.#bodySent = true;
       call.end();
     }
@@ -210,9 +219,15 @@ export class ProviderLeg implements UpstreamListener {
         // Its words may repeat what was sent.
         error: scrubText(error.message, this.key?.reveal()),
       });
-      if (this.#headAtMs === undefined && this.#sentBytes === 0 && this.#attempts < MOST_ATTEMPTS) this.#try();
+      if (this.#mayRepeat(reason)) this.#try();
       else this.#listener.onFailed(reason);
     });
+  }
+
+  /** Nothing can have been billed: no byte was seen, or the method asks for nothing to be done (RFC 9110 §9.2.2). What was taken of a body is gone. */
+  #mayRepeat(reason: UpstreamFailure['reason']): boolean {
+    if (this.#headAtMs !== undefined || this.#sentBytes > 0 || this.#attempts >= MOST_ATTEMPTS) return false;
+    return reason === 'connect' || this.#request.method !== 'POST';
   }
 
   #guard(act: () => void): void {

@@ -9,7 +9,8 @@ import { flattenUsageEvent } from '../../../actors/events/usage-event.ts';
 import { createHttpServer } from '../../../transports/http/server/server.ts';
 import { systemClock } from '../../../transports/process/system-clock.ts';
 import { createRelay } from '../../../transports/proxy/relay.ts';
-import { createUndiciUpstream } from '../../../transports/proxy/undici-upstream.ts';
+import { ANSWER_HEADERS } from '../../../transports/proxy/header-policy.ts';
+import { createUpstreamPool } from '../../../transports/proxy/upstream/upstream-pool.ts';
 import { createJsonLog } from '../../../transports/telemetry/json-log.ts';
 import { createPrometheusMetrics } from '../../../transports/telemetry/prometheus-metrics.ts';
 
@@ -30,7 +31,14 @@ table.apply({
 });
 const keys = [new ProviderKey('bench', 'sk-bench-0123456789')];
 const providers: ProviderDirectory = new Map([
-  ['mock', { name: 'mock', upstream: createUndiciUpstream(baseUrl), keys: createProviderKeys(keys) }],
+  [
+    'mock',
+    {
+      name: 'mock',
+      upstream: createUpstreamPool(baseUrl, { clock, headers: ANSWER_HEADERS }),
+      keys: createProviderKeys(keys),
+    },
+  ],
 ]);
 const config = singleProviderConfig({ name: 'mock', baseUrl, keys });
 let eventBytes = 0;
