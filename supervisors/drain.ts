@@ -22,6 +22,7 @@ export class Drain implements DrainPlan {
   readonly #log: Log;
   readonly #registered = new Set<Registered>();
   #running: Promise<DrainResult> | undefined;
+  #handsOver = false;
 
   constructor(clock: Clock, log: Log) {
     this.#clock = clock;
@@ -32,6 +33,10 @@ export class Drain implements DrainPlan {
     return this.#running !== undefined;
   }
 
+  get handsOver(): boolean {
+    return this.#handsOver;
+  }
+
   on(phase: DrainPhase, name: string, act: DrainAction): () => void {
     const registered = { phase, name, act };
     this.#registered.add(registered);
@@ -39,7 +44,8 @@ export class Drain implements DrainPlan {
   }
 
   /** Runs all phases in order within `deadlineMs` in all; later phases start at once when it has passed, with an aborted signal. */
-  run(deadlineMs: number): Promise<DrainResult> {
+  run(deadlineMs: number, handsOver = false): Promise<DrainResult> {
+    if (this.#running === undefined) this.#handsOver = handsOver;
     return (this.#running ??= this.#runAll(deadlineMs));
   }
 

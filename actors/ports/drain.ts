@@ -14,4 +14,6 @@ export type DrainAction = (signal: AbortSignal) => void | Promise<void>;
 export interface DrainPlan {
   /** Adds an action to a phase; those of one phase run together. Returns the way to take it out again. */
   on(phase: DrainPhase, name: string, act: DrainAction): () => void;
+  /** Another process goes on in this one's place: whoever is still connected shall notice nothing. */
+  readonly handsOver: boolean;
 }

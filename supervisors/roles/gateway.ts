@@ -22,6 +22,8 @@ type GatewaySettings = Pick<
 
 /** What is ended at the deadline still owes an answer and an event: they get the end of the time. */
 const ENDING_MS = 500;
+/** uWebSockets.js closes a connection that was idle for ten seconds, and looks every four. */
+const IDLE_CONNECTIONS_MS = 15_000;
 
 export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): SupervisorSpec {
   const { clock, drain, log, metrics, newId, spool, journal } = parts;
@@ -54,11 +56,18 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
   const { gatewayListen: address, corsOrigins, trustProxy, drainMs } = settings;
   const serve = (server: HttpServer) => {
     relay.attach(server);
-    const finish = () => relay.drain(drainMs - Math.min(ENDING_MS, drainMs / 4));
+    const answerMs = drainMs - Math.min(ENDING_MS, drainMs / 4);
+    const finish = () => relay.drain(answerMs);
+    // Every answer is by now the last of its connection; one that was closed here might have the next request on its way to us.
+    const handOver = async () => {
+      const startedMs = clock.monotonicMs();
+      await server.deserted(Math.min(IDLE_CONNECTIONS_MS, drainMs / 2));
+      await relay.drain(answerMs - (clock.monotonicMs() - startedMs));
+    };
     // Requests end here before the roles they need do: the provider may be our own inference role.
     const join = () => [
       drain.on('stopAccepting', 'gateway listener', () => server.stopAccepting()),
-      drain.on('finish', 'gateway requests', finish),
+      drain.on('finish', 'gateway requests', () => (drain.handsOver ? handOver() : finish())),
     ];
     return { finish, join, describe: () => ({ active: relay.activeCount }) };
   };

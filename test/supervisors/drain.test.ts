@@ -89,3 +89,16 @@ t.test('the log says how long each phase took', async (t) => {
     DRAIN_PHASES.map((phase) => ({ message: 'drain phase done', phase, elapsedMs: phase === 'finish' ? 300 : 0 })),
   );
 });
+
+t.test('whether another process goes on is known to every action, and settled by who asked first', async (t) => {
+  const drain = new Drain(createManualClock(), createMemoryLog());
+  const seen: boolean[] = [];
+  drain.on('notReady', 'one', () => void seen.push(drain.handsOver));
+  t.equal(drain.handsOver, false);
+  const first = drain.run(1000, true);
+  await Promise.all([first, drain.run(1000)]);
+  t.strictSame(seen, [true]);
+  const plain = new Drain(createManualClock(), createMemoryLog());
+  await Promise.all([plain.run(1000), plain.run(1000, true)]);
+  t.equal(plain.handsOver, false);
+});

@@ -16,6 +16,7 @@ export interface UpgradeAnswer {
 export class NativeResponse {
   readonly #raw: Raw;
   readonly #onFault: (error: unknown) => void;
+  readonly #isLast: () => boolean;
   #isOver = false;
   #isChunked = false;
   #onAborted: (() => void) | undefined;
@@ -25,10 +26,14 @@ export class NativeResponse {
   /** Headers that belong to this answer whatever it will be. */
   everyHead: Readonly<Record<string, string>> | undefined;
 
-  /** `onFault` hears of every exception that a callback let out; the connection is closed by then. Must not throw. */
-  constructor(raw: Raw, onFault: (error: unknown) => void) {
+  /**
+   * `onFault` hears of every exception that a callback let out; the connection is closed by then. Must not throw. Where `isLast` says so
+   * when the head is written, the client is told to send no other request on this connection.
+   */
+  constructor(raw: Raw, onFault: (error: unknown) => void, isLast: () => boolean = () => false) {
     this.#raw = raw;
     this.#onFault = onFault;
+    this.#isLast = isLast;
     raw.onAborted(() => {
       this.#isOver = true;
       this.#onFree?.();
@@ -106,7 +111,9 @@ export class NativeResponse {
   }
 
   writeStatus(status: string): void {
-    if (!this.#isOver) this.#raw.writeStatus(status);
+    if (this.#isOver) return;
+    this.#raw.writeStatus(status);
+    if (this.#isLast()) this.#raw.writeHeader('Connection', 'close');
   }
 
   /** A value with a line break would let its author write headers of his own: such characters become spaces. */

@@ -73,8 +73,10 @@ export interface HttpServer {
   ws<T>(pattern: string, behavior: SocketBehavior<T>): void;
   /** Starts listening and returns the port. @throws VelloError `PORT_IN_USE` */
   listen(): Promise<number>;
-  /** Closes the listening socket; requests under way go on. */
+  /** Closes the listening socket. Requests under way go on, those on open connections are still served, and each answer is its connection's last. */
   stopAccepting(): void;
+  /** After `stopAccepting`: resolves when no connection is left that could bring a request, or after `withinMs`. */
+  deserted(withinMs: number): Promise<void>;
   /** Resolves when no request of a handler is under way, or after `withinMs`; then closes every connection. */
   close(withinMs: number): Promise<void>;
 }
@@ -83,6 +85,8 @@ export interface HttpServerOptions {
   /** Name in metrics and logs: api, gateway, inference, admin. */
   readonly listener: string;
   readonly address: ListenAddress;
+  /** Other processes of ours listen on the same address: the kernel spreads new connections over them. */
+  readonly sharesPort?: boolean;
   /** Take the caller from the last `X-Forwarded-For` entry; one that is no address is a 400, everywhere. */
   readonly trustProxy?: boolean;
   /** Origins whose pages may read the answers; `*` for all. Absent: none, and nothing is said of it. */
@@ -102,7 +106,17 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let listenSocket: uWS.us_listen_socket | undefined;
   let inFlight = 0;
   let idle: (() => void) | undefined;
+  /** Those that speak HTTP: one that was upgraded brings no further request. */
+  let connections = 0;
+  let onDeserted: (() => void) | undefined;
+  let isLeaving = false;
   let forgetGauge: (() => void) | undefined;
+
+  const countConnection = (change: number) => {
+    connections += change;
+    if (connections === 0) onDeserted?.();
+  };
+  app.filter((_, change) => countConnection(Math.sign(Number(change))));
 
   const finish = (exchange: Exchange, status: number) => {
     if (exchange.finished) return;
@@ -162,8 +176,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const trustProxy = options.trustProxy === true;
     return (raw: RawResponse, request: RawRequest) => {
       const requestId = newId();
-      const response = new NativeResponse(raw, (error) =>
-        log.error('a native callback failed', { listener, route: pattern, requestId, error }),
+      const response = new NativeResponse(
+        raw,
+        (error) => log.error('a native callback failed', { listener, route: pattern, requestId, error }),
+        () => isLeaving,
       );
       if (cors !== undefined) response.everyHead = cors.headersFor(request.getHeader('origin'));
       response.guard(() => {
@@ -252,7 +268,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           );
         })(raw, request);
       },
-      open: (raw) => guard(raw, (socket) => behavior.open(socket)),
+      open: (raw) => {
+        countConnection(-1);
+        guard(raw, (socket) => behavior.open(socket));
+      },
       message: (raw, data, isBinary) => guard(raw, (socket) => behavior.message(socket, data, isBinary)),
       drain: (raw) => guard(raw, (socket) => behavior.drain(socket)),
       close: (raw, code) =>
@@ -261,6 +280,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           behavior.close(socket, code);
         }),
     });
+  };
+
+  const stopAccepting = () => {
+    if (listenSocket !== undefined) uWS.us_listen_socket_close(listenSocket);
+    listenSocket = undefined;
+    isLeaving = true;
   };
 
   return {
@@ -281,7 +306,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return new Promise((resolve, reject) => {
         // The native function takes all four; the declarations know only three of them.
         const listen = app.listen.bind(app) as unknown as NativeListen;
-        listen(address.host, address.port, EXCLUSIVE_PORT, (socket) => {
+        listen(address.host, address.port, options.sharesPort === true ? SHARED_PORT : EXCLUSIVE_PORT, (socket) => {
           if (socket === false) {
             const where = `${address.host}:${address.port}`;
             reject(new VelloError('PORT_IN_USE', `The ${listener} cannot listen on ${where}: the address is in use.`));
@@ -295,13 +320,19 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         });
       });
     },
-    stopAccepting: () => {
-      if (listenSocket !== undefined) uWS.us_listen_socket_close(listenSocket);
-      listenSocket = undefined;
+    stopAccepting,
+    deserted: async (withinMs) => {
+      if (connections === 0) return;
+      await new Promise<void>((resolve) => {
+        const timer = clock.setTimer(withinMs, resolve);
+        onDeserted = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
     },
     close: async (withinMs) => {
-      if (listenSocket !== undefined) uWS.us_listen_socket_close(listenSocket);
-      listenSocket = undefined;
+      stopAccepting();
       if (inFlight > 0) {
         await new Promise<void>((resolve) => {
           const timer = clock.setTimer(withinMs, resolve);
@@ -319,6 +350,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
 /** `LIBUS_LISTEN_EXCLUSIVE_PORT`: without it a second process silently shares the port and takes half of the connections. */
 const EXCLUSIVE_PORT = 1;
+/** `SO_REUSEPORT`: each process has a queue of its own, and the kernel chooses one by the connection's addresses. */
+const SHARED_PORT = 0;
 type NativeListen = (
   host: string,
   port: number,
