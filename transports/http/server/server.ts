@@ -13,6 +13,7 @@ import { VelloError } from '../../../config/errors.ts';
 import type { ListenAddress } from '../../../config/parse-setting.ts';
 import { collectBody, type BodyCollector, type BodyLimits } from './body-collector.ts';
 import { createCors, preflightHeaders } from './cors.ts';
+import { createDoor } from './door.ts';
 import { NativeResponse } from './native-response.ts';
 import { NativeSocket, type Held } from './native-socket.ts';
 import { problemReply, toVelloError } from './problem.ts';
@@ -99,24 +100,14 @@ export interface HttpServerOptions {
 const DEFAULT_LIMITS: BodyLimits = { maxBytes: 64 * 1024, deadlineMs: 30_000 };
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { clock, log, metrics, listener, address } = options;
+  const { clock, log, metrics, listener } = options;
   const app = uWS.App();
+  const door = createDoor(app, options);
   const cors = options.corsOrigins === undefined ? undefined : createCors(options.corsOrigins);
   const methodsByPattern = new Map<string, Set<Method>>();
-  let listenSocket: uWS.us_listen_socket | undefined;
   let inFlight = 0;
   let idle: (() => void) | undefined;
-  /** Those that speak HTTP: one that was upgraded brings no further request. */
-  let connections = 0;
-  let onDeserted: (() => void) | undefined;
-  let isLeaving = false;
   let forgetGauge: (() => void) | undefined;
-
-  const countConnection = (change: number) => {
-    connections += change;
-    if (connections === 0) onDeserted?.();
-  };
-  app.filter((_, change) => countConnection(Math.sign(Number(change))));
 
   const finish = (exchange: Exchange, status: number) => {
     if (exchange.finished) return;
@@ -179,7 +170,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const response = new NativeResponse(
         raw,
         (error) => log.error('a native callback failed', { listener, route: pattern, requestId, error }),
-        () => isLeaving,
+        () => door.isClosed,
       );
       if (cors !== undefined) response.everyHead = cors.headersFor(request.getHeader('origin'));
       response.guard(() => {
@@ -269,7 +260,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         })(raw, request);
       },
       open: (raw) => {
-        countConnection(-1);
+        door.upgraded();
         guard(raw, (socket) => behavior.open(socket));
       },
       message: (raw, data, isBinary) => guard(raw, (socket) => behavior.message(socket, data, isBinary)),
@@ -282,18 +273,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     });
   };
 
-  const stopAccepting = () => {
-    if (listenSocket !== undefined) uWS.us_listen_socket_close(listenSocket);
-    listenSocket = undefined;
-    isLeaving = true;
-  };
-
   return {
     route: (method, pattern, handler, limits = {}) =>
       add(method, pattern, handle(pattern, handler, { ...DEFAULT_LIMITS, ...limits })),
     raw: add,
     ws: addSockets,
-    listen: () => {
+    listen: async () => {
       for (const [pattern, methods] of methodsByPattern) {
         const refusal = () => new VelloError('METHOD_NOT_ALLOWED');
         const allowed = [...methods].flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
@@ -303,36 +288,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       }
       const notFound = refuse(() => new VelloError('NOT_FOUND'), {});
       app.any('/*', enter('/*', notFound));
-      return new Promise((resolve, reject) => {
-        // The native function takes all four; the declarations know only three of them.
-        const listen = app.listen.bind(app) as unknown as NativeListen;
-        listen(address.host, address.port, options.sharesPort === true ? SHARED_PORT : EXCLUSIVE_PORT, (socket) => {
-          if (socket === false) {
-            const where = `${address.host}:${address.port}`;
-            reject(new VelloError('PORT_IN_USE', `The ${listener} cannot listen on ${where}: the address is in use.`));
-            return;
-          }
-          listenSocket = socket;
-          forgetGauge = metrics.onScrape(() => metrics.gauge('vello_http_requests_in_flight', { listener }, inFlight));
-          const port = uWS.us_socket_local_port(socket);
-          log.info('listening', { listener, host: address.host, port });
-          resolve(port);
-        });
-      });
+      const port = await door.open();
+      forgetGauge = metrics.onScrape(() => metrics.gauge('vello_http_requests_in_flight', { listener }, inFlight));
+      return port;
     },
-    stopAccepting,
-    deserted: async (withinMs) => {
-      if (connections === 0) return;
-      await new Promise<void>((resolve) => {
-        const timer = clock.setTimer(withinMs, resolve);
-        onDeserted = () => {
-          timer.cancel();
-          resolve();
-        };
-      });
-    },
+    stopAccepting: () => door.close(),
+    deserted: (withinMs) => door.deserted(withinMs),
     close: async (withinMs) => {
-      stopAccepting();
+      door.close();
       if (inFlight > 0) {
         await new Promise<void>((resolve) => {
           const timer = clock.setTimer(withinMs, resolve);
@@ -347,17 +310,6 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
   };
 }
-
-/** `LIBUS_LISTEN_EXCLUSIVE_PORT`: without it a second process silently shares the port and takes half of the connections. */
-const EXCLUSIVE_PORT = 1;
-/** `SO_REUSEPORT`: each process has a queue of its own, and the kernel chooses one by the connection's addresses. */
-const SHARED_PORT = 0;
-type NativeListen = (
-  host: string,
-  port: number,
-  options: number,
-  done: (s: uWS.us_listen_socket | false) => void,
-) => void;
 
 const NATIVE_METHOD = { GET: 'get', POST: 'post', PUT: 'put', PATCH: 'patch', DELETE: 'del' } as const;
 
