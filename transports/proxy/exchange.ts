@@ -56,7 +56,7 @@ export class Exchange implements LegListener {
   /** Begins. Must be called in the same turn as the constructor. */
   start(): void {
     try {
-      const caller = this.#world.admission.admit(this.#request.authorization, this.#request.remoteAddress);
+      const caller = this.#world.admission.admit(this.#request.header('authorization'), this.#request.remoteAddress);
       if (!(caller instanceof Promise)) {
         this.#onAdmitted(caller);
         return;

@@ -34,7 +34,6 @@ export interface RelayRequest {
   readonly method: 'GET' | 'HEAD' | 'POST';
   readonly requestId: string;
   readonly framing: Framing;
-  readonly authorization: string;
   readonly remoteAddress: () => SourceAddress;
   /** Those that the client named beside the body; more than one is a contradiction. */
   readonly models: readonly string[];
@@ -48,22 +47,31 @@ export function speaksOpenAi(route: RelayRoute): boolean {
 }
 
 export function readRelayRequest(route: RelayRoute, head: RequestHead, requestId: string): RelayRequest {
-  const { framing, header } = head;
-  const named = new Set([header('x-vello-model'), ...head.query.getAll('model')].filter((name) => name !== ''));
+  const traceparent = head.header('traceparent');
   return {
     route,
     method: head.method === 'HEAD' ? 'HEAD' : route.method,
     requestId,
-    framing,
-    authorization: header('authorization'),
-    remoteAddress: head.remoteAddress,
-    models: [...named].map((name) => name.slice(0, 256)),
-    traceparent: /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(header('traceparent'))
-      ? header('traceparent')
-      : '',
-    header,
+    framing: head.framing,
+    models: modelsOf(head),
+    traceparent: traceparent !== '' && TRACEPARENT.test(traceparent) ? traceparent : '',
+    header: (name) => head.header(name),
+    remoteAddress: () => head.remoteAddress(),
   };
 }
+
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
+const NONE: readonly string[] = [];
+
+function modelsOf(head: RequestHead): readonly string[] {
+  const named = head.header('x-vello-model');
+  if (!head.hasQuery) return named === '' ? NONE : [named.slice(0, LONGEST_MODEL)];
+  const names = new Set([named, ...head.query.getAll('model')]);
+  names.delete('');
+  return [...names].map((name) => name.slice(0, LONGEST_MODEL));
+}
+
+const LONGEST_MODEL = 256;
 
 /**
  * The session that the request belongs to, in lower case.
