@@ -1,7 +1,7 @@
 /** What a request's body says about itself while it passes by: the model it asks for, how long its audio is, and whether it contradicts itself. */
 import { VelloError } from '../../config/errors.ts';
 import { createAudioLengthReader, type AudioLength } from '../audio/audio-length.ts';
-import { createJsonBodyScanner, type JsonShape } from './json-body-scanner.ts';
+import { JsonBodyScanner, type JsonBodyListener, type JsonShape } from './json-body-scanner.ts';
 import { createMultipartScanner } from './multipart-scanner.ts';
 
 export interface UploadMeter {
@@ -73,31 +73,43 @@ export function createMultipartMeter(boundary: string, named?: string): UploadMe
 /** More than any provider knows. */
 const MOST_FIELDS = 200;
 
-/** @param named the model as the request names it beside its body, if it does. */
-export function createJsonMeter(named?: string): UploadMeter {
-  const scanner = createJsonBodyScanner({
-    onKey: (key, isRepeated) => {
-      if (isRepeated) throw contradiction(`The member ${quoted(key)} is given twice.`);
-      if (isAlmostModel(key)) throw contradiction(`There is no member ${quoted(key)}.`);
-    },
-    onNul: () => {
-      throw contradiction('The body must be JSON in UTF-8.');
-    },
-  });
-  let isChecked = false;
-  return {
-    take: (chunks) =>
-      contradictionIn(() => {
-        for (const chunk of chunks) scanner.push(chunk);
-        const model = scanner.model();
-        if (model === undefined || isChecked) return;
-        isChecked = true;
-        agree(named, model);
-      }),
-    model: () => scanner.model(),
-    facts: () => ({ audio: NO_AUDIO, textBytes: scanner.textBytes() }),
-    shape: scanner,
-  };
+/** Of a JSON body. */
+export class JsonMeter implements UploadMeter, JsonBodyListener {
+  readonly shape = new JsonBodyScanner(this);
+  readonly #named: string | undefined;
+  #isChecked = false;
+
+  /** @param named the model as the request names it beside its body, if it does. */
+  constructor(named?: string) {
+    this.#named = named;
+  }
+
+  take(chunks: readonly Uint8Array[]): VelloError | undefined {
+    return contradictionIn(() => {
+      for (const chunk of chunks) this.shape.push(chunk);
+      const model = this.shape.model();
+      if (model === undefined || this.#isChecked) return;
+      this.#isChecked = true;
+      agree(this.#named, model);
+    });
+  }
+
+  model(): string | undefined {
+    return this.shape.model();
+  }
+
+  facts(): BodyFacts {
+    return { audio: NO_AUDIO, textBytes: this.shape.textBytes() };
+  }
+
+  onKey(key: string, isRepeated: boolean): void {
+    if (isRepeated) throw contradiction(`The member ${quoted(key)} is given twice.`);
+    if (isAlmostModel(key)) throw contradiction(`There is no member ${quoted(key)}.`);
+  }
+
+  onNul(): void {
+    throw contradiction('The body must be JSON in UTF-8.');
+  }
 }
 
 /** For requests without a body. */

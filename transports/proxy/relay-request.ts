@@ -2,12 +2,7 @@
 import { validate } from 'uuid';
 import type { SourceAddress } from '../../actors/bounds/source-address.ts';
 import { multipartBoundary } from '../../actors/metering/multipart-scanner.ts';
-import {
-  createJsonMeter,
-  createMultipartMeter,
-  emptyMeter,
-  type UploadMeter,
-} from '../../actors/metering/upload-meter.ts';
+import { JsonMeter, createMultipartMeter, emptyMeter, type UploadMeter } from '../../actors/metering/upload-meter.ts';
 import type { UsageEventType } from '../../actors/events/usage-event.ts';
 import { promptChat } from '../../actors/prompts/prompted-chat.ts';
 import type { SystemPrompt } from '../../actors/prompts/system-prompt.ts';
@@ -98,7 +93,7 @@ export function meterFor(request: RelayRequest): UploadMeter {
       return emptyMeter;
     case 'json':
     case 'prompt':
-      if (/^application\/json\s*(;|$)/i.test(contentType)) return createJsonMeter(model);
+      if (/^application\/json\s*(;|$)/i.test(contentType)) return new JsonMeter(model);
       throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be application/json.');
     case 'multipart': {
       const boundary = multipartBoundary(contentType);
@@ -125,8 +120,8 @@ export function withPrompt(
 ): PromptedRequest {
   const { chat, prompt } = promptChat(parseJson(body, true), prompts);
   const written = Buffer.from(JSON.stringify(chat));
-  const meter = createJsonMeter(request.models[0]);
-  meter.take([written], true);
+  const meter = new JsonMeter(request.models[0]);
+  meter.take([written]);
   const framing: Framing = { chunked: false, contentLength: written.length };
   return { request: { ...request, framing }, body: written, meter, prompt };
 }

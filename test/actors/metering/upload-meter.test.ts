@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createJsonMeter, createMultipartMeter, type UploadMeter } from '../../../actors/metering/upload-meter.ts';
+import { JsonMeter, createMultipartMeter, type UploadMeter } from '../../../actors/metering/upload-meter.ts';
 import { wavFile } from '../../fixtures/audio-bytes.ts';
 
 function pushed(meter: UploadMeter, bytes: Uint8Array): void {
@@ -74,7 +74,7 @@ t.test('a JSON body that gives a member twice, or another model than beside it, 
   ];
   for (const [body, named] of bodies) {
     for (const size of [1, 7, body.length]) {
-      const meter = createJsonMeter(named);
+      const meter = new JsonMeter(named);
       const push = () => {
         for (let from = 0; from < body.length; from += size) pushed(meter, Buffer.from(body.slice(from, from + size)));
       };
@@ -95,7 +95,7 @@ t.test('the model of a JSON body is the top-level one, escaped or not, however i
   ];
   for (const [body, expected] of cases) {
     for (const size of [1, 3, body.length]) {
-      const meter = createJsonMeter();
+      const meter = new JsonMeter();
       for (let from = 0; from < body.length; from += size) pushed(meter, Buffer.from(body.slice(from, from + size)));
       t.equal(meter.model(), expected, body);
     }
