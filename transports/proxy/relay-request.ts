@@ -1,6 +1,7 @@
 /** Copies what the relay needs of a request, because uWebSockets.js takes it back when the route callback returns. Checks its form. */
 import { validate } from 'uuid';
 import type { SourceAddress } from '../../actors/bounds/source-address.ts';
+import type { AnswerKind } from '../../actors/metering/answer-reader.ts';
 import { multipartBoundary } from '../../actors/metering/multipart-scanner.ts';
 import { JsonMeter, createMultipartMeter, emptyMeter, type UploadMeter } from '../../actors/metering/upload-meter.ts';
 import type { UsageEventType } from '../../actors/events/usage-event.ts';
@@ -12,11 +13,16 @@ import type { Framing, RequestHead } from '../http/server/request-head.ts';
 
 export interface RelayRoute {
   readonly method: 'GET' | 'POST';
+  /** May end in one parameter. */
   readonly pattern: string;
+  /** Without the parameter, which follows as it came. */
   readonly upstreamPath: string;
   readonly type: UsageEventType;
+  readonly answer: AnswerKind;
   /** `prompt`: JSON that names a system prompt. */
   readonly body: 'multipart' | 'json' | 'prompt' | 'none';
+  /** A member of the JSON body that must not be true. */
+  readonly forbidden?: string;
   /** Whether `X-Session-Id` must be given; otherwise one is made. */
   readonly needsSession: boolean;
   /** Whether the request reports an event. Listing models uses none. */
@@ -27,6 +33,7 @@ export interface RelayRequest {
   readonly route: RelayRoute;
   /** As the provider is asked: the route's, or HEAD where the route is a GET. */
   readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly upstreamPath: string;
   readonly requestId: string;
   readonly framing: Framing;
   readonly remoteAddress: () => SourceAddress;
@@ -41,11 +48,15 @@ export function speaksOpenAi(route: RelayRoute): boolean {
   return route.pattern.startsWith('/v1/');
 }
 
+/** @throws VelloError `BAD_REQUEST` for a parameter that could lead elsewhere */
 export function readRelayRequest(route: RelayRoute, head: RequestHead, requestId: string): RelayRequest {
   const traceparent = head.header('traceparent');
   return {
     route,
     method: head.method === 'HEAD' ? 'HEAD' : route.method,
+    upstreamPath: route.pattern.includes(':')
+      ? route.upstreamPath + safePathPart(head.parameter(0))
+      : route.upstreamPath,
     requestId,
     framing: head.framing,
     models: modelsOf(head),
@@ -67,6 +78,30 @@ function modelsOf(head: RequestHead): readonly string[] {
 }
 
 const LONGEST_MODEL = 256;
+
+/** One part of a path, as it came, where no reader takes it for anything but a name. */
+function safePathPart(part: string): string {
+  if (
+    PATH_PART.test(part) &&
+    !decodedOf(part)
+      .split(/[/\\]/)
+      .some((name) => name === '' || /^\.\.?$/.test(name))
+  )
+    return part;
+  throw new VelloError('BAD_REQUEST', 'The path names nothing that could be there.');
+}
+
+const PATH_PART = /^(?:[\w.~!$&'()*+,;=:@-]|%[\da-f]{2})+$/i;
+
+/** Empty where it has no meaning or holds control characters. */
+function decodedOf(part: string): string {
+  try {
+    const text = decodeURIComponent(part);
+    return /\p{Cc}/u.test(text) ? '' : text;
+  } catch {
+    return '';
+  }
+}
 
 /**
  * The session that the request belongs to, in lower case.
@@ -93,7 +128,7 @@ export function meterFor(request: RelayRequest): UploadMeter {
       return emptyMeter;
     case 'json':
     case 'prompt':
-      if (/^application\/json\s*(;|$)/i.test(contentType)) return new JsonMeter(model);
+      if (/^application\/json\s*(;|$)/i.test(contentType)) return new JsonMeter(model, request.route.forbidden);
       throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be application/json.');
     case 'multipart': {
       const boundary = multipartBoundary(contentType);
