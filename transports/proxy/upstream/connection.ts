@@ -65,7 +65,7 @@ export class Connection {
     this.#socket = dial({ onRead: (bytes) => this.#onRead(bytes), onOpen: () => this.#call?.onOpen() });
     this.#socket.on('drain', () => this.#call?.onDrained());
     this.#socket.once('end', () => this.#onEnded());
-    this.#socket.on('error', (error) => (this.#error = error));
+    this.#socket.on('error', (error) => (this.#error = inWords(error)));
     this.#socket.once('close', () => this.#onClosed());
   }
 
@@ -221,6 +221,12 @@ export class Connection {
     } else this.#socket.destroy();
     call.onEnd();
   }
+}
+
+/** Node.js reports a name that has several addresses, none of which can be reached, without a word. */
+function inWords(error: Error): Error {
+  if (!(error instanceof AggregateError)) return error;
+  return new Error(error.errors.map(String).join(', '), { cause: error });
 }
 
 function inOnePiece(before: string, chunk: Uint8Array, after: string): Buffer {
