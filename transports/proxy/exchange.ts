@@ -201,6 +201,7 @@ export class Exchange implements LegListener {
     this.#meter = meter;
     this.#report.sends(meter);
     this.#answer.prompt = prompt;
+    this.#world.log.debug('a prompt was put in', { requestId: this.#request.requestId, prompt });
     return true;
   }
 
