@@ -139,7 +139,7 @@ export class VelloError extends Error {
 }
 
 /** An answer about one request must stay readable, whatever was wrong with it. */
-const MOST_PROBLEMS = 100;
+export const MOST_PROBLEMS = 100;
 const MOST_POINTER_CHARACTERS = 200;
 
 /** `INVALID_FIELDS` with what is wrong with each field, by its JSON pointer. */

@@ -8,7 +8,7 @@ import type { UsageEventType } from '../../actors/events/usage-event.ts';
 import { promptChat } from '../../actors/prompts/prompted-chat.ts';
 import type { SystemPrompt } from '../../actors/prompts/system-prompt.ts';
 import { VelloError } from '../../config/errors.ts';
-import { parseJson } from '../http/api/validate-body.ts';
+import { parseAnyJson } from '../http/api/validate-body.ts';
 import type { Framing, RequestHead } from '../http/server/request-head.ts';
 
 export interface RelayRoute {
@@ -153,10 +153,19 @@ export function withPrompt(
   body: Buffer,
   prompts: ReadonlyMap<string, SystemPrompt>,
 ): PromptedRequest {
-  const { chat, prompt } = promptChat(parseJson(body, true), prompts);
-  const written = Buffer.from(JSON.stringify(chat));
+  const { chat, prompt } = promptChat(parseAnyJson(body), prompts);
+  const written = Buffer.from(writeJson(chat));
   const meter = new JsonMeter(request.models[0]);
   meter.take([written]);
   const framing: Framing = { chunked: false, contentLength: written.length };
   return { request: { ...request, framing }, body: written, meter, prompt };
+}
+
+function writeJson(value: object): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // It was JSON: only a depth that exhausts the stack cannot be written again.
+    throw new VelloError('BAD_REQUEST', 'The body is nested too deep.');
+  }
 }
