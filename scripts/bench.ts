@@ -3,7 +3,7 @@ import { UsageError, type Command } from './command.ts';
 
 interface Benchmark {
   /** Prints its table. */
-  run(args: readonly string[]): Promise<void>;
+  run(args: readonly string[], isQuick: boolean): Promise<void>;
 }
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
@@ -18,15 +18,15 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
 export const command: Command = {
   usage: 'bench <name> [arguments]',
   doc: `Measures this build beside its peers and prints a table. There are: ${Object.keys(BENCHMARKS).join(', ')}.`,
-  flags: {},
+  flags: { quick: { type: 'boolean', doc: 'gateway: one short round, of a minute in all.' } },
   operands: 16,
-  async run({ operands }) {
-    const [name = '', ...rest] = operands;
+  async run(invocation) {
+    const [name = '', ...rest] = invocation.operands;
     const load = BENCHMARKS[name];
     if (name === '') throw new UsageError(`Say which: ${Object.keys(BENCHMARKS).join(', ')}`);
     if (load === undefined)
       throw new UsageError(`There is no benchmark '${name}', only ${Object.keys(BENCHMARKS).join(', ')}`);
-    await (await load()).run(rest);
+    await (await load()).run(rest, invocation.has('quick'));
     return 0;
   },
 };

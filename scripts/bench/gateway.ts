@@ -1,138 +1,242 @@
-/** Benchmark of the gateway: what it adds to a call of the provider, beside nginx and @fastify/reply-from where they are installed. */
+/** Benchmark of the gateway: what a proxied call costs and waits, beside every peer that is installed and the floor of what Node.js can do. */
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { cpus } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Pool } from 'undici';
-import { UsageError } from '../command.ts';
-import { textTable } from '../text-table.ts';
-import { startNginx } from './gateway/nginx-peer.ts';
+import type { Redis } from 'ioredis';
+import { streamKey } from '../../config/streams.ts';
+import { findFreePort } from '../../transports/process/free-port.ts';
+import { findRedisBinary, serverSearchPath } from '../../transports/process/redis-binary.ts';
+import { redisUrl, startRedis } from '../../transports/process/redis-server.ts';
+import { connectRedis } from '../../transports/redis/connection/connect.ts';
+import { createJsonLog } from '../../transports/telemetry/json-log.ts';
+import { CommandError, UsageError } from '../command.ts';
+import { projectRoot } from '../project-root.ts';
+import { fetchPrograms } from '../peers/fetched-programs.ts';
+import type { PeerWorld } from '../peers/peer.ts';
+import { forkPart, startArms, type BenchArm } from './gateway/arms.ts';
+import type { LoadTask, LoadPlay, Played } from './gateway/load.ts';
+import { measureAdmission } from './gateway/measure-admission.ts';
+import { BENCH_ACCESS_TOKEN, chatRequest, CHUNKS, uploadRequest } from './gateway/prepared-requests.ts';
+import {
+  createPinning,
+  processorMicros,
+  processTree,
+  residentBytes,
+  watchOthers,
+  type Pinning,
+} from './gateway/process-accounts.ts';
+import { emptyResult, median, printAims, printResults, type ArmResult } from './gateway/report.ts';
 
-interface Arm {
-  readonly name: string;
-  readonly pool: Pool;
-  readonly firstByteMs: number[];
-  readonly uploadMs: number[];
-  readonly perSecond: number[];
+const CONCURRENCY = 16;
+/** Streams that are open before the first look at the memory, so that what it holds for any stream is there, and that are opened then. */
+const STREAMS_BEFORE = 200;
+const STREAMS = 1_000;
+
+/** Longest wait for a server to be warm. */
+const WARM_UP_MS = 20_000;
+/** `gateway/collect-garbage.ts` */
+const COLLECT_GARBAGE = 'SIGURG';
+/** Of the last answer of a play, or the first bytes of all streams. */
+const LATEST_MS = 30_000;
+
+/** How long the parts of a round last, in ms; and after how many requests a server is warm, which takes Node.js some thousands. */
+interface Lengths {
+  readonly rounds: number;
+  readonly warmUp: number;
+  readonly wholeMs: number;
+  readonly partMs: number;
+}
+const FULL: Lengths = { rounds: 5, warmUp: 25_000, wholeMs: 2_500, partMs: 1_500 };
+const QUICK: Lengths = { rounds: 1, warmUp: 10_000, wholeMs: 1_200, partMs: 600 };
+
+const EVENT_KEYS = [streamKey('process'), streamKey('transcribe')];
+
+interface Bench {
+  readonly redis: Redis;
+  readonly perform: (task: LoadTask) => Promise<Played>;
 }
 
-const TOKEN = 'bench-token';
-const STREAMS = 100;
-const UPLOADS = 10;
-const CALLS = 3_000;
-const CONCURRENCY = 16;
-
-const multipart = Buffer.concat([
-  Buffer.from('--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm\r\n'),
-  Buffer.from('--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'),
-  Buffer.alloc(1024 * 1024),
-  Buffer.from('\r\n--b--\r\n'),
-]);
-const chat = (stream: boolean) => JSON.stringify({ model: 'm', stream, messages: [{ content: 'x'.repeat(950) }] });
-
-/** Argument: rounds (default 5). */
-export async function run([rounds = '5']: readonly string[]): Promise<void> {
-  const times = Number(rounds);
+/** Argument: rounds (default 5). `isQuick`: one short round. */
+export async function run([rounds]: readonly string[], isQuick: boolean): Promise<void> {
+  const lengths = isQuick ? QUICK : FULL;
+  const times = Number(rounds ?? lengths.rounds);
   if (!(Number.isInteger(times) && times > 0)) throw new UsageError('bench gateway [rounds]: a whole number above 0');
-  const children: ChildProcess[] = [];
-  const start = async (file: string, ...args: string[]): Promise<number> => {
-    const child = fork(fileURLToPath(new URL(`./gateway/${file}.js`, import.meta.url)), args);
-    children.push(child);
-    return Number((await once(child, 'message'))[0]);
-  };
-  const local = (port: number) => `http://127.0.0.1:${port}`;
-  const provider = local(await start('mock-provider'));
-  const nginx = await startNginx(provider);
+  const folder = mkdtempSync(join(tmpdir(), 'vello-bench-'));
+  const ends: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
   try {
-    const replyFrom = await start('reply-from-peer', provider);
-    const arms = [
-      arm('direct, no proxy', provider),
-      arm('Vello', local(await start('measured-gateway', provider, TOKEN))),
-      ...(nginx === undefined ? [] : [arm('nginx, no buffering', nginx.url)]),
-      ...(replyFrom === 0 ? [] : [arm('@fastify/reply-from', local(replyFrom))]),
-    ];
-    for (const one of arms) await measure(one, 0.2, false);
+    const pinning = createPinning();
+    pinning.other(process.pid);
+    const { world, bench } = await startAround(folder, pinning, ends);
+    process.env['NODE_OPTIONS'] = `--import=${new URL('./gateway/collect-garbage.js', import.meta.url).href}`;
+    const { arms, missing } = await startArms(world, ends);
+    for (const { pid } of arms) if (pid !== undefined) pinning.server(pid);
+    console.log(
+      `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}, Node.js ${process.versions.node}; loopback; ${pinning.inWords}.`,
+    );
+    console.log(
+      `${times} rounds, interleaved. Medians, and the least and the most. Load and provider alone do what the first row says.\n`,
+    );
+    const othersShare = watchOthers();
+    const results = new Map(arms.map((arm) => [arm, emptyResult(arm.name)]));
+    for (const arm of arms) await warmUp(bench, arm, lengths);
     // Interleaved, so that what else the machine does falls on all alike.
-    for (let round = 0; round < times; round += 1) for (const one of arms) await measure(one, 1, true);
-    print(arms, times);
-    if (nginx === undefined) console.log('nginx: not installed');
-    if (replyFrom === 0) console.log('@fastify/reply-from: not installed');
-    await Promise.all(arms.map(({ pool }) => pool.destroy()));
+    for (let round = 0; round < times; round += 1) {
+      for (const [arm, result] of results) await playRound(bench, arm, lengths, result);
+    }
+    for (const [arm, result] of results) await measureStreams(bench, arm, result);
+    const strangers = othersShare();
+    printResults([...results.values()]);
+    for (const line of [...missing, ...[...results.values()].flatMap(({ failures }) => [...failures])])
+      console.log(line);
+    if (strangers !== undefined)
+      console.log(`Other programs took ${(strangers * 100).toFixed(0)} % of the processors meanwhile.`);
+    console.log('');
+    printAims([...results.values()], measureAdmission());
   } finally {
-    nginx?.stop();
-    for (const child of children) child.kill();
+    for (const end of ends.reverse()) await end();
   }
 }
 
-const arm = (name: string, url: string): Arm => ({
-  name,
-  pool: new Pool(url, { connections: CONCURRENCY }),
-  firstByteMs: [],
-  uploadMs: [],
-  perSecond: [],
-});
-
-async function measure(into: Arm, share: number, isKept: boolean): Promise<void> {
-  const firstByteMs: number[] = [];
-  for (let n = 0; n < STREAMS * share; n += 1) firstByteMs.push(await post(into.pool, chat(true), 'first'));
-  const uploadMs: number[] = [];
-  for (let n = 0; n < UPLOADS * share; n += 1) uploadMs.push(await post(into.pool, multipart, 'last'));
-  const startedMs = performance.now();
-  let left = Math.round(CALLS * share);
-  const calls = left;
-  const worker = async () => {
-    while (left > 0) {
-      left -= 1;
-      await post(into.pool, chat(false), 'last');
+/** What stands around the measured server: Redis, provider, load. */
+async function startAround(folder: string, pinning: Pinning, ends: (() => unknown)[]) {
+  const cache = process.env['VELLO_CACHE'] ?? join(projectRoot, '.vello', 'cache');
+  const binary = findRedisBinary(serverSearchPath(process.env['PATH']), cache);
+  if (binary === undefined) throw new CommandError('There is no redis-server here. npm start obtains one.');
+  await fetchPrograms(cache, new AbortController().signal, console.log);
+  const options = {
+    ...{ binary, folder: join(folder, 'redis'), logFile: join(folder, 'redis.log') },
+    ...{ port: await findFreePort(), password: 'bench' },
+  };
+  const server = await startRedis(options);
+  ends.push(() => server.stop(5000));
+  const log = createJsonLog({ level: 'silent', write: () => undefined });
+  const redis = await connectRedis({ url: redisUrl(options), use: 'command', name: 'vello-bench', log });
+  ends.push(() => redis.disconnect());
+  const provider = await forkPart('mock-provider');
+  ends.push(() => provider.child.kill());
+  const world: PeerWorld = {
+    ...{ cache, redisUrl: redisUrl(options), upstreamUrl: `http://127.0.0.1:${provider.port}` },
+    ...{ token: BENCH_ACCESS_TOKEN, providerKey: 'sk-bench-0123456789' },
+  };
+  for (const pid of [server.pid, provider.child.pid ?? 0]) pinning.other(pid);
+  // Of this process, and on its processor.
+  let load = forkLoad();
+  ends.push(() => load.kill());
+  const perform = async (task: LoadTask) => {
+    try {
+      return await askLoad(load, task);
+    } catch (error) {
+      // With all that it holds open.
+      load.kill();
+      load = forkLoad();
+      throw error;
     }
   };
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
-  if (!isKept) return;
-  into.firstByteMs.push(...firstByteMs);
-  into.uploadMs.push(...uploadMs);
-  into.perSecond.push((calls / (performance.now() - startedMs)) * 1000);
+  return { world, bench: { redis, perform } };
 }
 
-/** Milliseconds from the call to the first or the last byte of the answer. */
-async function post(pool: Pool, body: string | Buffer, until: 'first' | 'last'): Promise<number> {
-  const isForm = typeof body !== 'string';
-  const startedMs = performance.now();
-  const answer = await pool.request({
-    method: 'POST',
-    path: isForm ? '/v1/audio/transcriptions' : '/v1/chat/completions',
-    headers: {
-      authorization: `Bearer ${TOKEN}`,
-      'content-type': isForm ? 'multipart/form-data; boundary=b' : 'application/json',
-    },
-    body,
-  });
-  let firstMs: number | undefined;
-  for await (const _ of answer.body) firstMs ??= performance.now() - startedMs;
-  if (answer.statusCode !== 200) throw new Error(`The answer was ${answer.statusCode}.`);
-  return until === 'first' ? (firstMs ?? 0) : performance.now() - startedMs;
+const forkLoad = () =>
+  fork(fileURLToPath(new URL('./gateway/load.js', import.meta.url)), [], { serialization: 'advanced' });
+
+async function askLoad(load: ChildProcess, task: LoadTask): Promise<Played> {
+  load.send(task);
+  const withinMs = LATEST_MS + (task.type === 'play' ? (task.mostMs ?? task.forMs) : 0);
+  const late = AbortSignal.timeout(withinMs);
+  const answer = once(load, 'message', { signal: late }).catch(() => [{ error: 'answers did not come' }]);
+  const [{ played, error }] = (await answer) as [{ played: Played; error?: string }];
+  if (error !== undefined) throw new Error(error);
+  return played;
 }
 
-function print(arms: readonly Arm[], times: number): void {
-  const direct = arms[0];
-  const added = (ms: number, base: number) => `${ms.toFixed(2)} (+${Math.max(0, ms - base).toFixed(2)})`;
-  const rows = arms.map((one) => [
-    one.name,
-    added(quantile(one.firstByteMs, 0.5), quantile(direct?.firstByteMs ?? [], 0.5)),
-    added(quantile(one.firstByteMs, 0.99), quantile(direct?.firstByteMs ?? [], 0.99)),
-    Math.round(quantile(one.perSecond, 0.5)).toString(),
-    added(quantile(one.uploadMs, 0.5), quantile(direct?.uploadMs ?? [], 0.5)),
-  ]);
-  const columns = ['', 'first byte p50 ms', 'p99 ms', `calls/s at ${CONCURRENCY}`, '1 MB upload p50 ms'];
-  console.log(textTable(columns, rows));
-  console.log(
-    `${times} rounds, ${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}, one process each, loopback`,
-  );
-  console.log(
-    `calls/s by round: ${arms.map((one) => `${one.name} ${one.perSecond.map(Math.round).join(' ')}`).join('; ')}`,
-  );
+/** Nothing of it is kept, and what fails will fail again. */
+async function warmUp(bench: Bench, arm: BenchArm, { warmUp: least, partMs }: Lengths): Promise<void> {
+  const whole = { request: chatRequest('whole', arm.headers), least };
+  const streamed = { request: chatRequest('chunks', arm.headers) };
+  const upload = { request: uploadRequest(arm.headers) };
+  for (const part of [whole, streamed, upload]) {
+    const play = { ...part, connections: CONCURRENCY, forMs: partMs, mostMs: WARM_UP_MS };
+    await measure(bench, arm, play).catch(() => undefined);
+  }
 }
 
-function quantile(values: readonly number[], at: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? Number.NaN;
+/** A part that fails is said, and left out. */
+async function playRound(bench: Bench, arm: BenchArm, lengths: Lengths, into: ArmResult): Promise<void> {
+  const { wholeMs, partMs } = lengths;
+  const play = async (part: string, request: Uint8Array, connections: number, forMs: number) => {
+    try {
+      return await measure(bench, arm, { request, connections, forMs });
+    } catch (error) {
+      into.failures.add(`${arm.name}, ${part}: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+  const busy = await play('16 at once', chatRequest('whole', arm.headers), CONCURRENCY, wholeMs);
+  if (busy !== undefined) into.perSecond.push(busy.perSecond);
+  into.requestMicros.push(...(busy?.micros ?? []));
+  const lone = await play('1 at once', chatRequest('whole', arm.headers), 1, partMs);
+  if (lone !== undefined) into.lonePerSecond.push(lone.perSecond);
+  into.loneMicros.push(...(lone?.micros ?? []));
+  const first = await play('first byte', chatRequest('first', arm.headers), 1, partMs);
+  into.firstByteMs.push(...(first?.firstByteMs ?? []));
+  const streamed = await play('chunks', chatRequest('chunks', arm.headers), CONCURRENCY, partMs);
+  into.chunkAgeMs.push(...(streamed?.chunkAgeMs ?? []));
+  // What the request costs that brings the stream is no part of a chunk.
+  const ofRequest = median(busy?.micros ?? []);
+  into.chunkMicros.push(...(streamed?.micros ?? []).map((micros) => (micros - ofRequest) / CHUNKS));
+  const upload = await play('1 MB upload', uploadRequest(arm.headers), 1, partMs);
+  into.uploadMs.push(...(upload?.wholeMs ?? []));
+  into.uploadMicros.push(...(upload?.micros ?? []));
+}
+
+/** `micros`: own processor time for each request, the sending of its event included; none where it cannot be measured. */
+async function measure(bench: Bench, arm: BenchArm, play: Omit<LoadPlay, 'type' | 'port'>) {
+  const pids = arm.pid === undefined ? [] : processTree(arm.pid);
+  await bench.redis.del(EVENT_KEYS);
+  const before = processorMicros(pids);
+  const played = await bench.perform({ type: 'play', port: portOf(arm), ...play });
+  if (arm.reports) await takeEvents(bench.redis, arm, played.requests);
+  const after = processorMicros(pids);
+  const isMeasured = pids.length > 0 && before !== undefined && after !== undefined;
+  const micros = isMeasured ? [(after - before) / played.requests] : [];
+  return { ...played, micros, perSecond: (played.requests * 1000) / played.elapsedMs };
+}
+
+/** Waits until there is one event for each request. */
+async function takeEvents(redis: Redis, arm: BenchArm, requests: number): Promise<void> {
+  for (let left = 1_000; ; left -= 1) {
+    const lengths = await Promise.all(EVENT_KEYS.map((key) => redis.xlen(key)));
+    const events = lengths.reduce((sum, length) => sum + length, 0);
+    if (events === requests) break;
+    if (left === 0 || events > requests)
+      throw new CommandError(`${arm.name} reported ${events} events for ${requests} requests.`);
+    await wait(10);
+  }
+}
+
+const portOf = ({ url }: BenchArm): number => Number(new URL(url).port);
+
+async function measureStreams(bench: Bench, arm: BenchArm, into: ArmResult): Promise<void> {
+  if (arm.pid === undefined) return;
+  const pids = processTree(arm.pid);
+  const request = chatRequest('silent', arm.headers);
+  const open = async (connections: number) => {
+    await bench.perform({ type: 'open', port: portOf(arm), request, connections });
+    for (const pid of pids) process.kill(pid, COLLECT_GARBAGE);
+    await wait(1_000);
+    return residentBytes(pids);
+  };
+  try {
+    await bench.redis.del(EVENT_KEYS);
+    const before = await open(STREAMS_BEFORE);
+    const after = await open(STREAMS);
+    if (before !== undefined && after !== undefined) into.streamBytes.push((after - before) / STREAMS);
+    await bench.perform({ type: 'hang-up' });
+    if (arm.reports) await takeEvents(bench.redis, arm, STREAMS_BEFORE + STREAMS);
+  } catch (error) {
+    into.failures.add(`${arm.name}, idle streams: ${(error as Error).message}`);
+  }
 }

@@ -64,9 +64,11 @@ export async function startPeerProgram(peer: PeerProgram): Promise<RunningPeer> 
   const folder = mkdtempSync(join(tmpdir(), 'vello-peer-'));
   const port = await findFreePort();
   const [command, ...args] = peer.command(port, folder);
+  const { NODE_OPTIONS } = process.env;
+  const nodeOptions: Record<string, string> = NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS };
   const program = await startProgram({
     ...{ name: peer.name, command, args, launchAs: launchAsOurselves(), stopSignal: 'SIGTERM' },
-    ...{ logFile: join(folder, 'log'), environment: peer.environment?.(port, folder) ?? {} },
+    ...{ logFile: join(folder, 'log'), environment: { ...nodeOptions, ...peer.environment?.(port, folder) } },
   });
   const stop = async (graceMs = 2_000) => {
     await program.stop(graceMs);

@@ -100,7 +100,7 @@ export class ExchangeAnswer {
       return;
     }
     this.#passing = createPassingAnswer({
-      kind: this.#request.route.answer,
+      type: this.#request.route.type,
       status,
       headers,
       secret: leg.key?.reveal(),

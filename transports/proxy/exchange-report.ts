@@ -82,7 +82,6 @@ export class ExchangeReport {
     leg: ProviderLeg | undefined,
   ): UsageEvent {
     const { route, requestId, models, traceparent } = this.#request;
-    const { audio, textBytes, answers } = meter.facts();
     return describeExchange({
       eventId: this.#eventId,
       type: route.type,
@@ -98,8 +97,7 @@ export class ExchangeReport {
       bytesIn: this.#upload.receivedBytes,
       bytesOut: this.#answer.bytesOut,
       uploadComplete: this.#upload.complete,
-      ...{ audio, textBytes },
-      images: route.answer === 'images' ? answers : 0,
+      ...meter.facts(),
       answer: this.#answer.summary(),
       clientLeft: this.#answer.clientLeft,
       traceparent,

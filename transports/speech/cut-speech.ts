@@ -18,11 +18,7 @@ export interface SpeechPiece {
 export interface SpeechCutter {
   /** Takes the next frame and how probably it is speech. Returns the piece that this completes, if it does. */
   push(frame: Float32Array, probability: number): SpeechPiece | undefined;
-  /** From where to where somebody has spoken since the last piece; undefined while nobody has. */
-  spoken(): Span | undefined;
-  /** The piece that would end here. It goes on all the same. */
-  glimpse(): SpeechPiece | undefined;
-  /** What is left. What follows is heard as after a silence. */
+  /** What is left. Call once. */
   end(): SpeechPiece | undefined;
 }
 
@@ -42,7 +38,7 @@ const shortestFrames = frames(0.12);
 /** Kept on both sides: words begin and end more quietly than what is told from noise. */
 const marginFrames = frames(0.3);
 /** What is said behind a longer silence stands for itself. */
-const SILENCE_SECONDS = 2;
+const silenceFrames = frames(2);
 const longestFrames = Math.floor(LONGEST_PIECE_SECONDS / FRAME_SECONDS);
 /** Even where the only pause comes early, a piece keeps enough context to be understood. */
 const shortestPieceFrames = frames(2);
@@ -53,8 +49,7 @@ interface Run {
   readonly end: number;
 }
 
-export function createSpeechCutter(silenceSeconds = SILENCE_SECONDS): SpeechCutter {
-  const silenceFrames = frames(silenceSeconds);
+export function createSpeechCutter(): SpeechCutter {
   let held: Float32Array[] = [];
   /** Whether somebody speaks, for each held frame. */
   let speech: boolean[] = [];
@@ -80,24 +75,21 @@ export function createSpeechCutter(silenceSeconds = SILENCE_SECONDS): SpeechCutt
     firstFrame += count;
   }
 
-  // The last frame may be shorter.
-  const secondsAt = (frame: number): number =>
-    Math.min(heardSamples / RECOGNITION_RATE, (firstFrame + frame) * FRAME_SECONDS);
-  const spanOf = ({ start, end }: Run): Span => ({ startSeconds: secondsAt(start), endSeconds: secondsAt(end) });
-  const wordsIn = (count: number): Run[] =>
-    runsOf(speech.slice(0, count), true).filter(({ start, end }) => end - start >= shortestFrames);
-
-  /** The speech in the first `count` frames. */
-  function pieceOf(count: number): SpeechPiece | undefined {
-    const runs = wordsIn(count);
-    const [first, last] = [runs[0], runs.at(-1)];
-    if (first === undefined || last === undefined) return undefined;
-    const kept = held.slice(Math.max(0, first.start - marginFrames), Math.min(count, last.end + marginFrames));
-    return { samples: joined(kept), spans: runs.map(spanOf) };
-  }
-
+  /** The speech in the first `count` frames, which are forgotten. */
   function take(count: number): SpeechPiece | undefined {
-    const piece = pieceOf(count);
+    const runs = runsOf(speech.slice(0, count), true).filter(({ start, end }) => end - start >= shortestFrames);
+    const [first, last] = [runs[0], runs.at(-1)];
+    let piece: SpeechPiece | undefined;
+    if (first !== undefined && last !== undefined) {
+      const kept = held.slice(Math.max(0, first.start - marginFrames), Math.min(count, last.end + marginFrames));
+      // The last frame may be shorter.
+      const heardSeconds = heardSamples / RECOGNITION_RATE;
+      const secondsAt = (frame: number): number => Math.min(heardSeconds, (firstFrame + frame) * FRAME_SECONDS);
+      piece = {
+        samples: joined(kept),
+        spans: runs.map(({ start, end }) => ({ startSeconds: secondsAt(start), endSeconds: secondsAt(end) })),
+      };
+    }
     forget(count);
     return piece;
   }
@@ -114,17 +106,7 @@ export function createSpeechCutter(silenceSeconds = SILENCE_SECONDS): SpeechCutt
       else if (speech.length >= longestFrames) return take(cutOf(held, speech));
       return undefined;
     },
-    spoken: () => {
-      const runs = wordsIn(speech.length);
-      const [first, last] = [runs[0], runs.at(-1)];
-      return first === undefined || last === undefined ? undefined : spanOf({ start: first.start, end: last.end });
-    },
-    glimpse: () => pieceOf(speech.length),
-    end: () => {
-      isSpeaking = false;
-      quietFrames = 0;
-      return take(speech.length);
-    },
+    end: () => take(speech.length),
   };
 }
 
@@ -157,7 +139,7 @@ function runsOf(flags: readonly boolean[], wanted: boolean): Run[] {
   return runs;
 }
 
-export function joined(pieces: readonly Float32Array[]): Float32Array {
+function joined(pieces: readonly Float32Array[]): Float32Array {
   const whole = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {

@@ -13,9 +13,6 @@ export interface UpgradeAnswer {
   readonly context: us_socket_context_t;
 }
 
-const LINE_BREAK = /[\r\n\0]/;
-const LINE_BREAKS = /[\r\n\0]/g;
-
 export class NativeResponse {
   readonly #raw: Raw;
   readonly #onFault: (error: unknown) => void;
@@ -39,12 +36,8 @@ export class NativeResponse {
     this.#isLast = isLast;
     raw.onAborted(() => {
       this.#isOver = true;
-      try {
-        this.#onFree?.();
-        this.#onAborted?.();
-      } catch (error) {
-        this.#fail(error);
-      }
+      this.#onFree?.();
+      this.guard(() => this.#onAborted?.());
     });
   }
 
@@ -58,16 +51,12 @@ export class NativeResponse {
     try {
       act();
     } catch (error) {
-      this.#fail(error);
-    }
-  }
-
-  #fail(error: unknown): void {
-    this.#onFault(error);
-    try {
-      this.close();
-    } catch (second) {
-      this.#onFault(second);
+      this.#onFault(error);
+      try {
+        this.close();
+      } catch (second) {
+        this.#onFault(second);
+      }
     }
   }
 
@@ -79,25 +68,16 @@ export class NativeResponse {
   /** Hears of the body also after the answer is out; the chunk's memory is taken back when the handler returns. */
   onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): void {
     if (this.#isOver) return;
-    this.#raw.onData((chunk, isLast) => {
-      try {
-        handler(chunk, isLast);
-      } catch (error) {
-        this.#fail(error);
-      }
-    });
+    this.#raw.onData((chunk, isLast) => this.guard(() => handler(chunk, isLast)));
   }
 
   /** The handler returns false while it has still more to write. */
   onWritable(handler: () => boolean): void {
     if (this.#isOver) return;
     this.#raw.onWritable(() => {
-      try {
-        return handler();
-      } catch (error) {
-        this.#fail(error);
-        return true;
-      }
+      let isDone = true;
+      this.guard(() => (isDone = handler()));
+      return isDone;
     });
   }
 
@@ -138,7 +118,7 @@ export class NativeResponse {
 
   /** A value with a line break would let its author write headers of his own: such characters become spaces. */
   writeHeader(name: string, value: string): void {
-    if (!this.#isOver) this.#raw.writeHeader(name, LINE_BREAK.test(value) ? value.replace(LINE_BREAKS, ' ') : value);
+    if (!this.#isOver) this.#raw.writeHeader(name, value.replace(/[\r\n\0]/g, ' '));
   }
 
   /** A chunk of an answer without announced length. False means to wait for `onWritable`. */
