@@ -31,6 +31,7 @@ export const ERRORS = {
   UPSTREAM_FAILED: passing(502, 'The AI provider did not complete its answer.'),
   UPSTREAM_TIMEOUT: passing(504, 'The AI provider did not answer in time.'),
   PROMPT_NOT_FOUND: refused(404, 'There is no such prompt.'),
+  LIVE_UNKNOWN: refused(404, 'There is no such live transcription, or not any more.'),
   UPLOAD_TOO_SLOW: refused(408, 'The body arrived too slowly.'),
 
   // Events
@@ -138,7 +139,7 @@ export class VelloError extends Error {
 }
 
 /** An answer about one request must stay readable, whatever was wrong with it. */
-const MOST_PROBLEMS = 100;
+export const MOST_PROBLEMS = 100;
 const MOST_POINTER_CHARACTERS = 200;
 
 /** `INVALID_FIELDS` with what is wrong with each field, by its JSON pointer. */

@@ -30,8 +30,8 @@ export const LIMITS = {
     /** Of variables in one text, and of a variable's value: what a filled prompt can become at most is a megabyte. */
     mentions: 64,
     valueCharacters: 16_384,
-    /** Of a request that names one, which is held whole and read at once: longer conversations go to the provider's own route. */
-    bodyBytes: 1024 * 1024,
+    /** Of a request that names one: it is held whole and read at once, which takes 6 ms where it holds words, and 40 where it is made to take long. */
+    bodyBytes: 512 * 1024,
   },
   events: {
     /** Events in one pipeline. */
@@ -126,6 +126,47 @@ export const LIMITS = {
     /** Upgrades whose credentials are being checked at once; more are told to come back. */
     upgradesAtOnce: 500,
   },
+  live: {
+    /** Live transcriptions of one gateway at once: each has a socket on both sides, and a decoder of 2 MB where it sends Opus. */
+    sessions: 1_000,
+    /** Upgrades whose tokens are being asked for; more are told to come back. */
+    upgradesAtOnce: 500,
+    /** How long the call of a desktop that lost its socket is kept: a lift, a tunnel, a change of network. */
+    lingerMs: 30_000,
+    /** Without audio for this long a transcription is ended as if the desktop had said so. Providers drop theirs after longer. */
+    quietMs: 300_000,
+    /** Providers end a call after an hour; a minute before, it is ended in good order. */
+    totalMs: 3_540_000,
+    /** From the end of the audio to its last text. */
+    finishMs: 60_000,
+    /** A desktop that has everything closes its socket; one that does not is closed. */
+    closeMs: 5_000,
+    tickMs: 500,
+    /** Largest frame: two thirds of a second of the fastest PCM. */
+    frameBytes: 65_536,
+    /** So far may a desktop be ahead of what was passed on. */
+    windowBytes: 1_048_576,
+    /** Beyond what a desktop in that window can have sent, it is not heeding it. */
+    queuedBytes: 2_097_152,
+    /** What a frame takes in the queue besides its bytes, so that many small ones do not fill the memory either. */
+    frameOverheadBytes: 64,
+    /** Audio may come faster than it is spoken, after a gap or from a file: so much at once, and so many seconds a second from then on. */
+    aheadSeconds: 60,
+    secondsPerSecond: 4,
+    /** What was passed on is acknowledged after so many bytes, and with every tick. */
+    heardBytes: 65_536,
+    /** Text that waits in one socket; a desktop that takes so little is cut, and gets it with its next socket. */
+    unreadBytes: 4_194_304,
+    /** Text of one transcription: more than anybody says in an hour. */
+    textCharacters: 1_048_576,
+    items: 10_000,
+    /** From the call of the provider to its readiness. */
+    readyMs: 10_000,
+    /** Bytes that the provider has not taken yet, above which audio is held back. */
+    upstreamBytes: 262_144,
+    /** Largest message of a provider. */
+    messageBytes: 1_048_576,
+  },
   recognition: {
     /** The body of one transcription request: OpenAI's own limit of 25 MB for the file, and room for the other fields. */
     bodyBytes: 26 * 1024 * 1024,
@@ -145,6 +186,15 @@ export const LIMITS = {
     begun: 8,
     /** Longer recordings are refused before they are decoded, or once more than this was heard. */
     longestSeconds: 3_600,
+    /** Live calls at once, and the audio that each may be ahead of what was heard: some minutes. */
+    liveCalls: 200,
+    liveUnheardBytes: 8 * 1024 * 1024,
+    /** Speech of one live call that waits to be recognised: an engine that falls behind so far does not catch up. */
+    liveWaitingSeconds: 180,
+    /** A stretch that the engine has no room for is offered again for this long. */
+    liveRetryMs: 60_000,
+    /** Largest message of a live call: minutes of audio at once. */
+    liveMessageBytes: 1024 * 1024,
     /** Bodies that are held at once, whoever sends them: what may wait, and half of it again on its way. */
     bodyBytesAtOnce: 384 * 1024 * 1024,
   },

@@ -105,6 +105,12 @@ export const METRICS = {
     labels: ['result'],
   },
   vello_gateway_grants: { kind: 'gauge', help: 'Grants in memory.', labels: [] },
+  vello_gateway_live_sessions: { kind: 'gauge', help: 'Live transcriptions under way.', labels: [] },
+  vello_gateway_live_sockets_total: {
+    kind: 'counter',
+    help: 'Upgrades to a live transcription: opened, resumed, or the code of the refusal.',
+    labels: ['result'],
+  },
   vello_gateway_orphaned_answers: {
     kind: 'gauge',
     help: 'Answers that are read to their end for clients that left.',

@@ -1,4 +1,5 @@
 /** Speech to text as the inference role sees it: engines open recognisers, a recogniser works on one recording at a time. */
+import type { Ear } from './ear.ts';
 
 export interface Segment {
   readonly startSeconds: number;
@@ -27,6 +28,8 @@ export interface RecognitionOptions {
   readonly onDelta?: (delta: string) => void;
   /** One of the engine's languages. */
   readonly language?: string;
+  /** It is one stretch of speech, of half a minute at most: nobody has to look for the speech in it. */
+  readonly isOneStretch?: boolean;
   /**
    * Called between two pieces, half a minute of sound apart at most, with how much was heard so far. The work goes on when the
    * promise resolves; meanwhile another recording may be handed over.
@@ -64,4 +67,6 @@ export interface SpeechEngine {
    * @throws VelloError `MODEL_UNAVAILABLE`, `ENGINE_FAILED`
    */
   open(options: OpenOptions): Promise<Recogniser>;
+  /** What finds the speech in live audio. It opens when it first hears something; `onDeath` as above. */
+  openEar(onDeath: OpenOptions['onDeath']): Ear;
 }

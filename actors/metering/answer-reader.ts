@@ -3,7 +3,7 @@
  * stream was finished or merely ended. Holds a bounded part of it and never changes a byte.
  */
 import { LIMITS } from '../../config/limits.ts';
-import { createEventStreamParser } from './event-stream-parser.ts';
+import { createEventStreamParser, type StreamedEvent } from './event-stream-parser.ts';
 
 export interface AnswerSummary {
   /** The whole recognised text; absent where the answer is no transcription, too long, or unfinished. */
@@ -11,11 +11,14 @@ export interface AnswerSummary {
   readonly usage?: Readonly<Record<string, unknown>>;
   /** Seconds of audio as the provider counted them. */
   readonly audioSeconds?: number;
-  /** Tokens that were generated, as far as what passed tells; absent where that is not looked at. */
+  /** Tokens that were generated, as far as what passed tells: none of images and others; absent where that is not looked at. */
   readonly passedTokens?: number;
   /** False for an event stream that ended without its closing event. */
   readonly finished: boolean;
 }
+
+/** What a route's answers consist of: recognised words, generated ones, images, or what is paid for by the request alone (vectors, speech). */
+export type AnswerKind = 'transcript' | 'words' | 'images' | 'other';
 
 /** Of English text, in the vocabularies of today. */
 export const BYTES_PER_TOKEN = 4;
@@ -28,19 +31,25 @@ export interface AnswerReader {
 }
 
 /** A reader for one answer, by its `Content-Type`. */
-export function createAnswerReader(type: 'transcribe' | 'process', contentType: string): AnswerReader {
+export function createAnswerReader(kind: AnswerKind, contentType: string): AnswerReader {
   const media = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  if (media === '') return createUnlabelledReader(type);
-  if (media === 'text/event-stream') return createStreamReader();
-  if (media === 'application/json') return createWholeReader(readJson, type === 'process');
+  if (media === '') return createUnlabelledReader(kind);
+  if (media === 'text/event-stream') return createStreamReader(kind);
+  if (media === 'application/json') return createWholeReader(readJson, kind);
   // `response_format` text, srt and vtt: the body is the text.
-  if (type === 'transcribe' && media.startsWith('text/'))
-    return createWholeReader((body) => ({ text: body.trim() }), false);
-  return { push: () => undefined, summary: () => ({ finished: true }), betweenEvents: () => false };
+  if (kind === 'transcript' && media.startsWith('text/'))
+    return createWholeReader((body) => ({ text: body.trim() }), kind);
+  const summary = { ...uncounted(kind), finished: true };
+  return { push: () => undefined, summary: () => summary, betweenEvents: () => false };
+}
+
+/** Where nothing that passes is counted, the request alone is the measure of what has no account. */
+function uncounted(kind: AnswerKind): Pick<AnswerSummary, 'passedTokens'> {
+  return kind === 'images' || kind === 'other' ? { passedTokens: 0 } : {};
 }
 
 /** For an answer without a `Content-Type`: its first byte tells, as far as it matters here. */
-function createUnlabelledReader(type: 'transcribe' | 'process'): AnswerReader {
+function createUnlabelledReader(kind: AnswerKind): AnswerReader {
   let reader: AnswerReader | undefined;
   return {
     push: (chunk) => {
@@ -49,58 +58,80 @@ function createUnlabelledReader(type: 'transcribe' | 'process'): AnswerReader {
       // `{` begins JSON; lines of an event stream begin with a field's name or a colon.
       const isStream = first !== undefined && /^\s*(data|event|id|retry)?:/.test(Buffer.from(chunk).toString('latin1'));
       const media = first === 0x7b ? 'application/json' : isStream ? 'text/event-stream' : 'text/plain';
-      reader ??= createAnswerReader(type, media);
+      reader ??= createAnswerReader(kind, media);
       reader.push(chunk);
     },
-    summary: () => reader?.summary() ?? { finished: true },
+    summary: () => reader?.summary() ?? { ...uncounted(kind), finished: true },
     betweenEvents: () => reader?.betweenEvents() ?? false,
   };
 }
 
-/** `isChat`: where it cannot be read, because it is too large or the client left before its end, its bytes are counted. */
-function createWholeReader(read: (body: string) => Omit<AnswerSummary, 'finished'>, isChat: boolean): AnswerReader {
+/** Of generated words that cannot be read, because they are too long or the client left before their end, the bytes are counted. */
+function createWholeReader(read: (body: string) => Omit<AnswerSummary, 'finished'>, kind: AnswerKind): AnswerReader {
   let chunks: Buffer[] = [];
   let bytes = 0;
+  /** Of an answer that is too long to be read. */
+  let end: Buffer | undefined;
   return {
     push: (chunk) => {
       bytes += chunk.byteLength;
-      // Half of a JSON text says nothing reliable.
-      if (bytes > LIMITS.relay.answerTailBytes) chunks = [];
-      else chunks.push(Buffer.from(chunk));
+      if (bytes <= LIMITS.relay.answerTailBytes) chunks.push(Buffer.from(chunk));
+      else {
+        end = Buffer.concat([...chunks, ...(end === undefined ? [] : [end]), chunk]).subarray(-END_BYTES);
+        chunks = [];
+      }
     },
     summary: () => {
-      const passed = isChat && bytes > 0 ? { passedTokens: Math.ceil(bytes / BYTES_PER_TOKEN) } : {};
-      if (bytes > LIMITS.relay.answerTailBytes) return { ...passed, finished: true };
+      const counted = kind === 'words' && bytes > 0 ? { passedTokens: Math.ceil(bytes / BYTES_PER_TOKEN) } : {};
+      const passed = { ...uncounted(kind), ...counted };
+      if (end !== undefined) return { ...passed, ...describeUsage(usageAtEnd(end.toString('utf8'))), finished: true };
       return { ...passed, ...read(Buffer.concat(chunks).toString('utf8')), finished: true };
     },
     betweenEvents: () => false,
   };
 }
 
-function createStreamReader(): AnswerReader {
+/** Accounts stand at the end of what they count. */
+const END_BYTES = 16_384;
+
+/** Events that close a stream, beside the `[DONE]` of chats. One that failed is not among them. */
+const CLOSING = [
+  'transcript.text.done',
+  'response.completed',
+  'response.incomplete',
+  'speech.audio.done',
+  'image_generation.completed',
+  'image_edit.completed',
+];
+const NAMES_CLOSING = new RegExp(CLOSING.map((type) => `"${type.replaceAll('.', '\\.')}"`).join('|'));
+
+function createStreamReader(kind: AnswerKind): AnswerReader {
   let text: string | undefined;
   let usage: Readonly<Record<string, unknown>> | undefined;
   let finished = false;
   let passedTokens = 0;
-  const reader = createEventStreamParser(LIMITS.relay.answerTailBytes, ({ data }) => {
+  const onEvent = ({ event: name, data }: StreamedEvent) => {
     if (data === '[DONE]') finished = true;
-    passedTokens += tokensOf(data);
+    if (kind === 'words') passedTokens += tokensOf(name, data);
     // Deltas are neither parsed nor kept: only the closing event and one with usage are of interest.
-    if (!data.includes('"transcript.text.done"') && !data.includes('"usage"')) return;
+    if (!NAMES_CLOSING.test(data) && !data.includes('"usage"')) return;
     const event = parseObject(data);
     if (event === undefined) return;
-    if (event['type'] === 'transcript.text.done') {
-      finished = true;
-      if (typeof event['text'] === 'string') text = event['text'];
-    }
-    usage = asObject(event['usage']) ?? usage;
-  });
+    if (CLOSING.includes(String(event['type']))) finished = true;
+    if (event['type'] === 'transcript.text.done' && typeof event['text'] === 'string') text = event['text'];
+    usage = asObject(event['usage']) ?? asObject(asObject(event['response'])?.['usage']) ?? usage;
+  };
+  const onLong = (name: string, end: string) => {
+    if (CLOSING.includes(name)) finished = true;
+    usage = usageAtEnd(end) ?? usage;
+  };
+  const reader = createEventStreamParser(LIMITS.relay.answerTailBytes, onEvent, onLong);
   return {
     push: (chunk) => reader.push(chunk),
     summary: () => ({
       ...(text === undefined ? {} : { text }),
       ...describeUsage(usage),
-      ...(passedTokens > 0 ? { passedTokens } : {}),
+      ...(passedTokens > 0 ? { passedTokens } : uncounted(kind)),
       finished,
     }),
     betweenEvents: () => reader.betweenEvents(),
@@ -127,12 +158,31 @@ function describeUsage(usage: Readonly<Record<string, unknown>> | undefined): Pa
   return typeof seconds === 'number' && seconds >= 0 ? { usage, audioSeconds: seconds } : { usage };
 }
 
-const WORDS = /"(?:content|reasoning|reasoning_content|arguments|refusal)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"/g;
+/** The account in the last part of a JSON text that is too long to be read. */
+function usageAtEnd(end: string): Readonly<Record<string, unknown>> | undefined {
+  const start = end.lastIndexOf('"usage"');
+  const [lead] = start === -1 ? [] : (/^"usage"\s*:\s*(?=\{)/.exec(end.slice(start)) ?? []);
+  if (lead === undefined) return undefined;
+  const account = end.slice(start + lead.length);
+  let depth = 0;
+  for (const { 0: brace, index } of account.matchAll(/[{}]/g)) {
+    depth += brace === '{' ? 1 : -1;
+    if (depth === 0) return parseObject(account.slice(0, index + 1));
+  }
+  return undefined;
+}
+
+const TEXT = '"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)"';
+const WORDS = new RegExp(`"(?:content|reasoning|reasoning_content|arguments|refusal)"\\s*:\\s*${TEXT}`, 'g');
+/** Of a response, whose other events say again what these said. */
+const DELTA = new RegExp(`"delta"\\s*:\\s*${TEXT}`, 'g');
+const OF_RESPONSE = /"type"\s*:\s*"response\./;
 
 /** Most providers send an event for each token; one that sends more at once is counted by the bytes of its words. */
-function tokensOf(data: string): number {
+function tokensOf(name: string, data: string): number {
+  const said = name.startsWith('response.') || OF_RESPONSE.test(data) ? DELTA : WORDS;
   let bytes = 0;
-  for (const [, words = ''] of data.matchAll(WORDS)) bytes += Buffer.byteLength(words);
+  for (const [, words = ''] of data.matchAll(said)) bytes += Buffer.byteLength(words);
   return Math.ceil(bytes / BYTES_PER_TOKEN);
 }
 

@@ -19,18 +19,22 @@ interface EventStreamParser {
 
 const LF = 0x0a;
 const CR = 0x0d;
+/** Of an event that is passed over. Accounts stand at the end, and have 300 characters. */
+const END_CHARACTERS = 16_384;
 const BYTE_ORDER_MARK = '\ufeff';
 
 /**
  * `onEvent` gets each event as soon as its blank line arrived; one without data is none, one without its blank line is dropped, as the
- * standard says, and one of more than `maxCharacters` (UTF-16 code units, never more than its bytes) is passed over.
+ * standard says, and one of more than `maxCharacters` (UTF-16 code units, never more than its bytes) is passed over: `onLong` gets its name,
+ * where that came first, and its last characters.
  */
 export function createEventStreamParser(
   maxCharacters: number,
   onEvent: (event: StreamedEvent) => void,
+  onLong: (event: string, end: string) => void = () => undefined,
 ): EventStreamParser {
   const decoder = new StringDecoder('utf8');
-  /** What arrived of a line that has not ended; nothing of one that is passed over. */
+  /** What arrived of a line that has not ended; of an event that is passed over, its end. */
   let pending = '';
   /** Whether it has begun, passed over or not: only an empty line ends an event. */
   let isHolding = false;
@@ -43,12 +47,14 @@ export function createEventStreamParser(
   let length = 0;
 
   const endEvent = () => {
-    if (data.length > 0 && length <= maxCharacters) {
+    if (length > maxCharacters) onLong(event, pending);
+    else if (data.length > 0) {
       onEvent({ event: event === '' ? 'message' : event, data: data.length === 1 ? (data[0] ?? '') : data.join('\n') });
     }
     event = '';
     data = [];
     length = 0;
+    pending = '';
   };
 
   const readLine = (text: string) => {
@@ -81,8 +87,11 @@ export function createEventStreamParser(
         if (end === Infinity) break;
         length += end - start;
         if (!isHolding && end === start) endEvent();
-        else if (length <= maxCharacters) readLine(pending + text.slice(start, end));
-        pending = '';
+        else if (length > maxCharacters) pending = (pending + text.slice(start, end)).slice(-END_CHARACTERS);
+        else {
+          readLine(pending + text.slice(start, end));
+          pending = '';
+        }
         isHolding = false;
         isFirstLine = false;
         start = end === cr && end + 1 === lf ? end + 2 : end + 1;
@@ -93,7 +102,8 @@ export function createEventStreamParser(
       if (start === text.length) return;
       isHolding = true;
       length += text.length - start;
-      pending = length <= maxCharacters ? pending + text.slice(start) : '';
+      pending += text.slice(start);
+      if (length > maxCharacters) pending = pending.slice(-END_CHARACTERS);
     },
     betweenEvents: () => length === 0 && (lastByte === LF || lastByte === CR),
   };

@@ -18,14 +18,6 @@ export interface JsonShape {
   closedAt(): number | undefined;
 }
 
-export interface JsonBodyScanner extends JsonShape {
-  push(chunk: Uint8Array): void;
-  /** The model's name, once it has been seen. */
-  model(): string | undefined;
-  /** Bytes so far, without strings that hold files rather than words. */
-  textBytes(): number;
-}
-
 /** How long a string must be, and how it must begin, to be a file in base64 or the address that holds one. */
 const LEAST_FILE_BYTES = 2_048;
 const FILE_START = /^[\w+/=:;,.-]{64}/;
@@ -35,6 +27,8 @@ const LONGEST_NAME = 512;
 /** More than any request has. A key that comes later is not looked for again. */
 const MOST_KEYS = 1_000;
 const LONGEST_WORD = 5;
+/** Strings of so few bytes are read byte by byte, which is faster than to have the rest searched. */
+const SHORT_STRING = 48;
 
 export interface JsonBodyListener {
   /** A key of the top level. What it throws ends the push. */
@@ -43,119 +37,157 @@ export interface JsonBodyListener {
   onNul(): void;
 }
 
-export function createJsonBodyScanner(listener: JsonBodyListener): JsonBodyScanner {
-  const members = new Map<string, JsonMember | undefined>();
-  let depth = 0;
-  let inString = false;
-  let escaped = false;
-  let text: number[] = [];
-  let lastString: string | undefined;
-  let key: string | undefined;
-  let model: string | undefined;
-  let lead: number[] = [];
-  let stringBytes = 0;
-  let textBytes = 0;
-  let passedBytes = 0;
-  let valueStart = 0;
-  let literal = '';
-  let closedAt: number | undefined;
+export class JsonBodyScanner implements JsonShape {
+  readonly #listener: JsonBodyListener;
+  readonly #members = new Map<string, JsonMember | undefined>();
+  #depth = 0;
+  #inString = false;
+  /** The next byte belongs to the backslash before it. */
+  #escaped = false;
+  /** The beginning of the string that is open, where it came with earlier chunks; what is behind `LONGEST_NAME` is left out. */
+  #held = NOTHING;
+  /** Bytes of the string that came with earlier chunks. */
+  #heldBytes = 0;
+  #lastString: string | undefined;
+  #key: string | undefined;
+  #model: string | undefined;
+  #fileBytes = 0;
+  #passedBytes = 0;
+  #valueStart = 0;
+  #literal = '';
+  #closedAt: number | undefined;
 
-  const beginMember = (at: number) => {
-    key = lastString;
-    valueStart = at;
-    literal = '';
-    if (key === undefined) return;
-    const isRepeated = members.has(key);
-    if (members.size < MOST_KEYS && !isRepeated) members.set(key, undefined);
-    listener.onKey(key, isRepeated);
-  };
+  constructor(listener: JsonBodyListener) {
+    this.#listener = listener;
+  }
 
-  const endMember = (at: number) => {
-    if (key !== undefined && members.has(key)) members.set(key, { start: valueStart, end: at, literal });
-    key = lastString = undefined;
-  };
+  member(key: string): JsonMember | undefined {
+    return this.#members.get(key);
+  }
 
-  const onString = () => {
-    const isName = depth === 1 && text.length < LONGEST_NAME;
-    lastString = isName ? decode(text) : undefined;
-    text = [];
-    if (stringBytes > LEAST_FILE_BYTES && FILE_START.test(Buffer.from(lead).toString('latin1')))
-      textBytes -= stringBytes;
-    lead = [];
-    stringBytes = 0;
-    if (depth === 1 && key === 'model') model ??= lastString;
-  };
+  closedAt(): number | undefined {
+    return this.#closedAt;
+  }
 
-  /** Where the string that is open ends, or the chunk does: prompts are long, and only their end is of interest. */
-  const passString = (chunk: Buffer, from: number): number => {
-    let at = from;
+  /** The model's name, once it has been seen. */
+  model(): string | undefined {
+    return this.#model;
+  }
+
+  /** Bytes so far, without strings that hold files rather than words. */
+  textBytes(): number {
+    return this.#passedBytes - this.#fileBytes;
+  }
+
+  push(bytes: Uint8Array): void {
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const before = this.#passedBytes;
+    this.#passedBytes += chunk.length;
+    let at = 0;
     while (at < chunk.length) {
-      if (escaped) {
-        escaped = false;
-        keep(chunk[at]);
-        at += 1;
+      if (this.#inString) {
+        at = this.#passString(chunk, at);
         continue;
       }
-      const quote = chunk.indexOf(QUOTE, at);
-      const end = quote === -1 ? chunk.length : quote;
-      const backslash = chunk.subarray(at, end).indexOf(BACKSLASH);
-      const stop = backslash === -1 ? end : at + backslash + 1;
-      stringBytes += stop - at;
-      if (lead.length < 64) lead.push(...chunk.subarray(at, Math.min(stop, at + 64 - lead.length)));
-      const kept = depth === 1 ? Math.min(stop, at + LONGEST_NAME - text.length) : at;
-      for (let index = at; index < kept; index += 1) keep(chunk[index]);
-      at = stop;
-      if (backslash !== -1) escaped = true;
-      else if (quote !== -1) {
-        inString = false;
-        onString();
-        return at + 1;
-      }
+      const byte = chunk[at];
+      at += 1;
+      if (byte === QUOTE) this.#inString = true;
+      else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth += 1;
+      else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+        this.#depth -= 1;
+        if (this.#depth !== 0 || byte !== CLOSE_BRACE) continue;
+        this.#endMember(before + at - 1);
+        this.#closedAt ??= before + at - 1;
+      } else if (byte === 0) this.#listener.onNul();
+      else if (this.#depth === 1 && byte !== undefined && byte > SPACE) this.#readTop(byte, before + at);
     }
-    return at;
-  };
+  }
 
-  const keep = (byte: number | undefined) => {
-    if (depth === 1 && byte !== undefined && text.length < LONGEST_NAME) text.push(byte);
-  };
+  /** A byte between the strings of the top level; `at` is the place behind it. */
+  #readTop(byte: number, at: number): void {
+    if (byte === COLON) this.#beginMember(at);
+    else if (byte === COMMA) this.#endMember(at - 1);
+    else if (this.#literal.length < LONGEST_WORD) this.#literal += String.fromCharCode(byte);
+  }
 
-  return {
-    push: (bytes) => {
-      const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      let at = 0;
-      const before = passedBytes;
-      passedBytes += chunk.length;
-      textBytes += chunk.length;
-      while (at < chunk.length) {
-        if (inString) {
-          at = passString(chunk, at);
-          continue;
-        }
-        const byte = chunk[at];
-        at += 1;
-        if (byte === QUOTE) inString = true;
-        else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth += 1;
-        else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-          depth -= 1;
-          if (depth !== 0 || byte !== CLOSE_BRACE) continue;
-          endMember(before + at - 1);
-          closedAt ??= before + at - 1;
-        } else if (byte === COLON && depth === 1) beginMember(before + at);
-        else if (byte === 0) listener.onNul();
-        else if (byte === COMMA && depth === 1) endMember(before + at - 1);
-        else if (depth === 1 && byte !== undefined && byte > SPACE && literal.length < LONGEST_WORD)
-          literal += String.fromCharCode(byte);
+  #beginMember(at: number): void {
+    const key = this.#lastString;
+    this.#key = key;
+    this.#valueStart = at;
+    this.#literal = '';
+    if (key === undefined) return;
+    const isRepeated = this.#members.has(key);
+    if (this.#members.size < MOST_KEYS && !isRepeated) this.#members.set(key, undefined);
+    this.#listener.onKey(key, isRepeated);
+  }
+
+  #endMember(at: number): void {
+    const key = this.#key;
+    if (key !== undefined && this.#members.has(key)) {
+      this.#members.set(key, { start: this.#valueStart, end: at, literal: this.#literal });
+    }
+    this.#key = this.#lastString = undefined;
+  }
+
+  /** Where the string that is open ends, or the chunk does: prompts are long, and only their end is of interest. */
+  #passString(chunk: Buffer, from: number): number {
+    const end = this.#closingQuote(chunk, from);
+    if (end === -1) {
+      if (this.#held.length < LONGEST_NAME) {
+        const rest = chunk.subarray(from, from + LONGEST_NAME - this.#held.length);
+        this.#held = Buffer.concat([this.#held, rest]);
       }
-    },
-    member: (name) => members.get(name),
-    closedAt: () => closedAt,
-    model: () => model,
-    textBytes: () => textBytes,
-  };
+      this.#heldBytes += chunk.length - from;
+      return chunk.length;
+    }
+    this.#inString = false;
+    const length = this.#heldBytes + end - from;
+    const isName = this.#depth === 1 && length < LONGEST_NAME;
+    if (isName || length > LEAST_FILE_BYTES) {
+      const start = chunk.subarray(from, Math.min(end, from + LONGEST_NAME));
+      this.#onString(this.#heldBytes === 0 ? start : Buffer.concat([this.#held, start]), length, isName);
+    } else this.#lastString = undefined;
+    this.#held = NOTHING;
+    this.#heldBytes = 0;
+    return end + 1;
+  }
+
+  /** `start`: the string as far as `LONGEST_NAME`, without its quotes. */
+  #onString(start: Buffer, length: number, isName: boolean): void {
+    if (length > LEAST_FILE_BYTES && FILE_START.test(start.toString('latin1', 0, 64))) this.#fileBytes += length;
+    this.#lastString = isName ? decode(start) : undefined;
+    if (this.#key === 'model') this.#model ??= this.#lastString;
+  }
+
+  /** The place of the quote that closes the string; -1 where it is in a later chunk. */
+  #closingQuote(chunk: Buffer, from: number): number {
+    let at = from;
+    if (this.#escaped) {
+      this.#escaped = false;
+      at += 1;
+    }
+    const short = Math.min(chunk.length, at + SHORT_STRING);
+    for (; at < short; at += 1) {
+      const byte = chunk[at];
+      if (byte === QUOTE) return at;
+      if (byte === BACKSLASH) at += 1;
+    }
+    let quote = at;
+    while (at < chunk.length) {
+      // Looked for once behind the last one found: a string may consist of nothing but backslashes.
+      if (quote !== -1 && quote <= at) quote = chunk.indexOf(QUOTE, at);
+      const backslash = chunk.subarray(at, quote === -1 ? chunk.length : quote).indexOf(BACKSLASH);
+      if (backslash === -1) return quote;
+      at += backslash + 2;
+    }
+    // The last byte was a backslash.
+    this.#escaped = at > chunk.length;
+    return -1;
+  }
 }
 
-function decode(bytes: readonly number[]): string {
-  const raw = Buffer.from(bytes).toString('utf8');
+function decode(bytes: Buffer): string {
+  const raw = bytes.toString('utf8');
   if (!raw.includes('\\')) return raw;
   try {
     return JSON.parse(`"${raw}"`) as string;
@@ -164,6 +196,7 @@ function decode(bytes: readonly number[]): string {
   }
 }
 
+const NOTHING: Buffer = Buffer.alloc(0);
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;

@@ -1,7 +1,7 @@
 /** What a request's body says about itself while it passes by: the model it asks for, how long its audio is, and whether it contradicts itself. */
 import { VelloError } from '../../config/errors.ts';
 import { createAudioLengthReader, type AudioLength } from '../audio/audio-length.ts';
-import { createJsonBodyScanner, type JsonShape } from './json-body-scanner.ts';
+import { JsonBodyScanner, type JsonBodyListener, type JsonShape } from './json-body-scanner.ts';
 import { createMultipartScanner } from './multipart-scanner.ts';
 
 export interface UploadMeter {
@@ -21,8 +21,10 @@ export interface UploadMeter {
 export interface BodyFacts {
   /** The length of what has passed of the part `file`. */
   readonly audio: AudioLength;
-  /** Bytes of a JSON body's words, files in it left out; 0 for other bodies. */
+  /** Bytes of a JSON body's words, files in it left out; of a form's part `prompt`. */
   readonly textBytes: number;
+  /** How many answers are asked for (`n`). */
+  readonly answers: number;
 }
 
 const NO_AUDIO: AudioLength = { audioSeconds: 0, source: 'none' };
@@ -35,6 +37,8 @@ export function createMultipartMeter(boundary: string, named?: string): UploadMe
   let part = '';
   let modelBytes = Buffer.alloc(0);
   let model: string | undefined;
+  let textBytes = 0;
+  let count = '';
 
   const scanner = createMultipartScanner(boundary, {
     begin: (name) => {
@@ -50,7 +54,8 @@ export function createMultipartMeter(boundary: string, named?: string): UploadMe
       else if (part === 'model') {
         if (modelBytes.length + bytes.byteLength > MODEL_NAME_BYTES) throw contradiction('The model name is too long.');
         modelBytes = Buffer.concat([modelBytes, bytes]);
-      }
+      } else if (part === 'prompt') textBytes += bytes.byteLength;
+      else if (part === 'n' && count.length < MODEL_NAME_BYTES) count += Buffer.from(bytes).toString('latin1');
     },
     end: () => {
       if (part !== 'model') return;
@@ -66,45 +71,79 @@ export function createMultipartMeter(boundary: string, named?: string): UploadMe
         if (isLast) scanner.end();
       }),
     model: () => model,
-    facts: () => ({ audio: seen.has('file') ? reader.length() : NO_AUDIO, textBytes: 0 }),
+    facts: () => ({
+      audio: seen.has('file') ? reader.length() : NO_AUDIO,
+      textBytes,
+      answers: answersIn(seen.has('n') ? count.trim() : undefined),
+    }),
   };
 }
 
 /** More than any provider knows. */
 const MOST_FIELDS = 200;
 
-/** @param named the model as the request names it beside its body, if it does. */
-export function createJsonMeter(named?: string): UploadMeter {
-  const scanner = createJsonBodyScanner({
-    onKey: (key, isRepeated) => {
-      if (isRepeated) throw contradiction(`The member ${quoted(key)} is given twice.`);
-      if (isAlmostModel(key)) throw contradiction(`There is no member ${quoted(key)}.`);
-    },
-    onNul: () => {
-      throw contradiction('The body must be JSON in UTF-8.');
-    },
-  });
-  let isChecked = false;
-  return {
-    take: (chunks) =>
-      contradictionIn(() => {
-        for (const chunk of chunks) scanner.push(chunk);
-        const model = scanner.model();
-        if (model === undefined || isChecked) return;
-        isChecked = true;
-        agree(named, model);
-      }),
-    model: () => scanner.model(),
-    facts: () => ({ audio: NO_AUDIO, textBytes: scanner.textBytes() }),
-    shape: scanner,
-  };
+/** Providers make so many at once. */
+const MOST_ANSWERS = 10;
+
+/** What is none of the plain numbers may mean another to the provider: it is taken for the most. */
+function answersIn(text: string | undefined): number {
+  if (text === undefined || text === 'null') return 1;
+  return /^[1-9]\d?$/.test(text) ? Number(text) : MOST_ANSWERS;
+}
+
+/** Of a JSON body. */
+export class JsonMeter implements UploadMeter, JsonBodyListener {
+  readonly shape = new JsonBodyScanner(this);
+  readonly #named: string | undefined;
+  readonly #forbidden: string | undefined;
+  #isChecked = false;
+
+  /**
+   * @param named the model as the request names it beside its body, if it does.
+   * @param forbidden a member that must not be true: what it asks for could not be metered.
+   */
+  constructor(named?: string, forbidden?: string) {
+    this.#named = named;
+    this.#forbidden = forbidden;
+  }
+
+  take(chunks: readonly Uint8Array[]): VelloError | undefined {
+    return contradictionIn(() => {
+      for (const chunk of chunks) this.shape.push(chunk);
+      if (this.#forbidden !== undefined && this.shape.member(this.#forbidden)?.literal === 'true') {
+        throw contradiction(`The member ${quoted(this.#forbidden)} must not be true here.`);
+      }
+      const model = this.shape.model();
+      if (model === undefined || this.#isChecked) return;
+      this.#isChecked = true;
+      agree(this.#named, model);
+    });
+  }
+
+  model(): string | undefined {
+    return this.shape.model();
+  }
+
+  facts(): BodyFacts {
+    const answers = answersIn(this.shape.member('n')?.literal);
+    return { audio: NO_AUDIO, textBytes: this.shape.textBytes(), answers };
+  }
+
+  onKey(key: string, isRepeated: boolean): void {
+    if (isRepeated) throw contradiction(`The member ${quoted(key)} is given twice.`);
+    if (isAlmostModel(key)) throw contradiction(`There is no member ${quoted(key)}.`);
+  }
+
+  onNul(): void {
+    throw contradiction('The body must be JSON in UTF-8.');
+  }
 }
 
 /** For requests without a body. */
 export const emptyMeter: UploadMeter = {
   take: () => undefined,
   model: () => undefined,
-  facts: () => ({ audio: NO_AUDIO, textBytes: 0 }),
+  facts: () => ({ audio: NO_AUDIO, textBytes: 0, answers: 1 }),
 };
 
 function contradictionIn(read: () => void): VelloError | undefined {

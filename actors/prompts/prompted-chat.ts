@@ -2,7 +2,7 @@
  * Turns a request that names a prompt (`/vello/process`) into one for a chat: the prompt, its variables filled, before the client's messages.
  * What was judged is what is sent, since it is written anew: no second reader can find anything else in it. Pure.
  */
-import { escapePointer, invalidFields, VelloError } from '../../config/errors.ts';
+import { escapePointer, invalidFields, MOST_PROBLEMS, VelloError } from '../../config/errors.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { fillPrompt, variablesOf, type SystemPrompt } from './system-prompt.ts';
 
@@ -48,6 +48,7 @@ function readVariables(
   const names = prompt === undefined ? undefined : variablesOf(prompt.text);
   const { valueCharacters } = LIMITS.prompts;
   for (const [name, value] of Object.entries(given)) {
+    if (problems.size >= MOST_PROBLEMS) break;
     const field = `/variables/${escapePointer(name)}`;
     if (names?.includes(name) === false) problems.set(field, 'is no variable of the prompt');
     else if (typeof value !== 'string') problems.set(field, 'must be a string');
@@ -67,6 +68,7 @@ function readMessages(given: unknown, problems: Map<string, string>): readonly u
   }
   const messages: readonly unknown[] = given;
   for (const [at, message] of messages.entries()) {
+    if (problems.size >= MOST_PROBLEMS) break;
     if (!isObject(message)) {
       problems.set(`/messages/${at}`, 'must be an object');
       continue;

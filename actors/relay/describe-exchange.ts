@@ -16,8 +16,10 @@ export interface ExchangeFacts extends Omit<UsageEvent, Derived> {
   /** The whole body arrived. */
   readonly uploadComplete: boolean;
   readonly audio: AudioLength;
-  /** Of a JSON request, without the files in it. */
+  /** Of the request's words, without the files in it. */
   readonly textBytes: number;
+  /** Images that were asked for; 0 where none are made. */
+  readonly images: number;
   readonly answer: AnswerSummary | undefined;
   /** The client left before it had the answer. */
   readonly clientLeft: boolean;
@@ -54,14 +56,18 @@ export function describeExchange(facts: ExchangeFacts): UsageEvent {
 
 /**
  * The provider's own account where there is one. Of a chat that ended before it came, what passed is counted, and marked as such:
- * asking for no account, or leaving before it, is no way to chat for free.
+ * asking for no account, or leaving before it, is no way to chat for free. Of what is no chat, what was asked for is counted.
  */
-function usageOf({ type, status, ttfbMs, answer, textBytes }: ExchangeFacts): Pick<UsageEvent, 'usage'> {
+function usageOf({ type, status, ttfbMs, answer, textBytes, images }: ExchangeFacts): Pick<UsageEvent, 'usage'> {
   if (answer?.usage !== undefined) return { usage: answer.usage };
   if (type !== 'process' || ttfbMs === undefined || status >= 400 || answer?.passedTokens === undefined) return {};
   const prompt = Math.ceil(textBytes / BYTES_PER_TOKEN);
-  return { usage: { prompt_tokens: prompt, completion_tokens: answer.passedTokens, estimated: true } };
+  const made = answer.passedTokens + images * TOKENS_PER_IMAGE;
+  return { usage: { prompt_tokens: prompt, completion_tokens: made, estimated: true } };
 }
+
+/** What an image of a model that counts none is taken for: those that do count have some 1,000 for a square one of middling quality. */
+const TOKENS_PER_IMAGE = 1_000;
 
 /**
  * What the provider counted comes first, then what the audio's own frames say, a guess from its size last. A count

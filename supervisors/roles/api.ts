@@ -16,6 +16,7 @@ import { registerRoutes } from '../../transports/http/api/api-route.ts';
 import { apiDocumentationRoutes } from '../../transports/http/routes/api-documentation.ts';
 import { listener } from '../../transports/http/server/listener.ts';
 import type { HttpServer } from '../../transports/http/server/server.ts';
+import { LIVE_ROUTE } from '../../transports/live/live-route.ts';
 import { PROVIDER_ROUTES } from '../../transports/proxy/described-routes.ts';
 import { createDesktopEndpoint, type DesktopEndpoint } from '../../transports/websocket/desktop-endpoint.ts';
 import { DESKTOP_ROUTE } from '../../transports/websocket/desktop-route.ts';
@@ -43,7 +44,7 @@ export function apiRole(parts: ApiParts, settings: ApiSettings): SupervisorSpec 
     const { routes, guards, auth } = surface;
     const directory = createSessionDirectory(shards, { auth, messages, bus, followers, metrics, random });
     const desktops = createDesktopEndpoint({ auth, directory, clock, log, metrics });
-    const described = apiDocumentationRoutes([...routes, DESKTOP_ROUTE, ...PROVIDER_ROUTES], version);
+    const described = apiDocumentationRoutes([...routes, DESKTOP_ROUTE, ...PROVIDER_ROUTES, LIVE_ROUTE], version);
     registerRoutes(server, [...routes, ...described], guards);
     desktops.register(server);
     sockets = desktops;

@@ -7,12 +7,16 @@ import { createConfigHolder, type ProviderDirectory } from '../../actors/relay/g
 import { createEventEmitter, eventEmitterActor } from '../../actors/events/event-emitter.ts';
 import { promptsFollower, type PromptSource, type PromptTable } from '../../actors/prompts/prompts-follower.ts';
 import { owned } from '../../actors/kernel/owned.ts';
+import { createLiveCalls } from '../../actors/live/live-calls.ts';
 import type { Settings } from '../../config/settings.ts';
 import { listener } from '../../transports/http/server/listener.ts';
 import type { HttpServer } from '../../transports/http/server/server.ts';
+import { createLiveEndpoint } from '../../transports/live/live-endpoint.ts';
+import { createRealtimeCaller } from '../../transports/live/realtime-line.ts';
 import { providerActor } from '../../transports/proxy/provider-actor.ts';
 import { createRelay } from '../../transports/proxy/relay.ts';
 import { supervisor, worker, type SupervisorSpec } from '../child-spec.ts';
+import { DynamicChildren } from '../dynamic-children.ts';
 import type { GatewayParts } from '../gateway-parts.ts';
 
 type GatewaySettings = Pick<
@@ -40,36 +44,35 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
   const emitter = createEventEmitter({ outlet, spool, journal, clock, log, metrics });
   const isOpen = settings.gatewayAdmission === 'open';
   if (isOpen) log.warn('ADMISSION IS OPEN: whoever reaches the gateway uses the provider at your expense, unnamed');
-  const relay = createRelay({
-    admission: isOpen
-      ? openAdmission
-      : createAdmission({ table, source, requestsPerUser: settings.gatewayRequestsPerUser, clock, metrics }),
-    config: config.current,
-    providers,
-    events: emitter,
-    prompts,
-    clock,
-    log,
-    metrics,
-    newId,
-  });
+  const admission = isOpen
+    ? openAdmission
+    : createAdmission({ table, source, requestsPerUser: settings.gatewayRequestsPerUser, clock, metrics });
+  const world = { admission, config: config.current, providers, events: emitter, clock, log, metrics, newId };
+  const relay = createRelay({ ...world, prompts });
+  const liveSessions = new DynamicChildren();
+  const calls = createLiveCalls({ ...world, children: liveSessions });
   const { gatewayListen: address, corsOrigins, trustProxy, drainMs } = settings;
   const serve = (server: HttpServer) => {
     relay.attach(server);
+    const live = createLiveEndpoint({ ...world, calls, callRealtime: createRealtimeCaller({ clock, log }) });
+    live.attach(server);
     const answerMs = drainMs - Math.min(ENDING_MS, drainMs / 4);
-    const finish = () => relay.drain(answerMs);
+    const endWithin = async (ms: number) => {
+      await Promise.all([relay.drain(ms), live.drain(ms)]);
+    };
+    const finish = () => endWithin(answerMs);
     // Every answer is by now the last of its connection; one that was closed here might have the next request on its way to us.
     const handOver = async () => {
       const startedMs = clock.monotonicMs();
       await server.deserted(Math.min(IDLE_CONNECTIONS_MS, drainMs / 2));
-      await relay.drain(answerMs - (clock.monotonicMs() - startedMs));
+      await endWithin(answerMs - (clock.monotonicMs() - startedMs));
     };
     // Requests end here before the roles they need do: the provider may be our own inference role.
     const join = () => [
       drain.on('stopAccepting', 'gateway listener', () => server.stopAccepting()),
       drain.on('finish', 'gateway requests', () => (drain.handsOver ? handOver() : finish())),
     ];
-    return { finish, join, describe: () => ({ active: relay.activeCount }) };
+    return { finish, join, describe: () => ({ active: relay.activeCount, live: calls.activeCount }) };
   };
   const listening = listener({
     listener: 'gateway',
@@ -85,16 +88,16 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
   const perProvider = parts.config.providers.map((provider) =>
     worker(provider.name, providerActor({ provider, directory: providers, clock, metrics })),
   );
+  const budget = { strategy: 'oneForOne', intensity: 20, periodMs: 60_000 } as const;
   return {
-    strategy: 'oneForOne',
-    intensity: 20,
-    periodMs: 60_000,
+    ...budget,
     children: [
       worker('stores', stores),
       worker('grants', () => grantsFollower({ table, source: () => stores.use().grants, metrics })),
       worker('prompts', () => promptsFollower(prompts, promptSource)),
-      supervisor('provider', { strategy: 'oneForOne', intensity: 20, periodMs: 60_000, children: perProvider }),
+      supervisor('provider', { ...budget, children: perProvider }),
       worker('events', () => eventEmitterActor(emitter, drain), { shutdownMs: 10_000 }),
+      supervisor('live', { ...budget, children: [], dynamic: liveSessions }),
       worker('listener', listening, { shutdownMs: drainMs + 2_000 }),
     ],
   };

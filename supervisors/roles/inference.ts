@@ -1,10 +1,13 @@
 /** The inference role: engines and, last, the listener that offers them in OpenAI's shape. */
+import { earActor } from '../../actors/inference/ear-actor.ts';
 import { createRecognitionPool } from '../../actors/inference/recognition-pool.ts';
 import { recogniserActor } from '../../actors/inference/recogniser-actor.ts';
 import type { SpeechEngine } from '../../actors/inference/speech-engine.ts';
+import { newId } from '../../actors/identity/new-id.ts';
 import { owned } from '../../actors/kernel/owned.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { Settings } from '../../config/settings.ts';
+import { addRealtimeRoute } from '../../transports/http/inference/realtime-route.ts';
 import { addTranscriptionRoutes } from '../../transports/http/inference/transcriptions.ts';
 import { createByteBudget } from '../../transports/http/server/byte-budget.ts';
 import { listener } from '../../transports/http/server/listener.ts';
@@ -35,10 +38,13 @@ export function inferenceRole(parts: InferenceParts, settings: InferenceSettings
   const recognisers = Array.from({ length: settings.inferenceWorkers }, (_, index) =>
     worker(`recogniser-${index + 1}`, () => recogniserActor(engine, pool)),
   );
+  const ear = earActor(engine);
   const serve = (server: HttpServer) => {
     const bodies = createByteBudget(LIMITS.recognition.bodyBytesAtOnce);
-    addTranscriptionRoutes(server, { pool, languages: engine.languages, key, startedMs: clock.now(), bodies });
-    return {};
+    const { languages } = engine;
+    addTranscriptionRoutes(server, { pool, languages, key, startedMs: clock.now(), bodies });
+    const hangUp = addRealtimeRoute(server, { ears: ear.holder, pool, languages, key, clock, newId, log });
+    return { finish: async () => hangUp() };
   };
   return {
     strategy: 'oneForOne',
@@ -50,7 +56,7 @@ export function inferenceRole(parts: InferenceParts, settings: InferenceSettings
         strategy: 'oneForOne',
         intensity: 20,
         periodMs: 60_000,
-        children: [worker('queue', queue), ...recognisers],
+        children: [worker('queue', queue), worker('ear', ear.definition), ...recognisers],
       }),
       worker('listener', listener({ listener: 'inference', address, drainMs, clock, log, metrics, serve }), {
         shutdownMs: drainMs + 1000,

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { SETTINGS } from '../../config/settings.ts';
 import { ROLES } from '../../scripts/run-system.ts';
-import { RELAY_ROUTES } from '../../transports/proxy/relay.ts';
+import { LIVE_PATH } from '../../transports/live/live-endpoint.ts';
+import { RELAY_ROUTES } from '../../transports/proxy/relay-routes.ts';
 import { listFiles, projectFolder, readSources } from '../fixtures/source-files.ts';
 
 const contract = readFileSync(join(projectFolder, 'docs', 'contract.md'), 'utf8');
@@ -42,7 +43,12 @@ const promised: Readonly<Record<string, readonly [named: readonly string[], ther
       // The second column says where they lead.
       (path) => section(4).includes(`${path}\``) || section(4).includes(`${path}[`) || section(4).includes(`${path} (`),
     ),
-    RELAY_ROUTES.map(({ pattern }) => pattern),
+    // `/v1/images/*` is all of OpenAI's.
+    [...RELAY_ROUTES.map(({ pattern }) => pattern), LIVE_PATH, '/v1/images/*'],
+  ],
+  'messages of a live transcription': [
+    namesIn(section(4), /^\| `([a-z]+)(?: \{[^`]*)?` +\| (?:gateway|desktop)/gm),
+    namesIn(read('actors/live/live-protocol.ts'), /type: '(\w+)'/g),
   ],
   'messages to and from desktops': [
     namesIn(

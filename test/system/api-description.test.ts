@@ -2,7 +2,8 @@
 import t from 'tap';
 import { WebSocket } from 'ws';
 import type { OpenApiDocument } from '../../transports/http/openapi/openapi-document.ts';
-import { RELAY_ROUTES } from '../../transports/proxy/relay.ts';
+import { LIVE_PATH } from '../../transports/live/live-endpoint.ts';
+import { RELAY_ROUTES } from '../../transports/proxy/relay-routes.ts';
 import { compileCheck } from '../../transports/http/api/validate-body.ts';
 import { startApiRole, type RunningApi } from '../fixtures/api-role.ts';
 import { tourApi } from '../fixtures/api-tour.ts';
@@ -19,7 +20,10 @@ t.test('the description is sound and names exactly what the listener serves', as
   const ofGateway = operations.filter(({ servers }) => servers?.[0]?.description.startsWith('The gateway') === true);
   t.same(
     ofGateway.map(({ name }) => name).sort(),
-    RELAY_ROUTES.map(({ method, pattern }) => `${method} ${pattern}`).sort(),
+    [
+      ...RELAY_ROUTES.map(({ method, pattern }) => `${method} ${pattern.replace(/:(\w+)/, '{$1}')}`),
+      `GET ${LIVE_PATH}`,
+    ].sort(),
     'and what the gateway serves',
   );
   const ofInference = operations.filter(({ servers }) => servers?.some(({ url }) => url.endsWith(':8082')) === true);

@@ -59,6 +59,25 @@ const PROMPT_BODY = open(
   'What else a chat completion takes is passed on as it is.',
 );
 
+const IMAGE_FIELDS = {
+  model: Type.Optional(MODEL),
+  prompt: Type.Optional(Type.String({ examples: ['a red fox'] })),
+  n: Type.Optional(Type.Integer({ minimum: 1, maximum: 10, description: 'How many.' })),
+  size: Type.Optional(Type.String({ examples: ['1024x1024'] })),
+};
+const IMAGE_BODY = open({ ...IMAGE_FIELDS, stream: STREAM }, 'Passed on as it is.');
+const IMAGE_FORM = open(
+  { ...IMAGE_FIELDS, image: Type.String({ format: 'binary', description: 'Sent on while it arrives.' }) },
+  'Fields of a form, passed on as they are.',
+);
+const TEXT = Type.String({ examples: ['Good morning.'] });
+const RESPONSE_BODY = open({ model: MODEL, input: TEXT, stream: STREAM }, 'Passed on as it is.');
+const EMBEDDING_BODY = open({ model: MODEL, input: TEXT }, 'Passed on as it is.');
+const SPEECH_BODY = open(
+  { model: MODEL, input: TEXT, voice: Type.String({ examples: ['alloy'] }) },
+  'Passed on as it is.',
+);
+
 const session = (isRequired: boolean): TObject => {
   const id = described(UUID, 'Session of the desktop, which its jobs are listed by.');
   return Type.Object({ 'X-Session-Id': isRequired ? id : Type.Optional(id) });
@@ -89,6 +108,32 @@ const ANSWER = { 200: { description: "The provider's answer, passed on as it arr
 const TAG = 'AI providers';
 const CHARGED =
   'Leaves one usage event, which becomes one job and is charged by what passed and what the provider counted.';
+const CHARGED_IMAGES = `${CHARGED} Where the provider counts nothing, an image is a thousand tokens.`;
+
+/** A route of OpenAI's own, passed on. */
+function forOpenAi(path: string, summary: string, body: TObject): RouteDescription {
+  return {
+    method: 'POST',
+    path,
+    tag: TAG,
+    summary: `${summary}, for clients made for OpenAI.`,
+    description: CHARGED,
+    auth: 'access',
+    servedBy: ['gateway'],
+    headers: session(false),
+    body,
+    answers: ANSWER,
+    errors: UPLOAD,
+  };
+}
+
+const MODELS = {
+  method: 'GET',
+  tag: TAG,
+  description: 'Costs nothing and leaves no event.',
+  auth: 'access',
+  answers: ANSWER,
+} as const;
 
 export const PROVIDER_ROUTES: readonly RouteDescription[] = [
   {
@@ -119,41 +164,51 @@ export const PROVIDER_ROUTES: readonly RouteDescription[] = [
     errors: [...UPLOAD, 'PROMPT_NOT_FOUND', 'INVALID_FIELDS'],
   },
   {
-    method: 'POST',
-    path: '/v1/audio/transcriptions',
-    tag: TAG,
-    summary: 'Transcribe a recording, for clients made for OpenAI.',
+    ...forOpenAi('/v1/audio/transcriptions', 'Transcribe a recording', TRANSCRIPTION_BODY),
     description: `${CHARGED} At the inference role, which charges nothing, its own key opens it.`,
-    auth: 'access',
     servedBy: ['gateway', 'inference'],
-    headers: session(false),
-    body: TRANSCRIPTION_BODY,
     bodyType: 'multipart/form-data',
-    answers: ANSWER,
     errors: [...UPLOAD, ...AUDIO, 'INFERENCE_KEY_INVALID', 'ENGINE_BUSY', 'ENGINE_FAILED'],
   },
   {
-    method: 'POST',
-    path: '/v1/chat/completions',
-    tag: TAG,
-    summary: 'Complete a chat, for clients made for OpenAI.',
-    description: CHARGED,
-    auth: 'access',
-    servedBy: ['gateway'],
-    headers: session(false),
-    body: CHAT_BODY,
-    answers: ANSWER,
-    errors: UPLOAD,
+    ...forOpenAi('/v1/audio/translations', 'Transcribe a recording into English', TRANSCRIPTION_BODY),
+    bodyType: 'multipart/form-data',
+    errors: [...UPLOAD, ...AUDIO],
+  },
+  forOpenAi('/v1/chat/completions', 'Complete a chat', CHAT_BODY),
+  {
+    ...forOpenAi('/v1/responses', 'Make a response', RESPONSE_BODY),
+    description: `${CHARGED} \`background\` is refused: what it makes could be neither fetched here nor counted.`,
+  },
+  forOpenAi('/v1/embeddings', 'Turn texts into vectors', EMBEDDING_BODY),
+  {
+    ...forOpenAi('/v1/audio/speech', 'Speak a text', SPEECH_BODY),
+    description: `${CHARGED} Where the provider counts nothing, that is the request's text.`,
+  },
+  { ...forOpenAi('/v1/images/generations', 'Make images', IMAGE_BODY), description: CHARGED_IMAGES },
+  {
+    ...forOpenAi('/v1/images/edits', 'Change images', IMAGE_FORM),
+    description: CHARGED_IMAGES,
+    bodyType: 'multipart/form-data',
   },
   {
-    method: 'GET',
+    ...forOpenAi('/v1/images/variations', 'Make variations of an image', IMAGE_FORM),
+    description: CHARGED_IMAGES,
+    bodyType: 'multipart/form-data',
+  },
+  {
+    ...MODELS,
     path: '/v1/models',
-    tag: TAG,
     summary: 'The models that the provider offers.',
-    description: 'Costs nothing and leaves no event.',
-    auth: 'access',
     servedBy: ['gateway', 'inference'],
-    answers: ANSWER,
     errors: [...ADMISSION, 'INFERENCE_KEY_INVALID'],
+  },
+  {
+    ...MODELS,
+    path: '/v1/models/{id}',
+    summary: 'One model of the provider.',
+    servedBy: ['gateway'],
+    params: Type.Object({ id: Type.String({ description: 'Percent-encoded where it has a slash.' }) }),
+    errors: [...ADMISSION, 'NOT_FOUND'],
   },
 ];

@@ -100,7 +100,7 @@ export class ExchangeAnswer {
       return;
     }
     this.#passing = createPassingAnswer({
-      type: this.#request.route.type,
+      kind: this.#request.route.answer,
       status,
       headers,
       secret: leg.key?.reveal(),

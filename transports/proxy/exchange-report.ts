@@ -82,6 +82,7 @@ export class ExchangeReport {
     leg: ProviderLeg | undefined,
   ): UsageEvent {
     const { route, requestId, models, traceparent } = this.#request;
+    const { audio, textBytes, answers } = meter.facts();
     return describeExchange({
       eventId: this.#eventId,
       type: route.type,
@@ -97,7 +98,8 @@ export class ExchangeReport {
       bytesIn: this.#upload.receivedBytes,
       bytesOut: this.#answer.bytesOut,
       uploadComplete: this.#upload.complete,
-      ...meter.facts(),
+      ...{ audio, textBytes },
+      images: route.answer === 'images' ? answers : 0,
       answer: this.#answer.summary(),
       clientLeft: this.#answer.clientLeft,
       traceparent,

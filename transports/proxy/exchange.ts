@@ -56,7 +56,7 @@ export class Exchange implements LegListener {
   /** Begins. Must be called in the same turn as the constructor. */
   start(): void {
     try {
-      const caller = this.#world.admission.admit(this.#request.authorization, this.#request.remoteAddress);
+      const caller = this.#world.admission.admit(this.#request.header('authorization'), this.#request.remoteAddress);
       if (!(caller instanceof Promise)) {
         this.#onAdmitted(caller);
         return;
@@ -201,6 +201,7 @@ export class Exchange implements LegListener {
     this.#meter = meter;
     this.#report.sends(meter);
     this.#answer.prompt = prompt;
+    this.#world.log.debug('a prompt was put in', { requestId: this.#request.requestId, prompt });
     return true;
   }
 

@@ -61,9 +61,16 @@ const LINE_BREAK = /[\r\n\0]/;
  * every gateway that has the engine's key.
  */
 export function callerHeader(userId: string | undefined, secret: string | undefined): string {
-  if (userId === undefined || secret === undefined) return '';
-  const opaque = createHmac('sha256', secret).update(`vello-caller:v1\n${userId}`).digest('base64url');
-  return `x-vello-caller: ${opaque.slice(0, 22)}\r\n`;
+  const name = callerName(userId, secret);
+  return name === undefined ? '' : `${CALLER_HEADER}: ${name}\r\n`;
+}
+
+export const CALLER_HEADER = 'x-vello-caller';
+
+/** As in `callerHeader`. */
+export function callerName(userId: string | undefined, secret: string | undefined): string | undefined {
+  if (userId === undefined || secret === undefined) return undefined;
+  return createHmac('sha256', secret).update(`vello-caller:v1\n${userId}`).digest('base64url').slice(0, 22);
 }
 
 /** Headers of the client's answer that come from the provider's. */

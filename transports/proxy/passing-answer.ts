@@ -1,8 +1,7 @@
 /** A provider's answer while it passes: what the client gets of it, and what the event will say of it. */
 import type { UpstreamHeaders } from '../../actors/relay/upstream.ts';
-import { createAnswerReader, type AnswerSummary } from '../../actors/metering/answer-reader.ts';
+import { createAnswerReader, type AnswerKind, type AnswerSummary } from '../../actors/metering/answer-reader.ts';
 import { createUsageFilter } from '../../actors/metering/usage-filter.ts';
-import type { UsageEventType } from '../../actors/events/usage-event.ts';
 import type { AnswerHead } from './client-answer.ts';
 import { headersToClient, headerValue, UNBUFFERED } from './header-policy.ts';
 import { createKeyScrubber } from './key-scrubber.ts';
@@ -22,7 +21,7 @@ export interface PassingAnswer {
 }
 
 export interface PassingAnswerParts {
-  readonly type: UsageEventType;
+  readonly kind: AnswerKind;
   readonly status: number;
   readonly headers: UpstreamHeaders;
   /** The provider's key, which must not come back in its answer. */
@@ -32,9 +31,9 @@ export interface PassingAnswerParts {
 }
 
 export function createPassingAnswer(parts: PassingAnswerParts): PassingAnswer {
-  const { type, status, headers, secret } = parts;
+  const { kind, status, headers, secret } = parts;
   const contentType = headerValue(headers, 'content-type') ?? '';
-  const reader = createAnswerReader(type, contentType);
+  const reader = createAnswerReader(kind, contentType);
   const filter =
     parts.withholdsUsage && /^(text\/event-stream|$)/i.test(contentType.trim()) ? createUsageFilter() : undefined;
   const scrubber = createKeyScrubber(secret);

@@ -112,7 +112,7 @@ export class ProviderLeg implements UpstreamListener {
   }
 
   #try(): void {
-    const { route, method } = this.#request;
+    const { upstreamPath, method } = this.#request;
     this.#attempts += 1;
     this.#wanted = false;
     this.#connected = false;
@@ -122,7 +122,7 @@ export class ProviderLeg implements UpstreamListener {
     const secret = this.key?.reveal();
     const ofCaller = this.provider.isOwn === true ? callerHeader(this.#userId, secret) : '';
     const headers = headersToProvider((name) => this.#request.header(name), secret) + ofCaller;
-    const request = { method, path: route.upstreamPath, headers, contentLength };
+    const request = { method, path: upstreamPath, headers, contentLength };
     this.#call = this.provider.upstream.open(request, this);
   }
 

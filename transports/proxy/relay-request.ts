@@ -1,27 +1,28 @@
 /** Copies what the relay needs of a request, because uWebSockets.js takes it back when the route callback returns. Checks its form. */
 import { validate } from 'uuid';
 import type { SourceAddress } from '../../actors/bounds/source-address.ts';
+import type { AnswerKind } from '../../actors/metering/answer-reader.ts';
 import { multipartBoundary } from '../../actors/metering/multipart-scanner.ts';
-import {
-  createJsonMeter,
-  createMultipartMeter,
-  emptyMeter,
-  type UploadMeter,
-} from '../../actors/metering/upload-meter.ts';
+import { JsonMeter, createMultipartMeter, emptyMeter, type UploadMeter } from '../../actors/metering/upload-meter.ts';
 import type { UsageEventType } from '../../actors/events/usage-event.ts';
 import { promptChat } from '../../actors/prompts/prompted-chat.ts';
 import type { SystemPrompt } from '../../actors/prompts/system-prompt.ts';
 import { VelloError } from '../../config/errors.ts';
-import { parseJson } from '../http/api/validate-body.ts';
+import { parseAnyJson } from '../http/api/validate-body.ts';
 import type { Framing, RequestHead } from '../http/server/request-head.ts';
 
 export interface RelayRoute {
   readonly method: 'GET' | 'POST';
+  /** May end in one parameter. */
   readonly pattern: string;
+  /** Without the parameter, which follows as it came. */
   readonly upstreamPath: string;
   readonly type: UsageEventType;
+  readonly answer: AnswerKind;
   /** `prompt`: JSON that names a system prompt. */
   readonly body: 'multipart' | 'json' | 'prompt' | 'none';
+  /** A member of the JSON body that must not be true. */
+  readonly forbidden?: string;
   /** Whether `X-Session-Id` must be given; otherwise one is made. */
   readonly needsSession: boolean;
   /** Whether the request reports an event. Listing models uses none. */
@@ -32,9 +33,9 @@ export interface RelayRequest {
   readonly route: RelayRoute;
   /** As the provider is asked: the route's, or HEAD where the route is a GET. */
   readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly upstreamPath: string;
   readonly requestId: string;
   readonly framing: Framing;
-  readonly authorization: string;
   readonly remoteAddress: () => SourceAddress;
   /** Those that the client named beside the body; more than one is a contradiction. */
   readonly models: readonly string[];
@@ -47,22 +48,59 @@ export function speaksOpenAi(route: RelayRoute): boolean {
   return route.pattern.startsWith('/v1/');
 }
 
+/** @throws VelloError `BAD_REQUEST` for a parameter that could lead elsewhere */
 export function readRelayRequest(route: RelayRoute, head: RequestHead, requestId: string): RelayRequest {
-  const { framing, header } = head;
-  const named = new Set([header('x-vello-model'), ...head.query.getAll('model')].filter((name) => name !== ''));
+  const traceparent = head.header('traceparent');
   return {
     route,
     method: head.method === 'HEAD' ? 'HEAD' : route.method,
+    upstreamPath: route.pattern.includes(':')
+      ? route.upstreamPath + safePathPart(head.parameter(0))
+      : route.upstreamPath,
     requestId,
-    framing,
-    authorization: header('authorization'),
-    remoteAddress: head.remoteAddress,
-    models: [...named].map((name) => name.slice(0, 256)),
-    traceparent: /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(header('traceparent'))
-      ? header('traceparent')
-      : '',
-    header,
+    framing: head.framing,
+    models: modelsOf(head),
+    traceparent: traceparent !== '' && TRACEPARENT.test(traceparent) ? traceparent : '',
+    header: (name) => head.header(name),
+    remoteAddress: () => head.remoteAddress(),
   };
+}
+
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
+const NONE: readonly string[] = [];
+
+function modelsOf(head: RequestHead): readonly string[] {
+  const named = head.header('x-vello-model');
+  if (!head.hasQuery) return named === '' ? NONE : [named.slice(0, LONGEST_MODEL)];
+  const names = new Set([named, ...head.query.getAll('model')]);
+  names.delete('');
+  return [...names].map((name) => name.slice(0, LONGEST_MODEL));
+}
+
+const LONGEST_MODEL = 256;
+
+/** One part of a path, as it came, where no reader takes it for anything but a name. */
+function safePathPart(part: string): string {
+  if (
+    PATH_PART.test(part) &&
+    !decodedOf(part)
+      .split(/[/\\]/)
+      .some((name) => name === '' || /^\.\.?$/.test(name))
+  )
+    return part;
+  throw new VelloError('BAD_REQUEST', 'The path names nothing that could be there.');
+}
+
+const PATH_PART = /^(?:[\w.~!$&'()*+,;=:@-]|%[\da-f]{2})+$/i;
+
+/** Empty where it has no meaning or holds control characters. */
+function decodedOf(part: string): string {
+  try {
+    const text = decodeURIComponent(part);
+    return /\p{Cc}/u.test(text) ? '' : text;
+  } catch {
+    return '';
+  }
 }
 
 /**
@@ -90,7 +128,7 @@ export function meterFor(request: RelayRequest): UploadMeter {
       return emptyMeter;
     case 'json':
     case 'prompt':
-      if (/^application\/json\s*(;|$)/i.test(contentType)) return createJsonMeter(model);
+      if (/^application\/json\s*(;|$)/i.test(contentType)) return new JsonMeter(model, request.route.forbidden);
       throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be application/json.');
     case 'multipart': {
       const boundary = multipartBoundary(contentType);
@@ -115,10 +153,19 @@ export function withPrompt(
   body: Buffer,
   prompts: ReadonlyMap<string, SystemPrompt>,
 ): PromptedRequest {
-  const { chat, prompt } = promptChat(parseJson(body, true), prompts);
-  const written = Buffer.from(JSON.stringify(chat));
-  const meter = createJsonMeter(request.models[0]);
-  meter.take([written], true);
+  const { chat, prompt } = promptChat(parseAnyJson(body), prompts);
+  const written = Buffer.from(writeJson(chat));
+  const meter = new JsonMeter(request.models[0]);
+  meter.take([written]);
   const framing: Framing = { chunked: false, contentLength: written.length };
   return { request: { ...request, framing }, body: written, meter, prompt };
+}
+
+function writeJson(value: object): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // It was JSON: only a depth that exhausts the stack cannot be written again.
+    throw new VelloError('BAD_REQUEST', 'The body is nested too deep.');
+  }
 }

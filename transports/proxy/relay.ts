@@ -5,7 +5,8 @@ import type { Timer } from '../../actors/ports/clock.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { Exchange } from './exchange.ts';
 import type { ActiveExchange, ExchangeWorld } from './exchange-world.ts';
-import { readRelayRequest, type RelayRoute } from './relay-request.ts';
+import { readRelayRequest } from './relay-request.ts';
+import { RELAY_ROUTES } from './relay-routes.ts';
 
 export interface Relay {
   /** Adds the routes of contract §4 to a listener. */
@@ -16,55 +17,6 @@ export interface Relay {
 }
 
 export type RelayOptions = Omit<ExchangeWorld, 'active' | 'onActive' | 'orphans' | 'uploads'>;
-
-/** What the gateway serves; `described-routes.ts` says the same to people. */
-export const RELAY_ROUTES: readonly RelayRoute[] = [
-  {
-    method: 'POST',
-    pattern: '/vello/transcribe',
-    upstreamPath: '/v1/audio/transcriptions',
-    type: 'transcribe',
-    body: 'multipart',
-    needsSession: true,
-    reportsEvent: true,
-  },
-  {
-    method: 'POST',
-    pattern: '/vello/process',
-    upstreamPath: '/v1/chat/completions',
-    type: 'process',
-    body: 'prompt',
-    needsSession: true,
-    reportsEvent: true,
-  },
-  {
-    method: 'POST',
-    pattern: '/v1/audio/transcriptions',
-    upstreamPath: '/v1/audio/transcriptions',
-    type: 'transcribe',
-    body: 'multipart',
-    needsSession: false,
-    reportsEvent: true,
-  },
-  {
-    method: 'POST',
-    pattern: '/v1/chat/completions',
-    upstreamPath: '/v1/chat/completions',
-    type: 'process',
-    body: 'json',
-    needsSession: false,
-    reportsEvent: true,
-  },
-  {
-    method: 'GET',
-    pattern: '/v1/models',
-    upstreamPath: '/v1/models',
-    type: 'process',
-    body: 'none',
-    needsSession: false,
-    reportsEvent: false,
-  },
-];
 
 export function createRelay(world: RelayOptions): Relay {
   const { clock, metrics } = world;

@@ -45,6 +45,11 @@ export function replyToRefusal(
   return problemReply(describeRefusal(refusal, message, nowMs), requestId, openai);
 }
 
+/** The same as an error, for where there is no reply. */
+export function errorOfRefusal(refusal: UpstreamRefusal, nowMs: number): VelloError {
+  return describeRefusal(refusal, messageForClients(refusal), nowMs);
+}
+
 function describeRefusal(refusal: UpstreamRefusal, message: string | undefined, nowMs: number): VelloError {
   const { status, headers, body = '' } = refusal;
   if (concernsOurAccount(status, body)) {

@@ -18,7 +18,11 @@ export interface SpeechPiece {
 export interface SpeechCutter {
   /** Takes the next frame and how probably it is speech. Returns the piece that this completes, if it does. */
   push(frame: Float32Array, probability: number): SpeechPiece | undefined;
-  /** What is left. Call once. */
+  /** From where to where somebody has spoken since the last piece; undefined while nobody has. */
+  spoken(): Span | undefined;
+  /** The piece that would end here. It goes on all the same. */
+  glimpse(): SpeechPiece | undefined;
+  /** What is left. What follows is heard as after a silence. */
   end(): SpeechPiece | undefined;
 }
 
@@ -38,7 +42,7 @@ const shortestFrames = frames(0.12);
 /** Kept on both sides: words begin and end more quietly than what is told from noise. */
 const marginFrames = frames(0.3);
 /** What is said behind a longer silence stands for itself. */
-const silenceFrames = frames(2);
+const SILENCE_SECONDS = 2;
 const longestFrames = Math.floor(LONGEST_PIECE_SECONDS / FRAME_SECONDS);
 /** Even where the only pause comes early, a piece keeps enough context to be understood. */
 const shortestPieceFrames = frames(2);
@@ -49,7 +53,8 @@ interface Run {
   readonly end: number;
 }
 
-export function createSpeechCutter(): SpeechCutter {
+export function createSpeechCutter(silenceSeconds = SILENCE_SECONDS): SpeechCutter {
+  const silenceFrames = frames(silenceSeconds);
   let held: Float32Array[] = [];
   /** Whether somebody speaks, for each held frame. */
   let speech: boolean[] = [];
@@ -75,21 +80,24 @@ export function createSpeechCutter(): SpeechCutter {
     firstFrame += count;
   }
 
-  /** The speech in the first `count` frames, which are forgotten. */
-  function take(count: number): SpeechPiece | undefined {
-    const runs = runsOf(speech.slice(0, count), true).filter(({ start, end }) => end - start >= shortestFrames);
+  // The last frame may be shorter.
+  const secondsAt = (frame: number): number =>
+    Math.min(heardSamples / RECOGNITION_RATE, (firstFrame + frame) * FRAME_SECONDS);
+  const spanOf = ({ start, end }: Run): Span => ({ startSeconds: secondsAt(start), endSeconds: secondsAt(end) });
+  const wordsIn = (count: number): Run[] =>
+    runsOf(speech.slice(0, count), true).filter(({ start, end }) => end - start >= shortestFrames);
+
+  /** The speech in the first `count` frames. */
+  function pieceOf(count: number): SpeechPiece | undefined {
+    const runs = wordsIn(count);
     const [first, last] = [runs[0], runs.at(-1)];
-    let piece: SpeechPiece | undefined;
-    if (first !== undefined && last !== undefined) {
-      const kept = held.slice(Math.max(0, first.start - marginFrames), Math.min(count, last.end + marginFrames));
-      // The last frame may be shorter.
-      const heardSeconds = heardSamples / RECOGNITION_RATE;
-      const secondsAt = (frame: number): number => Math.min(heardSeconds, (firstFrame + frame) * FRAME_SECONDS);
-      piece = {
-        samples: joined(kept),
-        spans: runs.map(({ start, end }) => ({ startSeconds: secondsAt(start), endSeconds: secondsAt(end) })),
-      };
-    }
+    if (first === undefined || last === undefined) return undefined;
+    const kept = held.slice(Math.max(0, first.start - marginFrames), Math.min(count, last.end + marginFrames));
+    return { samples: joined(kept), spans: runs.map(spanOf) };
+  }
+
+  function take(count: number): SpeechPiece | undefined {
+    const piece = pieceOf(count);
     forget(count);
     return piece;
   }
@@ -106,7 +114,17 @@ export function createSpeechCutter(): SpeechCutter {
       else if (speech.length >= longestFrames) return take(cutOf(held, speech));
       return undefined;
     },
-    end: () => take(speech.length),
+    spoken: () => {
+      const runs = wordsIn(speech.length);
+      const [first, last] = [runs[0], runs.at(-1)];
+      return first === undefined || last === undefined ? undefined : spanOf({ start: first.start, end: last.end });
+    },
+    glimpse: () => pieceOf(speech.length),
+    end: () => {
+      isSpeaking = false;
+      quietFrames = 0;
+      return take(speech.length);
+    },
   };
 }
 
@@ -139,7 +157,7 @@ function runsOf(flags: readonly boolean[], wanted: boolean): Run[] {
   return runs;
 }
 
-function joined(pieces: readonly Float32Array[]): Float32Array {
+export function joined(pieces: readonly Float32Array[]): Float32Array {
   const whole = new Float32Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {

@@ -8,6 +8,7 @@ import type {
   SpeechEngine,
 } from '../../actors/inference/speech-engine.ts';
 import { VelloError } from '../../config/errors.ts';
+import { openEar } from './listening-ear.ts';
 import type { ModelFiles } from './models/fetch-model.ts';
 import type { LanguageModel } from './models/language-models.ts';
 import type { MessageToThread, RecognitionThreadData, ThreadMessage } from './recognition-messages.ts';
@@ -45,6 +46,7 @@ export function createMoonshineEngine(options: MoonshineEngineOptions): SpeechEn
         : [{ language: ENGLISH, tokensPerSecond: ENGLISH_TOKENS_PER_SECOND, ...(await options.model(open.signal)) }];
       return openRecogniser([...own, ...others], { loadingMs, silenceMs }, open);
     },
+    openEar: (onDeath) => openEar({ onDeath, silenceMs: loadingMs }),
   };
 }
 
@@ -176,7 +178,8 @@ function openRecogniser(models: readonly LanguageModel[], patience: Patience, op
         return await new Promise<Recognition>((resolve, reject) => {
           jobs.set(id, { options, phase: 'working', resolve, reject });
           listen();
-          send({ type: 'recognise', id, file, language: options.language ?? ENGLISH, abort });
+          const { language = ENGLISH, isOneStretch = false } = options;
+          send({ type: 'recognise', id, file, language, isOneStretch, abort });
         });
       } finally {
         options.signal.removeEventListener('abort', raise);

@@ -3,7 +3,7 @@ import { LIMITS } from '../../config/limits.ts';
 import { VelloError } from '../../config/errors.ts';
 import type { Recognition, Segment } from '../../actors/inference/speech-engine.ts';
 import { RECOGNITION_RATE } from './codecs/audio-block.ts';
-import { createSpeechCutter, type SpeechPiece } from './cut-speech.ts';
+import { createSpeechCutter, joined, type SpeechPiece } from './cut-speech.ts';
 import { decodeAudio } from './decode-audio.ts';
 import { isIntelligible, type JudgedText } from './intelligibility.ts';
 import { createIncrementalText } from './incremental-text.ts';
@@ -12,7 +12,8 @@ import { VOICE_FRAME_SAMPLES, type VoiceModel } from './models/silero-model.ts';
 import { subtitleSegments, type TimelessToken } from './subtitle-segments.ts';
 
 export interface RecognitionModels {
-  readonly voice: VoiceModel;
+  /** Absent where the recording is one stretch of speech. */
+  readonly voice: VoiceModel | undefined;
   readonly words: MoonshineModel;
 }
 
@@ -27,6 +28,8 @@ export interface RecogniseHooks {
 
 /** Three seconds' worth: mostly enough to tell made-up text by, so that a stream need not wait for the whole piece. */
 const TELLING_TOKENS = 10;
+/** What the model takes at once, with what lies around the speech. */
+const LONGEST_STRETCH_SECONDS = 31;
 /** Where nobody speaks there are no pieces; borders come all the same, after this much. */
 const BORDER_SECONDS = 30;
 
@@ -44,7 +47,9 @@ export async function recognise(
   const judged: JudgedText[] = [];
   const segments: Segment[] = [];
   const told = { whole: '', held: '', isUnderstood: false };
-  for await (const piece of speechIn(file, models.voice, heard, hooks)) {
+  const pieces =
+    models.voice === undefined ? oneStretch(file, heard, hooks) : speechIn(file, models.voice, heard, hooks);
+  for await (const piece of pieces) {
     const tokens: TimelessToken[] = [];
     const textBefore = told.whole.length;
     const release = () => {
@@ -71,6 +76,20 @@ export async function recognise(
   if (!isIntelligible(judged)) throw new VelloError('AUDIO_NOT_UNDERSTOOD');
   const lost = heard.lostSeconds > 0 ? { lostSeconds: heard.lostSeconds } : {};
   return { text: told.whole, audioSeconds: heard.seconds, ...lost, segments };
+}
+
+/** The whole recording. */
+async function* oneStretch(
+  file: Uint8Array,
+  heard: { seconds: number },
+  hooks: RecogniseHooks,
+): AsyncGenerator<SpeechPiece> {
+  const blocks: Float32Array[] = [];
+  for await (const { samples } of decodeAudio(file, LONGEST_STRETCH_SECONDS)) blocks.push(samples);
+  step(hooks);
+  const samples = joined(blocks);
+  heard.seconds = samples.length / RECOGNITION_RATE;
+  yield { samples, spans: [{ startSeconds: 0, endSeconds: heard.seconds }] };
 }
 
 /** The speech of the recording, as it is decoded. `heard` grows meanwhile. */

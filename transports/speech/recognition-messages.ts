@@ -17,6 +17,7 @@ export interface RecogniseMessage {
   readonly file: Uint8Array;
   /** Of one of the models. */
   readonly language: string;
+  readonly isOneStretch: boolean;
   /** One Int32, shared: not 0 means stop. A message would wait until the thread is idle again. */
   readonly abort: SharedArrayBuffer;
 }

@@ -36,7 +36,7 @@ port.on('message', (message: MessageToThread) => {
   atBorder.delete(message.id);
 });
 
-function start({ id, file, language, abort }: RecogniseMessage): void {
+function start({ id, file, language, isOneStretch, abort }: RecogniseMessage): void {
   const words = wordsByLanguage.get(language);
   if (words === undefined) throw new Error(`There is no model for ${language}.`);
   const flag = new Int32Array(abort);
@@ -55,7 +55,7 @@ function start({ id, file, language, abort }: RecogniseMessage): void {
         tell({ type: 'border', id, heardSeconds });
       }),
   };
-  recognise({ voice, words }, file, hooks).then(
+  recognise({ voice: isOneStretch ? undefined : voice, words }, file, hooks).then(
     (recognition) => tell({ type: 'done', id, recognition }),
     (error: unknown) => {
       if (error instanceof VelloError) tell({ type: 'refused', id, code: error.code, detail: error.detail });

@@ -1,6 +1,6 @@
 /** The provider of the gateway's benchmark: answers at once, so that what is measured is what stands before it. A process of its own; sends its port. */
 import uWS from '#uws';
-import { CHUNKS, SENT_MARK, sentNow, type AnswerKind } from './prepared-requests.ts';
+import { CHUNKS, SENT_MARK, sentNow, type AskedAnswer } from './prepared-requests.ts';
 
 /** As many as OpenAI sends, or nearly. */
 const HEADERS: readonly (readonly [string, string])[] = [
@@ -13,7 +13,7 @@ const HEADERS: readonly (readonly [string, string])[] = [
   ['x-request-id', 'req_0123456789abcdef0123456789abcdef'],
   ['cache-control', 'no-store'],
 ];
-const KINDS: readonly AnswerKind[] = ['whole', 'first', 'chunks', 'silent'];
+const KINDS: readonly AskedAnswer[] = ['whole', 'first', 'chunks', 'silent'];
 const WHOLE = JSON.stringify({
   ...{ id: 'chatcmpl-0123456789', object: 'chat.completion', created: 1_763_700_000, model: 'm' },
   choices: [{ index: 0, message: { role: 'assistant', content: 'x'.repeat(760) }, finish_reason: 'stop' }],
@@ -46,7 +46,7 @@ function tick(): void {
   ticker = undefined;
 }
 
-function answer(response: uWS.HttpResponse, kind: AnswerKind): void {
+function answer(response: uWS.HttpResponse, kind: AskedAnswer): void {
   response.cork(() => {
     for (const [name, value] of HEADERS) response.writeHeader(name, value);
     response.writeHeader('content-type', kind === 'whole' ? 'application/json' : 'text/event-stream');
@@ -62,7 +62,7 @@ function answer(response: uWS.HttpResponse, kind: AnswerKind): void {
 
 const app = uWS.App();
 app.post('/*', (response, request) => {
-  let kind: AnswerKind | undefined = request.getUrl().endsWith('/transcriptions') ? 'whole' : undefined;
+  let kind: AskedAnswer | undefined = request.getUrl().endsWith('/transcriptions') ? 'whole' : undefined;
   response.onAborted(() => streams.delete(response));
   response.onData((memory, isLast) => {
     if (kind === undefined) {

@@ -3,7 +3,7 @@
 export const BENCH_ACCESS_TOKEN = tokenLike(560);
 
 /** `whole`: 1 kB of JSON. `first`: three events at once. `chunks`: 200 events, one each millisecond. `silent`: one event, and nothing more. */
-export type AnswerKind = 'whole' | 'first' | 'chunks' | 'silent';
+export type AskedAnswer = 'whole' | 'first' | 'chunks' | 'silent';
 
 /** Of the answer `chunks`. */
 export const CHUNKS = 200;
@@ -19,7 +19,7 @@ const linesOf = (headers: Headers) =>
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('');
 
-export function chatRequest(answer: AnswerKind, headers: Headers): Buffer {
+export function chatRequest(answer: AskedAnswer, headers: Headers): Buffer {
   const message = { role: 'user', content: 'x'.repeat(850) };
   const body = JSON.stringify({ model: answer, stream: answer !== 'whole', messages: [message] });
   return Buffer.from(`${head('/v1/chat/completions', 'application/json', body.length, headers)}${body}`);

@@ -1,8 +1,8 @@
 import t from 'tap';
-import { createAnswerReader } from '../../../actors/metering/answer-reader.ts';
+import { createAnswerReader, type AnswerKind } from '../../../actors/metering/answer-reader.ts';
 
-function read(contentType: string, body: string, size = body.length, type: 'transcribe' | 'process' = 'transcribe') {
-  const reader = createAnswerReader(type, contentType);
+function read(contentType: string, body: string, size = body.length, kind: AnswerKind = 'transcript') {
+  const reader = createAnswerReader(kind, contentType);
   const bytes = Buffer.from(body);
   for (let from = 0; from < bytes.length; from += Math.max(1, size)) reader.push(bytes.subarray(from, from + size));
   return reader;
@@ -51,7 +51,7 @@ t.test('data on several lines is one event, and a byte order mark is no part of 
 
 t.test('usage of a chat stream is that of its last frame', async (t) => {
   const body = 'data: {"choices":[],"usage":null}\n\ndata: {"usage":{"total_tokens":7}}\n\ndata: [DONE]\n\n';
-  t.same(read('text/event-stream', body, 3, 'process').summary(), { usage: { total_tokens: 7 }, finished: true });
+  t.same(read('text/event-stream', body, 3, 'words').summary(), { usage: { total_tokens: 7 }, finished: true });
 });
 
 t.test('JSON and plain answers give their text; other media give nothing', async (t) => {
@@ -85,7 +85,7 @@ t.test(
       ['text/event-stream', `data: ${JSON.stringify({ choices: [{ delta: { content: long } }], usage })}\n\n`],
     ];
     for (const [contentType, body] of answers) {
-      const reader = createAnswerReader('process', contentType);
+      const reader = createAnswerReader('words', contentType);
       reader.push(Buffer.from(body));
       t.same(reader.summary().usage, usage, contentType);
     }
@@ -93,7 +93,7 @@ t.test(
 );
 
 t.test('the tokens of a streamed chat are counted as they pass', async (t) => {
-  const reader = createAnswerReader('process', 'text/event-stream');
+  const reader = createAnswerReader('words', 'text/event-stream');
   const delta = (content: string) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`;
   reader.push(Buffer.from(delta('Hello') + delta('!') + delta('many words at once in one event of 40 bytes')));
   t.equal(reader.summary().passedTokens, 2 + 1 + 11);
@@ -108,19 +108,19 @@ t.test(
       [20, '{"choices":[{"messag'],
       [4_200_020, `{"choices":["${'a'.repeat(4_200_000)}"],"u"`.slice(0, 4_200_020)],
     ] as const) {
-      t.same(read('application/json', body, 100_000, 'process').summary(), { passedTokens: bytes / 4, finished: true });
+      t.same(read('application/json', body, 100_000, 'words').summary(), { passedTokens: bytes / 4, finished: true });
       t.same(read('application/json', body, 100_000).summary(), { finished: true });
     }
   },
 );
 
 t.test('without a content type the first byte tells what it is, if anything', async (t) => {
-  const summaryOf = (body: string, type: 'transcribe' | 'process' = 'transcribe', size = body.length) =>
-    read('', body, size, type).summary();
+  const summaryOf = (body: string, kind: AnswerKind = 'transcript', size = body.length) =>
+    read('', body, size, kind).summary();
   t.match(summaryOf('  {"text":"a"}'), { text: 'a' });
-  for (const size of [1, 4]) t.match(summaryOf('\n\n {"text":"a"}', 'transcribe', size), { text: 'a' });
+  for (const size of [1, 4]) t.match(summaryOf('\n\n {"text":"a"}', 'transcript', size), { text: 'a' });
   t.strictSame(summaryOf(' words\n'), { text: 'words', finished: true });
-  t.strictSame(summaryOf(' words\n', 'process'), { finished: true }, 'the words of a chat are no recognised text');
+  t.strictSame(summaryOf(' words\n', 'words'), { finished: true }, 'the words of a chat are no recognised text');
   for (const start of [': hello', 'event: x', 'id: 1', 'retry: 5', 'data: {}']) {
     t.strictSame(summaryOf(`${start}\n\n`), { finished: false }, start);
     t.equal(read('', `${start}\n\n`).betweenEvents(), true, start);
@@ -134,7 +134,7 @@ t.test('without a content type the first byte tells what it is, if anything', as
 t.test('the name of a medium is read in any case, without its parameters', async (t) => {
   t.match(read('Application/JSON ; charset=utf-8', '{"text":"a"}').summary(), { text: 'a' });
   t.match(read('TEXT/VTT', 'WEBVTT').summary(), { text: 'WEBVTT' });
-  t.strictSame(read('text/plain', 'words', 5, 'process').summary(), { finished: true });
+  t.strictSame(read('text/plain', 'words', 5, 'words').summary(), { finished: true });
   t.strictSame(read('audio/mpeg', 'xx').betweenEvents(), false);
   t.strictSame(read('application/json', '{}').betweenEvents(), false);
 });
@@ -144,7 +144,7 @@ t.test('an answer of the bound is read, and of one byte more nothing', async (t)
   const body = (bytes: number) => `{"text":"${'a'.repeat(bytes - 11)}"}`;
   t.equal(read('application/json', body(bound), 65_536).summary().text?.length, bound - 11);
   t.strictSame(read('application/json', body(bound + 1), 65_536).summary(), { finished: true });
-  t.strictSame(read('application/json', '', 1, 'process').summary(), { finished: true }, 'of nothing no token');
+  t.strictSame(read('application/json', '', 1, 'words').summary(), { finished: true }, 'of nothing no token');
 });
 
 t.test('an account counts only where it is one', async (t) => {
@@ -178,4 +178,77 @@ t.test('a stream keeps the last account that it was given, and the text of its c
   const odd = events({ type: 'transcript.text.done', text: 5 }, { x: '"transcript.text.done"', text: 'no' });
   t.strictSame(read('text/event-stream', odd).summary(), { finished: true });
   t.strictSame(read('text/event-stream', 'data: "usage" no json\n\ndata: [DONE]\n\n').summary(), { finished: true });
+});
+
+const sse = (...data: object[]) => data.map((each) => `data: ${JSON.stringify(each)}\n\n`).join('');
+
+t.test(
+  'a streamed response ends with an event that holds its account, and is counted by its deltas where it does not',
+  async (t) => {
+    const usage = { input_tokens: 36, output_tokens: 87, total_tokens: 123 };
+    const words = 'eight by';
+    const parts = [
+      {
+        type: 'response.created',
+        response: { status: 'in_progress', usage: null, text: { format: { type: 'text' } } },
+      },
+      { type: 'response.output_text.delta', delta: words },
+      { type: 'response.function_call_arguments.delta', delta: '{}' },
+      { type: 'response.output_text.done', text: words },
+      { type: 'response.function_call_arguments.done', arguments: '{}' },
+      { type: 'response.output_item.done', item: { arguments: '{}', content: [{ text: words }] } },
+    ];
+    const counted = { passedTokens: 2 + 1 };
+    t.strictSame(read('text/event-stream', sse(...parts), 7, 'words').summary(), { ...counted, finished: false });
+    for (const type of ['response.completed', 'response.incomplete', 'response.failed']) {
+      const summary = read('text/event-stream', sse(...parts, { type, response: { usage } }), 50, 'words').summary();
+      t.strictSame(summary, { usage, ...counted, finished: type !== 'response.failed' }, type);
+    }
+    const named = parts
+      .map((part) => `event: ${part.type}\ndata: ${JSON.stringify({ ...part, type: 'x' })}\n\n`)
+      .join('');
+    t.equal(read('text/event-stream', named, 9, 'words').summary().passedTokens, 3, 'also by the names of its events');
+  },
+);
+
+t.test('of images, vectors and speech nothing is counted but what the provider says', async (t) => {
+  const usage = { input_tokens: 5, output_tokens: 1056 };
+  for (const kind of ['images', 'other'] as const) {
+    for (const [media, body] of [
+      ['application/json', '{"data":[{"embedding":[0.1],"content":"x"}]}'],
+      ['application/json', '{"data'],
+      ['audio/mpeg', 'xx'],
+      ['', 'xx'],
+      ['', ''],
+    ] as const) {
+      t.strictSame(read(media, body, 3, kind).summary(), { passedTokens: 0, finished: true }, `${media} ${body}`);
+    }
+    const json = JSON.stringify({ data: [], usage });
+    t.strictSame(read('application/json', json, 9, kind).summary(), { passedTokens: 0, usage, finished: true });
+  }
+  for (const type of ['image_generation.completed', 'image_edit.completed', 'speech.audio.done']) {
+    const body = sse({ type: 'image_generation.partial_image', b64_json: 'x', content: 'x' }, { type, usage });
+    t.strictSame(read('text/event-stream', body, 9, 'images').summary(), { usage, passedTokens: 0, finished: true });
+  }
+});
+
+t.test('the account of what is too long to be read is found at its end', async (t) => {
+  const usage = { input_tokens: 5, output_tokens: 6_208, input_tokens_details: { text_tokens: 5 } };
+  const long = 'A'.repeat(4_300_000);
+  for (const size of [1_000_000, 9_000, 4_299_990]) {
+    const json = `{"data":[{"b64_json":"${long}"}],"usage": ${JSON.stringify(usage)} }`;
+    t.strictSame(read('application/json', json, size, 'images').summary(), { passedTokens: 0, usage, finished: true });
+    const event = `event: image_generation.completed\ndata: ${json}\n\n`;
+    t.strictSame(read('text/event-stream', event, size, 'images').summary(), {
+      usage,
+      passedTokens: 0,
+      finished: true,
+    });
+  }
+  for (const end of ['"usage":null}', '"usage":{"a":1', '"usage" {"a":1}}', '"used":{"a":1}}', '"usage":{"a":x}}']) {
+    const json = `{"b64_json":"${long}",${end}`;
+    t.strictSame(read('application/json', json, 99_000, 'images').summary(), { passedTokens: 0, finished: true }, end);
+  }
+  const unfinished = `event: image_generation.partial_image\ndata: ${long}\n\n`;
+  t.strictSame(read('text/event-stream', unfinished, 99_000, 'images').summary(), { passedTokens: 0, finished: false });
 });

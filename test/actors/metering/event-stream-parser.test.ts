@@ -139,3 +139,18 @@ t.test(
     t.strictSame(read(['data: 12\ndata: 34\n\ndata: x\n\n'], bound).events, ['x'], 'lines count together');
   },
 );
+
+t.test('of an event that is passed over its name and its end are told, wherever it was cut', async (t) => {
+  const long = `event: done\ndata: ${'x'.repeat(40_000)}, the end\nid: 7\n\n`;
+  for (const size of [1, 13, 17_000, 100_000]) {
+    const told: string[] = [];
+    const parser = createEventStreamParser(
+      100,
+      ({ data }) => told.push(data),
+      (event, end) => told.push(`${event} ${end.length} ${end.slice(-14)}`),
+    );
+    const bytes = Buffer.from(`data: a\n\n${long}data: b\n\n`);
+    for (let at = 0; at < bytes.length; at += size) parser.push(bytes.subarray(at, at + size));
+    t.strictSame(told, ['a', 'done 16384 , the endid: 7', 'b']);
+  }
+});

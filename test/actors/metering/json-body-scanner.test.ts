@@ -1,10 +1,10 @@
 import t from 'tap';
-import { createJsonBodyScanner } from '../../../actors/metering/json-body-scanner.ts';
+import { JsonBodyScanner } from '../../../actors/metering/json-body-scanner.ts';
 
 function scan(body: string, size = body.length) {
   const keys: string[] = [];
   let nuls = 0;
-  const scanner = createJsonBodyScanner({
+  const scanner = new JsonBodyScanner({
     onKey: (key, isRepeated) => keys.push(isRepeated ? `${key} again` : key),
     onNul: () => (nuls += 1),
   });

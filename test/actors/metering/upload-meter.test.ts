@@ -1,5 +1,5 @@
 import t from 'tap';
-import { createJsonMeter, createMultipartMeter, type UploadMeter } from '../../../actors/metering/upload-meter.ts';
+import { JsonMeter, createMultipartMeter, type UploadMeter } from '../../../actors/metering/upload-meter.ts';
 import { wavFile } from '../../fixtures/audio-bytes.ts';
 
 function pushed(meter: UploadMeter, bytes: Uint8Array): void {
@@ -74,7 +74,7 @@ t.test('a JSON body that gives a member twice, or another model than beside it, 
   ];
   for (const [body, named] of bodies) {
     for (const size of [1, 7, body.length]) {
-      const meter = createJsonMeter(named);
+      const meter = new JsonMeter(named);
       const push = () => {
         for (let from = 0; from < body.length; from += size) pushed(meter, Buffer.from(body.slice(from, from + size)));
       };
@@ -95,9 +95,59 @@ t.test('the model of a JSON body is the top-level one, escaped or not, however i
   ];
   for (const [body, expected] of cases) {
     for (const size of [1, 3, body.length]) {
-      const meter = createJsonMeter();
+      const meter = new JsonMeter();
       for (let from = 0; from < body.length; from += size) pushed(meter, Buffer.from(body.slice(from, from + size)));
       t.equal(meter.model(), expected, body);
     }
   }
+});
+
+t.test(
+  'how many answers are asked for is one, the number that is given, or the most where it is an odd one',
+  async (t) => {
+    const json = (text: string) => {
+      const meter = new JsonMeter();
+      pushed(meter, Buffer.from(text));
+      return meter.facts().answers;
+    };
+    const form = (...parts: Buffer[]) => {
+      const meter = createMultipartMeter('b');
+      for (const byte of Buffer.concat([...parts, closing])) pushed(meter, Buffer.from([byte]));
+      return meter.facts().answers;
+    };
+    for (const text of ['{}', '{"n":null}', '{"n":1}', '{"x":{"n":4}}']) t.equal(json(text), 1, text);
+    t.equal(json('{ "n" : 4 , "x":1}'), 4);
+    t.equal(json('{"n":99}'), 99);
+    for (const odd of ['0', '-1', '1e1', '2.0', '1.0000e1', '"4"', '[4]', '{}', 'true', '100']) {
+      t.equal(json(`{"n":${odd}}`), 10, odd);
+    }
+    t.equal(form(field('prompt', 'x')), 1);
+    t.equal(form(field('n', ' 4 ')), 4);
+    for (const odd of ['', 'x', '1e1', '0', '4'.repeat(1_000)]) t.equal(form(field('n', odd)), 10, odd);
+  },
+);
+
+t.test("the words of a form are those of its prompt, and no file's", async (t) => {
+  const meter = createMultipartMeter('b');
+  const image = Buffer.from('--b\r\nContent-Disposition: form-data; name="image[]"; filename="a.png"\r\n\r\npng\r\n');
+  pushed(meter, Buffer.concat([field('prompt', 'a red fox'), image, image, field('size', '1024x1024'), closing]));
+  t.equal(meter.facts().textBytes, 9);
+});
+
+t.test('what may not be asked for is refused wherever it stands, and nothing else is', async (t) => {
+  const refused = (text: string) => {
+    const meter = new JsonMeter(undefined, 'background');
+    return Array.from(Buffer.from(text), (byte) => meter.take([Buffer.from([byte])])?.code).find(Boolean);
+  };
+  t.equal(refused('{"a":1,"background": true ,"b":2}'), 'BAD_REQUEST');
+  t.equal(refused('{"a":1,"background":true}'), 'BAD_REQUEST');
+  for (const text of [
+    '{"background":false}',
+    '{"x":{"background":true}}',
+    '{"background":"true"}',
+    '{"background":null}',
+  ]) {
+    t.equal(refused(text), undefined, text);
+  }
+  t.equal(new JsonMeter().take([Buffer.from('{"background":true}')]), undefined, 'where it may be');
 });

@@ -44,6 +44,10 @@ t.test(
     isAway = false;
     await pass(clock, 30_000);
     t.strictSame(did.splice(0), ['put']);
+    t.match(system.snapshot().tree, [{ facts: { failed: false } }]);
+    isAway = true;
+    await pass(clock, 30_000);
+    t.equal(log.lines.filter(({ level }) => level === 'warn').length, 2, 'each outage is told once');
     await system.stop();
     t.strictSame(did, ['stopped']);
   },

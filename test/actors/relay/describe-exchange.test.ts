@@ -21,6 +21,7 @@ const facts: ExchangeFacts = {
   uploadComplete: true,
   audio: { audioSeconds: 7.2, source: 'header' },
   textBytes: 0,
+  images: 0,
   answer: { finished: true },
   clientLeft: false,
   attempts: 1,
@@ -104,3 +105,14 @@ t.test(
     t.equal(counted(0), 'header');
   },
 );
+
+t.test('images that nobody counted are taken for a thousand tokens each', async (t) => {
+  const answer = { finished: true, passedTokens: 0 };
+  const made = { ...facts, type: 'process', textBytes: 40, images: 3, answer } as const;
+  t.same(describeExchange(made).usage, { prompt_tokens: 10, completion_tokens: 3_000, estimated: true });
+  const usage = { input_tokens: 4, output_tokens: 5 };
+  t.same(describeExchange({ ...made, answer: { ...answer, usage } }).usage, usage);
+  t.same(describeExchange({ ...made, images: 0 }).usage, {
+    ...{ prompt_tokens: 10, completion_tokens: 0, estimated: true },
+  });
+});

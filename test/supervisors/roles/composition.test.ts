@@ -78,6 +78,7 @@ const OUTLINES = {
     'gateway/provider: oneForOne, 20 in 60000 ms',
     'gateway/provider/inference: provider, permanent, 5000 ms to stop',
     'gateway/events: event-emitter, permanent, 10000 ms to stop',
+    'gateway/live: oneForOne, 20 in 60000 ms',
     'gateway/listener: listener, permanent, 9000 ms to stop',
   ],
   collector: [
@@ -91,6 +92,7 @@ const OUTLINES = {
     'inference: oneForOne, 5 in 60000 ms',
     'inference/engine: oneForOne, 20 in 60000 ms',
     'inference/engine/queue: recognition-queue, permanent, 5000 ms to stop',
+    'inference/engine/ear: ear, permanent, 5000 ms to stop',
     'inference/engine/recogniser-1: recogniser, permanent, 5000 ms to stop',
     'inference/engine/recogniser-2: recogniser, permanent, 5000 ms to stop',
     'inference/listener: listener, permanent, 8000 ms to stop',

@@ -55,6 +55,9 @@ export function parseJson(body: Buffer, anyText = false): unknown {
   return value;
 }
 
+/** The JSON value of a body whatever it holds and however deep, for who passes it on. @throws VelloError `BAD_REQUEST` */
+export const parseAnyJson = (body: Buffer): unknown => parse(decodeUtf8(body));
+
 function decodeUtf8(body: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(body);

@@ -45,14 +45,16 @@ export function parseTranscriptionRequest(
   return { file: file.content, format, stream, language };
 }
 
-function languageOf(given: string, languages: readonly string[]): string {
+/** @throws VelloError `BAD_REQUEST` */
+export function languageOf(given: string, languages: readonly string[]): string {
   const language = given === '' ? languages[0] : languageMeant(given, languages);
   if (language !== undefined) return language;
   const names = languages.map(languageName).map((name) => name.charAt(0).toUpperCase() + name.slice(1));
   throw wrong('language', `There is a model of ${names.join(', ')} only.`);
 }
 
-function checkModel(model: string | undefined): void {
+/** @throws VelloError `BAD_REQUEST`, `MODEL_NOT_FOUND` */
+export function checkModel(model: string | undefined): void {
   if (model === undefined || model === '') throw wrong('model', 'A model is required.');
   if (SERVED_MODELS.some((served) => served === model)) return;
   // The name goes back to whoever sent it, cut to what a name can be.

@@ -3,6 +3,7 @@ import type { RecognitionPoolOptions, RecognitionPool } from '../../../actors/in
 import { LIMITS } from '../../../config/limits.ts';
 import type { ByteBudget } from '../server/byte-budget.ts';
 import type { Handler, HttpReply, HttpRequest, HttpServer } from '../server/server.ts';
+import { callerNamed } from './caller-named.ts';
 import { requireKey } from './inference-key.ts';
 import { createDeltaQueue } from './delta-queue.ts';
 import {
@@ -56,7 +57,7 @@ async function transcribe(request: HttpRequest, parts: TranscriptionRouteParts):
   const body = await request.readBody();
   const type = request.header('content-type');
   const { file, format, stream, language } = parseTranscriptionRequest(body, type, parts.languages);
-  const options = { signal: request.signal, caller: callerOf(request), language };
+  const options = { signal: request.signal, caller: callerNamed(request), language };
   if (stream) {
     const headers = { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-cache' };
     return { status: 200, headers, stream: events(file, options, parts) };
@@ -74,12 +75,6 @@ async function transcribe(request: HttpRequest, parts: TranscriptionRouteParts):
     case 'json':
       return { status: 200, body: jsonTranscription(recognition) };
   }
-}
-
-/** The gateway names its users by something opaque, so that one of them cannot hold up the others. Others' callers are one. */
-function callerOf(request: HttpRequest): string {
-  const name = request.header('x-vello-caller');
-  return /^[\x21-\x7e]{1,64}$/.test(name) ? name : '';
 }
 
 const plain = (type: string, body: string): HttpReply => ({

@@ -13,6 +13,9 @@ export interface UpgradeAnswer {
   readonly context: us_socket_context_t;
 }
 
+const LINE_BREAK = /[\r\n\0]/;
+const LINE_BREAKS = /[\r\n\0]/g;
+
 export class NativeResponse {
   readonly #raw: Raw;
   readonly #onFault: (error: unknown) => void;
@@ -36,8 +39,12 @@ export class NativeResponse {
     this.#isLast = isLast;
     raw.onAborted(() => {
       this.#isOver = true;
-      this.#onFree?.();
-      this.guard(() => this.#onAborted?.());
+      try {
+        this.#onFree?.();
+        this.#onAborted?.();
+      } catch (error) {
+        this.#fail(error);
+      }
     });
   }
 
@@ -51,12 +58,16 @@ export class NativeResponse {
     try {
       act();
     } catch (error) {
-      this.#onFault(error);
-      try {
-        this.close();
-      } catch (second) {
-        this.#onFault(second);
-      }
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#onFault(error);
+    try {
+      this.close();
+    } catch (second) {
+      this.#onFault(second);
     }
   }
 
@@ -68,16 +79,25 @@ export class NativeResponse {
   /** Hears of the body also after the answer is out; the chunk's memory is taken back when the handler returns. */
   onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): void {
     if (this.#isOver) return;
-    this.#raw.onData((chunk, isLast) => this.guard(() => handler(chunk, isLast)));
+    this.#raw.onData((chunk, isLast) => {
+      try {
+        handler(chunk, isLast);
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
   }
 
   /** The handler returns false while it has still more to write. */
   onWritable(handler: () => boolean): void {
     if (this.#isOver) return;
     this.#raw.onWritable(() => {
-      let isDone = true;
-      this.guard(() => (isDone = handler()));
-      return isDone;
+      try {
+        return handler();
+      } catch (error) {
+        this.#fail(error);
+        return true;
+      }
     });
   }
 
@@ -118,7 +138,7 @@ export class NativeResponse {
 
   /** A value with a line break would let its author write headers of his own: such characters become spaces. */
   writeHeader(name: string, value: string): void {
-    if (!this.#isOver) this.#raw.writeHeader(name, value.replace(/[\r\n\0]/g, ' '));
+    if (!this.#isOver) this.#raw.writeHeader(name, LINE_BREAK.test(value) ? value.replace(LINE_BREAKS, ' ') : value);
   }
 
   /** A chunk of an answer without announced length. False means to wait for `onWritable`. */

@@ -12,61 +12,95 @@ export interface Framing {
   readonly chunked: boolean;
 }
 
-export interface RequestHead {
-  /** In upper case. */
-  readonly method: string;
-  readonly path: string;
-  /** Path and query as in the request line: what a caller signs. */
-  readonly target: string;
-  readonly query: URLSearchParams;
-  readonly framing: Framing;
-  /** The header's value by its name in any case; the empty string when it is absent. */
-  readonly header: (name: string) => string;
-  /** The n-th parameter of the route's pattern, as it stands in the path. */
-  parameter(index: number): string;
-  /** Who sent it. To be asked before the answer is over, and seldom: it costs a call into native code. */
-  readonly remoteAddress: () => SourceAddress;
-}
-
-/** What a head does not say about its request. */
-export interface RequestOrigin {
+/** What a head does not say about its request, and its route does. */
+interface RequestOrigin {
   /** How many parameters the route's pattern has. */
   readonly parameters: number;
   /** Whether the last entry of `X-Forwarded-For` is the caller: only behind a proxy that sets it. */
   readonly trustProxy: boolean;
-  /** Address of the connection. */
-  readonly peerAddress: () => string;
+}
+
+interface Connection {
+  remoteAddress(): string;
 }
 
 /** Given more than once, these make one request mean two things. */
 const ONLY_ONCE = new Set(['authorization', 'content-length', 'content-type', 'host', 'transfer-encoding']);
+const NONE: readonly string[] = [];
 
-/** @throws VelloError `BAD_REQUEST` for an ambiguous or malformed head, or a caller whom the proxy does not name */
-export function readRequestHead(request: Raw, { parameters, trustProxy, peerAddress }: RequestOrigin): RequestHead {
+export class RequestHead {
+  /** As it was sent: methods are told apart by case (RFC 9110 §9.1). */
+  readonly method: string;
+  readonly path: string;
+  readonly framing: Framing;
+  readonly #headers: ReadonlyMap<string, string>;
+  readonly #query: string;
+  readonly #parameters: readonly string[];
+  readonly #forwardedFor: SourceAddress | undefined;
+  readonly #connection: Connection;
+
+  /**
+   * Only within the callback that gives `request`.
+   * @throws VelloError `BAD_REQUEST` for an ambiguous or malformed head, or a caller whom the proxy does not name
+   */
+  constructor(request: Raw, { parameters, trustProxy }: RequestOrigin, connection: Connection) {
+    const headers = readHeaders(request);
+    this.#headers = headers;
+    this.method = request.getCaseSensitiveMethod();
+    this.path = request.getUrl();
+    // The native function gives undefined for no query at all, whatever its declaration says.
+    const query = request.getQuery() as string | undefined;
+    this.#query = query ?? '';
+    this.#parameters =
+      parameters === 0 ? NONE : Array.from({ length: parameters }, (_, at) => request.getParameter(at) ?? '');
+    const forwardedFor = trustProxy ? headers.get('x-forwarded-for') : undefined;
+    this.#forwardedFor = forwardedFor === undefined ? undefined : sourceAddress(forwardedFor.split(',').at(-1) ?? '');
+    this.#connection = connection;
+    this.framing = readFraming(headers.get('content-length'), headers.get('transfer-encoding'));
+  }
+
+  /** Path and query as in the request line: what a caller signs. */
+  get target(): string {
+    return this.#query === '' ? this.path : `${this.path}?${this.#query}`;
+  }
+
+  get hasQuery(): boolean {
+    return this.#query !== '';
+  }
+
+  /** Read anew with each call: most requests have none, and of the others it is asked once. */
+  get query(): URLSearchParams {
+    return new URLSearchParams(this.#query);
+  }
+
+  /** The header's value by its name in lower case; the empty string when it is absent. */
+  header(name: string): string {
+    return this.#headers.get(name) ?? '';
+  }
+
+  /** The n-th parameter of the route's pattern, as it stands in the path. */
+  parameter(index: number): string {
+    return this.#parameters[index] ?? '';
+  }
+
+  /** Who sent it. To be asked before the answer is over, and seldom: it costs a call into native code. */
+  remoteAddress(): SourceAddress {
+    return this.#forwardedFor ?? sourceAddress(this.#connection.remoteAddress());
+  }
+}
+
+function readHeaders(request: Raw): Map<string, string> {
   const headers = new Map<string, string>();
-  const repeated = new Set<string>();
+  let given = 0;
+  let repeated = NONE;
   request.forEach((name, value) => {
-    if (headers.has(name) && ONLY_ONCE.has(name)) repeated.add(name);
     headers.set(name, value);
+    if (headers.size > given) given += 1;
+    else if (ONLY_ONCE.has(name) && !repeated.includes(name)) repeated = [...repeated, name];
   });
-  if (repeated.size > 0) throw new VelloError('BAD_REQUEST', `Given more than once: ${[...repeated].join(', ')}.`);
+  if (repeated !== NONE) throw new VelloError('BAD_REQUEST', `Given more than once: ${repeated.join(', ')}.`);
   if (!headers.has('host')) throw new VelloError('BAD_REQUEST', 'The Host header is missing.');
-  const path = request.getUrl();
-  // The native function gives undefined for no query at all, whatever its declaration says.
-  const query = (request.getQuery() as string | undefined) ?? '';
-  const forwardedFor = trustProxy ? headers.get('x-forwarded-for') : undefined;
-  const caller = forwardedFor === undefined ? undefined : sourceAddress(forwardedFor.split(',').at(-1) ?? '');
-  const captured = Array.from({ length: parameters }, (_, index) => request.getParameter(index));
-  return {
-    method: request.getMethod().toUpperCase(),
-    path,
-    target: query === '' ? path : `${path}?${query}`,
-    query: new URLSearchParams(query),
-    framing: readFraming(headers.get('content-length'), headers.get('transfer-encoding')),
-    header: (name) => headers.get(name.toLowerCase()) ?? '',
-    parameter: (index) => captured[index] ?? '',
-    remoteAddress: () => caller ?? sourceAddress(peerAddress()),
-  };
+  return headers;
 }
 
 function readFraming(length: string | undefined, coding: string | undefined): Framing {

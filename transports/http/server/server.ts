@@ -17,7 +17,7 @@ import { createDoor } from './door.ts';
 import { NativeResponse } from './native-response.ts';
 import { NativeSocket, type Held } from './native-socket.ts';
 import { problemReply, toVelloError } from './problem.ts';
-import { readRequestHead, type RequestHead } from './request-head.ts';
+import { RequestHead } from './request-head.ts';
 import { writeLast, writeStream, writeWhole, type Headers, type StreamReply, type WholeReply } from './write-reply.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -30,7 +30,7 @@ export interface HttpRequest {
   readonly query: URLSearchParams;
   /** Path parameters by name, percent-decoded. */
   readonly params: Readonly<Record<string, string>>;
-  /** The header's value; the empty string when it is absent. */
+  /** The header's value by its name in any case; the empty string when it is absent. */
   header(name: string): string;
   readonly remoteAddress: SourceAddress;
   readonly requestId: string;
@@ -163,8 +163,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   /** What stands between native code and every handler: wraps, judges the head, answers what the handler throws. */
   const enter = (pattern: string, act: RawHandler) => {
-    const parameters = [...pattern.matchAll(PARAMETER)].length;
-    const trustProxy = options.trustProxy === true;
+    const origin = { parameters: [...pattern.matchAll(PARAMETER)].length, trustProxy: options.trustProxy === true };
     return (raw: RawResponse, request: RawRequest) => {
       const requestId = newId();
       const response = new NativeResponse(
@@ -177,7 +176,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         const replyTo = (error: unknown) => problemReply(toVelloError(error), requestId, isOpenAi(request.getUrl()));
         let head: RequestHead;
         try {
-          head = readRequestHead(request, { parameters, trustProxy, peerAddress: () => response.remoteAddress() });
+          head = new RequestHead(request, origin, response);
         } catch (error) {
           writeLast(response, requestId, replyTo(error));
           return;
@@ -344,7 +343,7 @@ function toHttpRequest(
     target: head.target,
     query: head.query,
     params,
-    header: head.header,
+    header: (name) => head.header(name.toLowerCase()),
     remoteAddress: head.remoteAddress(),
     requestId,
     signal,

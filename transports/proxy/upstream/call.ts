@@ -65,8 +65,13 @@ export class Call implements UpstreamCall, Carried {
     }
     this.#isBodyWhole = isLast;
     if (this.isBegun) return this.#send('', chunk);
-    this.#first = chunk;
-    return this.#begin();
+    if (this.#first === undefined) {
+      this.#first = chunk;
+      return this.#begin();
+    }
+    // Another connection is awaited.
+    this.#first = Buffer.concat([this.#first, chunk]);
+    return false;
   }
 
   end(): void {
@@ -90,6 +95,7 @@ export class Call implements UpstreamCall, Carried {
   }
 
   onOpen(): void {
+    if (this.isBegun) return;
     const hasRoom = this.#isBodyWhole || this.#first !== undefined ? this.#begin() : true;
     if (hasRoom && !this.#isBodyWhole) this.#listener.wanted();
   }
@@ -115,23 +121,16 @@ export class Call implements UpstreamCall, Carried {
       }
       if (isLast) after += LAST_CHUNK;
     }
-    if (before === '' && after === '' && isEmpty) return true;
     this.isSent = isLast;
+    if (before === '' && after === '' && isEmpty) return true;
     if (connection.send(before, isEmpty ? undefined : chunk, after)) {
       this.#first = undefined;
       return connection.hasRoom;
     }
     this.isSent = false;
-    this.#onRefused(connection, head !== '');
+    // It did not begin here, and may begin elsewhere.
+    if (head !== '') this.isBegun = false;
     return false;
-  }
-
-  /** The system took nothing: a request that had not begun may begin elsewhere. */
-  #onRefused(connection: Connection, isFirst: boolean): void {
-    if (isFirst) this.isBegun = false;
-    queueMicrotask(() => {
-      if (!this.#isOver) this.#lost(connection, new Error('The connection was gone before anything was written.'));
-    });
   }
 
   onDrained(): void {
@@ -145,7 +144,7 @@ export class Call implements UpstreamCall, Carried {
       this.#listener.head(status, headers);
       return;
     }
-    const { 'content-length': _ofCoded, ...rest } = headers;
+    const { 'content-encoding': _coding, 'content-length': _codedLength, ...rest } = headers;
     this.#decoder = createContentDecoder(codings, {
       data: (chunk) => this.#listener.data(chunk),
       end: () => this.#end(),

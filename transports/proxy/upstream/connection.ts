@@ -65,7 +65,7 @@ export class Connection {
     this.#socket = dial({ onRead: (bytes) => this.#onRead(bytes), onOpen: () => this.#call?.onOpen() });
     this.#socket.on('drain', () => this.#call?.onDrained());
     this.#socket.once('end', () => this.#onEnded());
-    this.#socket.on('error', (error) => (this.#error = error));
+    this.#socket.on('error', (error) => (this.#error = inWords(error)));
     this.#socket.once('close', () => this.#onClosed());
   }
 
@@ -90,7 +90,7 @@ export class Connection {
 
   /**
    * Writes at once, in one piece where that is cheaper. The text is latin1. False where the system refused it because the connection is gone:
-   * no byte of it has left this machine. The call is let go then.
+   * no byte of it has left this machine. The call hears of that later.
    */
   send(before: string, chunk: Uint8Array | undefined, after: string): boolean {
     const socket = this.#socket;
@@ -104,10 +104,8 @@ export class Connection {
       if (after !== '') socket.write(after, 'latin1');
       socket.uncork();
     }
-    // Set at once by a write that failed at once; one that fails later is reported by the socket.
-    if (socket.errored === null && !socket.destroyed) return true;
-    this.drop();
-    return false;
+    // A write that fails at once sets it at once.
+    return socket.errored === null && !socket.destroyed;
   }
 
   /** More may be sent before what was is taken. */
@@ -223,6 +221,12 @@ export class Connection {
     } else this.#socket.destroy();
     call.onEnd();
   }
+}
+
+/** Node.js reports a name that has several addresses, none of which can be reached, without a word. */
+function inWords(error: Error): Error {
+  if (!(error instanceof AggregateError)) return error;
+  return new Error(error.errors.map(String).join(', '), { cause: error });
 }
 
 function inOnePiece(before: string, chunk: Uint8Array, after: string): Buffer {

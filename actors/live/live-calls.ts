@@ -1,0 +1,121 @@
+/** All live transcriptions of a gateway: begins them within bounds, finds the one that a desktop comes back to, and ends them at a stop. */
+import { LIMITS } from '../../config/limits.ts';
+import { VelloError } from '../../config/errors.ts';
+import type { Admission, Caller } from '../admission/admission.ts';
+import type { ActorDefinition } from '../kernel/actor.ts';
+import type { Ref } from '../kernel/ref.ts';
+import type { LiveStart } from './describe-live.ts';
+import { LiveCall, type LiveCallParts, type LiveMessage } from './live-call.ts';
+import { liveSession } from './live-session.ts';
+
+/** The part of a supervisor's dynamic children that is needed here. */
+interface LiveChildren {
+  start(id: string, definition: () => ActorDefinition<LiveMessage>): Ref<LiveMessage>;
+}
+
+export interface LiveCalls {
+  /**
+   * Begins a transcription; the provider is called at once.
+   * @throws VelloError `UNAVAILABLE` where there are too many, `RATE_LIMITED` where the caller has too many
+   */
+  open(start: LiveStart, openLine: LiveCallParts['openLine']): LiveCall;
+  /**
+   * The caller's own, to go on with; from now on it ends with what lets him in now.
+   * @throws VelloError `LIVE_UNKNOWN` where there is none, `RATE_LIMITED` where he may not have it any more
+   */
+  resume(liveId: string, caller: Caller): LiveCall;
+  /** Those whose events are not out. */
+  readonly activeCount: number;
+  /** Resolves when all have ended; those that have not after `withinMs` are ended, and reported as `shutdown`, which takes a moment more. */
+  drain(withinMs: number): Promise<void>;
+}
+
+export interface LiveCallsParts extends Omit<LiveCallParts, 'openLine'> {
+  readonly children: LiveChildren;
+  readonly admission: Pick<Admission, 'hold'>;
+}
+
+interface Entry {
+  readonly call: LiveCall;
+  readonly session: Ref<LiveMessage>;
+}
+
+export function createLiveCalls({ children, admission, ...parts }: LiveCallsParts): LiveCalls {
+  const { clock, metrics } = parts;
+  const entries = new Map<string, Entry>();
+  const active = new Set<LiveCall>();
+  let onIdle: (() => void) | undefined;
+
+  metrics.onScrape(() => metrics.gauge('vello_gateway_live_sessions', {}, active.size));
+
+  const tell = ({ call, session }: Entry, message: LiveMessage) => {
+    // Its supervisor was stopped before it could start.
+    if (session.tell(message) === 'dead') call.shutDown();
+  };
+
+  const hold = (call: LiveCall, caller: Caller) =>
+    call.hold(() =>
+      admission.hold(caller, () => {
+        const entry = entries.get(call.start.liveId);
+        if (entry !== undefined) tell(entry, { type: 'revoked' });
+      }),
+    );
+
+  return {
+    open: (start, openLine) => {
+      if (active.size >= LIMITS.live.sessions) {
+        throw new VelloError('UNAVAILABLE', 'As many live transcriptions are under way as may.', {
+          retryAfterMs: 2000,
+        });
+      }
+      const { liveId } = start;
+      const call = new LiveCall(start, { ...parts, openLine });
+      hold(call, start.caller);
+      try {
+        const session = children.start(`live-${liveId}`, () => liveSession(call, () => entries.delete(liveId)));
+        entries.set(liveId, { call, session });
+      } catch (error) {
+        call.letGo();
+        throw new VelloError('UNAVAILABLE', undefined, { cause: error, retryAfterMs: 1000 });
+      }
+      active.add(call);
+      call.onReported(() => {
+        active.delete(call);
+        if (active.size === 0) onIdle?.();
+      });
+      call.admit();
+      return call;
+    },
+    resume: (liveId, caller) => {
+      const call = entries.get(liveId)?.call;
+      const isHis =
+        call !== undefined &&
+        call.start.caller.userId === caller.userId &&
+        call.start.caller.deviceId === caller.deviceId;
+      if (!isHis || !call.isWorthMeeting) throw new VelloError('LIVE_UNKNOWN');
+      hold(call, caller);
+      return call;
+    },
+    get activeCount() {
+      return active.size;
+    },
+    drain: async (withinMs) => {
+      if (active.size > 0) {
+        await new Promise<void>((resolve) => {
+          let deadline = clock.setTimer(withinMs, () => {
+            for (const entry of [...entries.values()]) tell(entry, { type: 'shut_down' });
+            // Their last words wait for their events, and are not waited for without end.
+            deadline = clock.setTimer(LIMITS.events.sendMs + LIMITS.live.tickMs, () => onIdle?.());
+          });
+          onIdle = () => {
+            deadline.cancel();
+            onIdle = undefined;
+            resolve();
+          };
+        });
+      }
+      // Desktops that have everything and have not closed their sockets.
+      for (const entry of [...entries.values()]) tell(entry, { type: 'shut_down' });
+    },
+  };
+}
