@@ -24,7 +24,10 @@ export type AnswerKind = 'transcript' | 'words' | 'images' | 'other';
 export const BYTES_PER_TOKEN = 4;
 
 export interface AnswerReader {
+  /** The bytes are the caller's again when it returns. */
   push(chunk: Uint8Array): void;
+  /** As the summary says it. */
+  readonly finished: boolean;
   summary(): AnswerSummary;
   /** An event stream that is between two events: another one may be added here. */
   betweenEvents(): boolean;
@@ -33,14 +36,14 @@ export interface AnswerReader {
 /** A reader for one answer, by its `Content-Type`. */
 export function createAnswerReader(kind: AnswerKind, contentType: string): AnswerReader {
   const media = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
-  if (media === '') return createUnlabelledReader(kind);
-  if (media === 'text/event-stream') return createStreamReader(kind);
-  if (media === 'application/json') return createWholeReader(readJson, kind);
+  if (media === '') return new UnlabelledReader(kind);
+  if (media === 'text/event-stream') return new StreamReader(kind);
+  if (media === 'application/json') return new WholeReader(readJson, kind);
   // `response_format` text, srt and vtt: the body is the text.
   if (kind === 'transcript' && media.startsWith('text/'))
-    return createWholeReader((body) => ({ text: body.trim() }), kind);
+    return new WholeReader((body) => ({ text: body.trim() }), kind);
   const summary = { ...uncounted(kind), finished: true };
-  return { push: () => undefined, summary: () => summary, betweenEvents: () => false };
+  return { push: () => undefined, finished: true, summary: () => summary, betweenEvents: () => false };
 }
 
 /** Where nothing that passes is counted, the request alone is the measure of what has no account. */
@@ -49,46 +52,81 @@ function uncounted(kind: AnswerKind): Pick<AnswerSummary, 'passedTokens'> {
 }
 
 /** For an answer without a `Content-Type`: its first byte tells, as far as it matters here. */
-function createUnlabelledReader(kind: AnswerKind): AnswerReader {
-  let reader: AnswerReader | undefined;
-  return {
-    push: (chunk) => {
-      const first = chunk.find((byte) => byte > 0x20);
-      if (reader === undefined && first === undefined) return;
-      // `{` begins JSON; lines of an event stream begin with a field's name or a colon.
-      const isStream = first !== undefined && /^\s*(data|event|id|retry)?:/.test(Buffer.from(chunk).toString('latin1'));
-      const media = first === 0x7b ? 'application/json' : isStream ? 'text/event-stream' : 'text/plain';
-      reader ??= createAnswerReader(kind, media);
-      reader.push(chunk);
-    },
-    summary: () => reader?.summary() ?? { ...uncounted(kind), finished: true },
-    betweenEvents: () => reader?.betweenEvents() ?? false,
-  };
+class UnlabelledReader implements AnswerReader {
+  readonly #kind: AnswerKind;
+  #reader: AnswerReader | undefined;
+
+  constructor(kind: AnswerKind) {
+    this.#kind = kind;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#reader ??= this.#readerFor(chunk);
+    this.#reader?.push(chunk);
+  }
+
+  /** `undefined` while only blanks have come. */
+  #readerFor(chunk: Uint8Array): AnswerReader | undefined {
+    const first = chunk.find((byte) => byte > 0x20);
+    if (first === undefined) return undefined;
+    // `{` begins JSON; lines of an event stream begin with a field's name or a colon.
+    const isStream = /^\s*(data|event|id|retry)?:/.test(Buffer.from(chunk).toString('latin1'));
+    const media = first === 0x7b ? 'application/json' : isStream ? 'text/event-stream' : 'text/plain';
+    return createAnswerReader(this.#kind, media);
+  }
+
+  get finished(): boolean {
+    return this.#reader?.finished ?? true;
+  }
+
+  summary(): AnswerSummary {
+    return this.#reader?.summary() ?? { ...uncounted(this.#kind), finished: true };
+  }
+
+  betweenEvents(): boolean {
+    return this.#reader?.betweenEvents() ?? false;
+  }
 }
 
 /** Of generated words that cannot be read, because they are too long or the client left before their end, the bytes are counted. */
-function createWholeReader(read: (body: string) => Omit<AnswerSummary, 'finished'>, kind: AnswerKind): AnswerReader {
-  let chunks: Buffer[] = [];
-  let bytes = 0;
+class WholeReader implements AnswerReader {
+  readonly finished = true;
+  readonly #read: (body: string) => Omit<AnswerSummary, 'finished'>;
+  readonly #kind: AnswerKind;
+  #chunks: Buffer[] = [];
+  #bytes = 0;
   /** Of an answer that is too long to be read. */
-  let end: Buffer | undefined;
-  return {
-    push: (chunk) => {
-      bytes += chunk.byteLength;
-      if (bytes <= LIMITS.relay.answerTailBytes) chunks.push(Buffer.from(chunk));
-      else {
-        end = Buffer.concat([...chunks, ...(end === undefined ? [] : [end]), chunk]).subarray(-END_BYTES);
-        chunks = [];
-      }
-    },
-    summary: () => {
-      const counted = kind === 'words' && bytes > 0 ? { passedTokens: Math.ceil(bytes / BYTES_PER_TOKEN) } : {};
-      const passed = { ...uncounted(kind), ...counted };
-      if (end !== undefined) return { ...passed, ...describeUsage(usageAtEnd(end.toString('utf8'))), finished: true };
-      return { ...passed, ...read(Buffer.concat(chunks).toString('utf8')), finished: true };
-    },
-    betweenEvents: () => false,
-  };
+  #end: Buffer | undefined;
+
+  constructor(read: (body: string) => Omit<AnswerSummary, 'finished'>, kind: AnswerKind) {
+    this.#read = read;
+    this.#kind = kind;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#bytes += chunk.byteLength;
+    if (this.#bytes <= LIMITS.relay.answerTailBytes) this.#chunks.push(Buffer.from(chunk));
+    else {
+      const before = this.#end === undefined ? this.#chunks : [this.#end];
+      this.#end = Buffer.concat([...before, chunk]).subarray(-END_BYTES);
+      this.#chunks = [];
+    }
+  }
+
+  summary(): AnswerSummary {
+    const isCounted = this.#kind === 'words' && this.#bytes > 0;
+    const passed = isCounted ? { passedTokens: Math.ceil(this.#bytes / BYTES_PER_TOKEN) } : uncounted(this.#kind);
+    if (this.#end !== undefined) {
+      return { ...passed, ...describeUsage(usageAtEnd(this.#end.toString('utf8'))), finished: true };
+    }
+    const [only] = this.#chunks;
+    const body = only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks);
+    return { ...passed, ...this.#read(body.toString('utf8')), finished: true };
+  }
+
+  betweenEvents(): boolean {
+    return false;
+  }
 }
 
 /** Accounts stand at the end of what they count. */
@@ -103,39 +141,87 @@ const CLOSING = [
   'image_generation.completed',
   'image_edit.completed',
 ];
-const NAMES_CLOSING = new RegExp(CLOSING.map((type) => `"${type.replaceAll('.', '\\.')}"`).join('|'));
+/** Closes a stream, or holds an account: many providers say `"usage":null` with every word. */
+const TELLS = new RegExp(
+  [...CLOSING.map((type) => `"${type.replaceAll('.', '\\.')}"`), '"usage"\\s*:\\s*\\{'].join('|'),
+);
 
-function createStreamReader(kind: AnswerKind): AnswerReader {
-  let text: string | undefined;
-  let usage: Readonly<Record<string, unknown>> | undefined;
-  let finished = false;
-  let passedTokens = 0;
-  const onEvent = ({ event: name, data }: StreamedEvent) => {
-    if (data === '[DONE]') finished = true;
-    if (kind === 'words') passedTokens += tokensOf(name, data);
+/** Events are read by so many bytes at once: a look at each piece would cost several times what is in it. */
+const BATCH_BYTES = 4_096;
+
+class StreamReader implements AnswerReader {
+  readonly #kind: AnswerKind;
+  readonly #parser = createEventStreamParser(
+    LIMITS.relay.answerTailBytes,
+    (event) => this.#onEvent(event),
+    (name, end) => this.#onLong(name, end),
+  );
+  /** Bytes that have passed and have not been read. */
+  #batch: Uint8Array | undefined;
+  #batchedBytes = 0;
+  #text: string | undefined;
+  #usage: Readonly<Record<string, unknown>> | undefined;
+  #passedTokens = 0;
+  #finished = false;
+
+  constructor(kind: AnswerKind) {
+    this.#kind = kind;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#batchedBytes + chunk.length > BATCH_BYTES) {
+      this.#readBatch();
+      if (chunk.length > BATCH_BYTES) {
+        this.#parser.push(chunk);
+        return;
+      }
+    }
+    this.#batch ??= new Uint8Array(BATCH_BYTES);
+    this.#batch.set(chunk, this.#batchedBytes);
+    this.#batchedBytes += chunk.length;
+  }
+
+  #readBatch(): void {
+    if (this.#batch !== undefined) this.#parser.push(this.#batch.subarray(0, this.#batchedBytes));
+    this.#batchedBytes = 0;
+  }
+
+  #onEvent({ event: name, data }: StreamedEvent): void {
+    if (data === '[DONE]') this.#finished = true;
+    if (this.#kind === 'words') this.#passedTokens += tokensOf(name, data);
     // Deltas are neither parsed nor kept: only the closing event and one with usage are of interest.
-    if (!NAMES_CLOSING.test(data) && !data.includes('"usage"')) return;
+    if (!TELLS.test(data)) return;
     const event = parseObject(data);
     if (event === undefined) return;
-    if (CLOSING.includes(String(event['type']))) finished = true;
-    if (event['type'] === 'transcript.text.done' && typeof event['text'] === 'string') text = event['text'];
-    usage = asObject(event['usage']) ?? asObject(asObject(event['response'])?.['usage']) ?? usage;
-  };
-  const onLong = (name: string, end: string) => {
-    if (CLOSING.includes(name)) finished = true;
-    usage = usageAtEnd(end) ?? usage;
-  };
-  const reader = createEventStreamParser(LIMITS.relay.answerTailBytes, onEvent, onLong);
-  return {
-    push: (chunk) => reader.push(chunk),
-    summary: () => ({
-      ...(text === undefined ? {} : { text }),
-      ...describeUsage(usage),
-      ...(passedTokens > 0 ? { passedTokens } : uncounted(kind)),
-      finished,
-    }),
-    betweenEvents: () => reader.betweenEvents(),
-  };
+    if (CLOSING.includes(String(event['type']))) this.#finished = true;
+    if (event['type'] === 'transcript.text.done' && typeof event['text'] === 'string') this.#text = event['text'];
+    this.#usage = asObject(event['usage']) ?? asObject(asObject(event['response'])?.['usage']) ?? this.#usage;
+  }
+
+  #onLong(name: string, end: string): void {
+    if (CLOSING.includes(name)) this.#finished = true;
+    this.#usage = usageAtEnd(end) ?? this.#usage;
+  }
+
+  get finished(): boolean {
+    this.#readBatch();
+    return this.#finished;
+  }
+
+  summary(): AnswerSummary {
+    this.#readBatch();
+    return {
+      ...(this.#text === undefined ? {} : { text: this.#text }),
+      ...describeUsage(this.#usage),
+      ...(this.#passedTokens > 0 ? { passedTokens: this.#passedTokens } : uncounted(this.#kind)),
+      finished: this.#finished,
+    };
+  }
+
+  betweenEvents(): boolean {
+    this.#readBatch();
+    return this.#parser.betweenEvents();
+  }
 }
 
 function readJson(body: string): Omit<AnswerSummary, 'finished'> {
@@ -182,7 +268,8 @@ const OF_RESPONSE = /"type"\s*:\s*"response\./;
 function tokensOf(name: string, data: string): number {
   const said = name.startsWith('response.') || OF_RESPONSE.test(data) ? DELTA : WORDS;
   let bytes = 0;
-  for (const [, words = ''] of data.matchAll(said)) bytes += Buffer.byteLength(words);
+  said.lastIndex = 0;
+  for (let found = said.exec(data); found !== null; found = said.exec(data)) bytes += Buffer.byteLength(found[1] ?? '');
   return Math.ceil(bytes / BYTES_PER_TOKEN);
 }
 

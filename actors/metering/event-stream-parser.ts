@@ -42,17 +42,16 @@ export function createEventStreamParser(
   let lastByte = LF;
   let endsWithCr = false;
   let event = '';
-  let data: string[] = [];
+  /** Its data lines, joined; `undefined` before the first. */
+  let data: string | undefined;
   /** Of the event under way, without the ends of its lines. */
   let length = 0;
 
   const endEvent = () => {
     if (length > maxCharacters) onLong(event, pending);
-    else if (data.length > 0) {
-      onEvent({ event: event === '' ? 'message' : event, data: data.length === 1 ? (data[0] ?? '') : data.join('\n') });
-    }
+    else if (data !== undefined) onEvent({ event: event === '' ? 'message' : event, data });
     event = '';
-    data = [];
+    data = undefined;
     length = 0;
     pending = '';
   };
@@ -60,12 +59,10 @@ export function createEventStreamParser(
   const readLine = (text: string) => {
     const line = isFirstLine && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
     if (line === '') return endEvent();
-    const colon = line.indexOf(':');
-    const field = colon === -1 ? line : line.slice(0, colon);
-    if (field !== 'data' && field !== 'event') return;
-    const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
-    if (field === 'data') data.push(value);
-    else event = value;
+    if (line === 'data' || line.startsWith('data:')) {
+      const value = valueOf(line, 'data:'.length);
+      data = data === undefined ? value : `${data}\n${value}`;
+    } else if (line === 'event' || line.startsWith('event:')) event = valueOf(line, 'event:'.length);
   };
 
   return {
@@ -108,6 +105,8 @@ export function createEventStreamParser(
     betweenEvents: () => length === 0 && (lastByte === LF || lastByte === CR),
   };
 }
+
+const valueOf = (line: string, from: number): string => line.slice(line[from] === ' ' ? from + 1 : from);
 
 /** The events of a whole stream; of any size, for whoever asked for it. */
 export async function* parseEventStream(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<StreamedEvent> {

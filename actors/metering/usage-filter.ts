@@ -4,72 +4,106 @@
  */
 import { LIMITS } from '../../config/limits.ts';
 
-export interface UsageFilter {
-  /** Returns what passes now. */
-  push(chunk: Buffer): Buffer;
-  /** The stream is over: returns what was held back. */
-  flush(): Buffer;
-}
-
 const LF = 0x0a;
 const CR = 0x0d;
-const nothing = Buffer.alloc(0);
+const NOTHING: Buffer = Buffer.alloc(0);
 
-export function createUsageFilter(): UsageFilter {
+export class UsageFilter {
   /** The event so far, while it may be the account. */
-  let held: Buffer = nothing;
-  let isOther = false;
-  let lineIsEmpty = true;
-  let afterCr = false;
+  #held = NOTHING;
+  #isOther = false;
+  #lineIsEmpty = true;
+  #afterCr = false;
   /** The line feed that may follow belongs to an event that was taken out. */
-  let dropsLf = false;
+  #dropsLf = false;
+
+  /** Returns what passes now; of the chunk's own memory, which is the caller's again after that. */
+  push(chunk: Buffer): Buffer {
+    if (this.#isBetweenEvents() && isWholeEvents(chunk) && !mayHoldAccount(chunk)) return chunk;
+    const passed: Buffer[] = [];
+    let from = 0;
+    let lineFrom = 0;
+    for (let at = lineBreak(chunk, 0); at !== -1; at = lineBreak(chunk, lineFrom)) {
+      const isEmpty = this.#lineIsEmpty && at === lineFrom;
+      const isSecondHalf = this.#afterCr && isEmpty && chunk[at] === LF;
+      lineFrom = at + 1;
+      this.#lineIsEmpty = true;
+      this.#afterCr = chunk[at] === CR;
+      if (isSecondHalf) {
+        if (at > from || this.#held.length > 0) continue;
+        // It belongs to what was decided before it came.
+        if (!this.#dropsLf) passed.push(chunk.subarray(at, at + 1));
+        from = at + 1;
+      } else if (isEmpty) {
+        passed.push(this.#endEvent(chunk.subarray(from, at + 1)));
+        from = at + 1;
+      } else this.#dropsLf = false;
+    }
+    if (lineFrom < chunk.length) this.#lineIsEmpty = this.#afterCr = this.#dropsLf = false;
+    if (from < chunk.length) passed.push(this.#continueEvent(chunk.subarray(from)));
+    return passed.length === 1 ? (passed[0] ?? NOTHING) : Buffer.concat(passed);
+  }
+
+  /** The stream is over: returns what was held back. */
+  flush(): Buffer {
+    return this.#endEvent(NOTHING);
+  }
+
+  #isBetweenEvents(): boolean {
+    return this.#lineIsEmpty && this.#held.length === 0 && !this.#isOther && !this.#afterCr && !this.#dropsLf;
+  }
 
   /** The event that ends with `rest`: what passes of it. */
-  const endEvent = (rest: Buffer): Buffer => {
-    const event = join(held, rest);
-    const isDropped = !isOther && isAccount(event);
-    held = nothing;
-    isOther = false;
-    dropsLf = isDropped;
-    return isDropped ? nothing : event;
-  };
+  #endEvent(rest: Buffer): Buffer {
+    const event = join(this.#held, rest);
+    const isDropped = !this.#isOther && isAccount(event);
+    this.#held = NOTHING;
+    this.#isOther = false;
+    this.#dropsLf = isDropped;
+    return isDropped ? NOTHING : event;
+  }
 
   /** The event goes on behind `rest`: what passes of it by now. */
-  const continueEvent = (rest: Buffer): Buffer => {
-    const event = join(held, rest);
-    isOther ||= event.length > LIMITS.relay.accountBytes || isKnownOther(event.toString('latin1'));
-    held = isOther ? nothing : Buffer.from(event);
-    return isOther ? event : nothing;
-  };
-
-  return {
-    push: (chunk) => {
-      const passed: Buffer[] = [];
-      let from = 0;
-      let lineFrom = 0;
-      for (let at = lineBreak(chunk, 0); at !== -1; at = lineBreak(chunk, lineFrom)) {
-        const isEmpty = lineIsEmpty && at === lineFrom;
-        const isSecondHalf = afterCr && isEmpty && chunk[at] === LF;
-        lineFrom = at + 1;
-        lineIsEmpty = true;
-        afterCr = chunk[at] === CR;
-        if (isSecondHalf) {
-          if (at > from || held.length > 0) continue;
-          // It belongs to what was decided before it came.
-          if (!dropsLf) passed.push(chunk.subarray(at, at + 1));
-          from = at + 1;
-        } else if (isEmpty) {
-          passed.push(endEvent(chunk.subarray(from, at + 1)));
-          from = at + 1;
-        } else dropsLf = false;
-      }
-      if (lineFrom < chunk.length) lineIsEmpty = afterCr = dropsLf = false;
-      if (from < chunk.length) passed.push(continueEvent(chunk.subarray(from)));
-      return passed.length === 1 ? (passed[0] ?? nothing) : Buffer.concat(passed);
-    },
-    flush: () => endEvent(nothing),
-  };
+  #continueEvent(rest: Buffer): Buffer {
+    const event = join(this.#held, rest);
+    this.#isOther ||= event.length > LIMITS.relay.accountBytes || isKnownOther(event.toString('latin1'));
+    this.#held = this.#isOther ? NOTHING : Buffer.from(event);
+    return this.#isOther ? event : NOTHING;
+  }
 }
+
+/** Most chunks are: with line feeds, and an empty line at the end. */
+function isWholeEvents(chunk: Buffer): boolean {
+  const { length } = chunk;
+  return length > 1 && chunk[length - 1] === LF && chunk[length - 2] === LF;
+}
+
+const USAGE = Buffer.from('"usage"', 'latin1');
+
+/** False where no event of it can have a usage that is an object. What comes behind the word on another line is not looked for. */
+function mayHoldAccount(chunk: Buffer): boolean {
+  for (let at = chunk.indexOf(USAGE); at !== -1; at = chunk.indexOf(USAGE, at + 1)) {
+    if (!isWithoutObject(chunk, at + USAGE.length)) return true;
+  }
+  return false;
+}
+
+/** Behind the word stands `: null`, as behind every word of a stream for which usage was asked. */
+function isWithoutObject(chunk: Buffer, from: number): boolean {
+  const colon = skipBlanks(chunk, from);
+  return chunk[colon] === COLON && chunk[skipBlanks(chunk, colon + 1)] === SMALL_N;
+}
+
+function skipBlanks(chunk: Buffer, from: number): number {
+  let at = from;
+  while (chunk[at] === SPACE || chunk[at] === TAB) at += 1;
+  return at;
+}
+
+const COLON = 0x3a;
+const SMALL_N = 0x6e;
+const SPACE = 0x20;
+const TAB = 0x09;
 
 /** Where the next line ends, by a line feed or a carriage return; -1 where it does not yet. */
 function lineBreak(chunk: Buffer, from: number): number {

@@ -28,42 +28,49 @@ export interface ExchangeFacts extends Omit<UsageEvent, Derived> {
 
 export function describeExchange(facts: ExchangeFacts): UsageEvent {
   const { caller, answer, ttfbMs, traceparent } = facts;
-  const isRecoverable = facts.clientLeft && facts.type === 'transcribe' && answer?.text !== undefined;
-  return {
+  const { audioSeconds, audioSource } = audioOf(facts);
+  const event: Writable<UsageEvent> = {
     eventId: facts.eventId,
     type: facts.type,
     requestId: facts.requestId,
     sessionId: facts.sessionId,
-    ...(caller.userId === undefined ? {} : { userId: caller.userId }),
-    ...(caller.deviceId === undefined ? {} : { deviceId: caller.deviceId }),
     provider: facts.provider,
     model: facts.model,
     keyId: facts.keyId,
     outcome: facts.outcome,
     status: facts.status,
     startedAtMs: facts.startedAtMs,
-    ...(ttfbMs === undefined ? {} : { ttfbMs: Math.round(ttfbMs) }),
     durationMs: Math.round(facts.durationMs),
     bytesIn: facts.bytesIn,
     bytesOut: facts.bytesOut,
-    ...audioOf(facts),
-    ...usageOf(facts),
-    ...(isRecoverable ? { result: answer.text } : {}),
+    audioSeconds,
+    audioSource,
     attempts: facts.attempts,
-    ...(traceparent === '' ? {} : { traceparent }),
   };
+  if (caller.userId !== undefined) event.userId = caller.userId;
+  if (caller.deviceId !== undefined) event.deviceId = caller.deviceId;
+  if (ttfbMs !== undefined) event.ttfbMs = Math.round(ttfbMs);
+  const usage = usageOf(facts);
+  if (usage !== undefined) event.usage = usage;
+  const isRecoverable = facts.clientLeft && facts.type === 'transcribe';
+  if (isRecoverable && answer?.text !== undefined) event.result = answer.text;
+  if (traceparent !== '') event.traceparent = traceparent;
+  return event;
 }
+
+type Writable<T> = { -readonly [P in keyof T]: T[P] };
 
 /**
  * The provider's own account where there is one. Of a chat that ended before it came, what passed is counted, and marked as such:
  * asking for no account, or leaving before it, is no way to chat for free. Of what is no chat, what was asked for is counted.
  */
-function usageOf({ type, status, ttfbMs, answer, textBytes, images }: ExchangeFacts): Pick<UsageEvent, 'usage'> {
-  if (answer?.usage !== undefined) return { usage: answer.usage };
-  if (type !== 'process' || ttfbMs === undefined || status >= 400 || answer?.passedTokens === undefined) return {};
+function usageOf({ type, status, ttfbMs, answer, textBytes, images }: ExchangeFacts): UsageEvent['usage'] {
+  if (answer?.usage !== undefined) return answer.usage;
+  if (type !== 'process' || ttfbMs === undefined || status >= 400 || answer?.passedTokens === undefined)
+    return undefined;
   const prompt = Math.ceil(textBytes / BYTES_PER_TOKEN);
   const made = answer.passedTokens + images * TOKENS_PER_IMAGE;
-  return { usage: { prompt_tokens: prompt, completion_tokens: made, estimated: true } };
+  return { prompt_tokens: prompt, completion_tokens: made, estimated: true };
 }
 
 /** What an image of a model that counts none is taken for: those that do count have some 1,000 for a square one of middling quality. */

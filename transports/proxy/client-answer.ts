@@ -12,132 +12,139 @@ export interface AnswerHead {
   readonly contentLength: number | undefined;
 }
 
-export interface ClientAnswer {
-  /** Something has been sent, so that the status can no longer be changed. */
-  readonly begun: boolean;
-  /** Holds the head back until there is a byte to go with it: both leave in one packet. */
-  begin(head: AnswerHead): void;
-  /** False means to wait for `onDrained`. What is kept of the chunk is a copy. */
-  write(chunk: Buffer): boolean;
-  /** What was written is as long as was announced. */
-  readonly isWhole: boolean;
-  /** Ends the answer, or cuts the connection where it is not whole. The last announced bytes leave with this and not before. */
-  end(): void;
-  /** Closes the connection, which tells the client that the answer is incomplete. */
-  cut(): void;
-  /** The connection is gone: the response must not be touched again. */
-  release(): void;
-}
-
-/** `isHead`: the answer to HEAD, which announces a length and has no body (RFC 9110 §9.3.2). */
-export function createClientAnswer(response: NativeResponse, isHead: boolean, onDrained: () => void): ClientAnswer {
-  let head: AnswerHead | undefined;
-  let begun = false;
-  let over = false;
-  let writtenBytes = 0;
+export class ClientAnswer {
+  readonly #response: NativeResponse;
+  readonly #isHead: boolean;
+  readonly #onDrained: () => void;
+  #head: AnswerHead | undefined;
+  #begun = false;
+  #over = false;
+  #writtenBytes = 0;
   /** The end of an announced answer: a client takes the answer for complete when it has these bytes. */
-  let lastChunk: Buffer | undefined;
+  #lastChunk: Buffer | undefined;
   /** The part of an announced answer that the socket has not taken; never more than the provider sent before it was paused. */
-  let waiting: Buffer[] = [];
+  #waiting: Buffer[] = [];
+  #takenBytes = 0;
+  #hearsOfSpace = false;
 
-  response.onWritable(() => {
-    if (over) return true;
-    while (waiting.length > 0) {
-      const chunk = waiting.shift();
-      if (chunk !== undefined && !writeAnnounced(chunk)) return false;
-      if (isSet(over)) return true;
-    }
-    onDrained();
-    return true;
-  });
+  /** `isHead`: the answer to HEAD, which announces a length and has no body (RFC 9110 §9.3.2). */
+  constructor(response: NativeResponse, isHead: boolean, onDrained: () => void) {
+    this.#response = response;
+    this.#isHead = isHead;
+    this.#onDrained = onDrained;
+  }
 
-  const begin = ({ status, headers }: Omit<AnswerHead, 'contentLength'>) => {
-    begun = true;
-    writeHead(response, status, headers);
-  };
+  /** Something has been sent, so that the status can no longer be changed. */
+  get begun(): boolean {
+    return this.#begun;
+  }
 
-  /** False when a part of it had to be put back. */
-  const writeAnnounced = (chunk: Buffer): boolean => {
-    const total = head?.contentLength ?? 0;
-    const before = response.writeOffset();
-    const [ok, done] = response.tryEnd(chunk, total);
-    if (done) {
-      over = true;
+  /** What was written is as long as was announced. */
+  get isWhole(): boolean {
+    const announced = this.#head?.contentLength;
+    return this.#isHead || announced === undefined || this.#writtenBytes === announced;
+  }
+
+  /** Holds the head back until there is a byte to go with it: both leave in one packet. */
+  begin(head: AnswerHead): void {
+    this.#head = head;
+  }
+
+  /** False means to wait for `onDrained`. What is kept of the chunk is a copy. */
+  write(chunk: Buffer): boolean {
+    if (this.#over || chunk.length === 0) return true;
+    this.#writtenBytes += chunk.length;
+    // More than was announced: it ends in a cut.
+    if (this.#lastChunk !== undefined) return true;
+    if (this.#writtenBytes === this.#head?.contentLength) {
+      this.#lastChunk = Buffer.from(chunk);
       return true;
     }
-    if (ok) return true;
-    const taken = response.writeOffset() - before;
-    waiting.unshift(Buffer.from(chunk.subarray(taken)));
-    return false;
-  };
+    return this.#writeOut(chunk);
+  }
 
-  const cut = () => {
-    if (over) return;
-    over = true;
-    response.close();
-  };
+  /** Ends the answer, or cuts the connection where it is not whole. The last announced bytes leave with this and not before. */
+  end(): void {
+    if (this.#over) return;
+    if (!this.isWhole) this.cut();
+    else if (this.#lastChunk !== undefined) this.#writeOut(this.#lastChunk);
+    else {
+      this.#over = true;
+      this.#response.cork(() => this.#endEmpty());
+    }
+  }
 
-  const writeOut = (chunk: Buffer): boolean => {
-    let drained = true;
-    response.cork(() => {
-      if (!begun && head !== undefined) begin(head);
-      if (head?.contentLength === undefined) drained = response.write(chunk);
-      else if (waiting.length > 0) {
-        waiting.push(Buffer.from(chunk));
-        drained = false;
-      } else drained = writeAnnounced(chunk);
+  /** Closes the connection, which tells the client that the answer is incomplete. */
+  cut(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#response.close();
+  }
+
+  /** The connection is gone: the response must not be touched again. */
+  release(): void {
+    this.#over = true;
+    this.#waiting = [];
+  }
+
+  #writeOut(chunk: Buffer): boolean {
+    const sent = { isDrained: true };
+    this.#response.cork(() => {
+      this.#writeHead();
+      sent.isDrained = this.#writeBody(chunk);
     });
-    return drained;
-  };
+    if (!sent.isDrained) this.#waitForSpace();
+    return sent.isDrained;
+  }
 
-  const isWhole = () => isHead || head?.contentLength === undefined || writtenBytes === head.contentLength;
+  #writeBody(chunk: Buffer): boolean {
+    const total = this.#head?.contentLength;
+    if (total === undefined) return this.#response.write(chunk);
+    if (this.#waiting.length === 0) return this.#writeAnnounced(chunk, total);
+    this.#waiting.push(Buffer.from(chunk));
+    return false;
+  }
 
-  return {
-    get isWhole() {
-      return isWhole();
-    },
-    get begun() {
-      return begun;
-    },
-    begin: (given) => (head = given),
-    write: (chunk) => {
-      if (over || chunk.length === 0) return true;
-      writtenBytes += chunk.length;
-      // More than was announced: it ends in a cut.
-      if (lastChunk !== undefined) return true;
-      if (writtenBytes === head?.contentLength) {
-        lastChunk = Buffer.from(chunk);
-        return true;
-      }
-      return writeOut(chunk);
-    },
-    end: () => {
-      if (over) return;
-      if (!isWhole()) {
-        cut();
-        return;
-      }
-      if (lastChunk !== undefined) {
-        writeOut(lastChunk);
-        return;
-      }
-      over = true;
-      response.cork(() => {
-        if (!begun && head !== undefined) begin(head);
-        const bodiless = isHead || head?.status === 204 || head?.status === 304;
-        if (bodiless) response.endWithoutBody(isHead ? head?.contentLength : undefined);
-        else response.end();
-      });
-    },
-    cut,
-    release: () => {
-      over = true;
-      waiting = [];
-    },
-  };
-}
+  #writeHead(): void {
+    if (this.#begun || this.#head === undefined) return;
+    this.#begun = true;
+    writeHead(this.#response, this.#head.status, this.#head.headers);
+  }
 
-/** Asked through a call: the compiler cannot know that a write may end the answer. */
-function isSet(flag: boolean): boolean {
-  return flag;
+  /** False when a part of it had to be put back. */
+  #writeAnnounced(chunk: Buffer, total: number): boolean {
+    const [ok, done] = this.#response.tryEnd(chunk, total);
+    if (done) this.#over = true;
+    else if (ok) this.#takenBytes += chunk.length;
+    else {
+      const taken = this.#response.writeOffset() - this.#takenBytes;
+      this.#takenBytes += taken;
+      this.#waiting.unshift(Buffer.from(chunk.subarray(taken)));
+      return false;
+    }
+    return true;
+  }
+
+  #waitForSpace(): void {
+    if (this.#hearsOfSpace) return;
+    this.#hearsOfSpace = true;
+    this.#response.onWritable(() => this.#onSpace());
+  }
+
+  #onSpace(): boolean {
+    while (!this.#over && this.#waiting.length > 0) {
+      const chunk = this.#waiting.shift();
+      if (chunk !== undefined && !this.#writeAnnounced(chunk, this.#head?.contentLength ?? 0)) return false;
+    }
+    if (!this.#over) this.#onDrained();
+    return true;
+  }
+
+  #endEmpty(): void {
+    this.#writeHead();
+    const isBodiless = this.#isHead || this.#head?.status === 204 || this.#head?.status === 304;
+    if (!isBodiless) this.#response.end();
+    else if (this.#isHead) this.#response.endWithoutBody(this.#head?.contentLength);
+    else this.#response.endWithoutBody();
+  }
 }

@@ -8,11 +8,11 @@ import type { UpstreamHeaders } from '../../actors/relay/upstream.ts';
 import type { VelloError } from '../../config/errors.ts';
 import type { NativeResponse } from '../http/server/native-response.ts';
 import { problemReply, type ProblemReply } from '../http/server/problem.ts';
-import { createClientAnswer, type ClientAnswer } from './client-answer.ts';
+import { ClientAnswer } from './client-answer.ts';
 import type { ExchangeWorld } from './exchange-world.ts';
 import { ownHeaders } from './header-policy.ts';
 import { HeldRefusal } from './held-refusal.ts';
-import { createPassingAnswer, type PassingAnswer } from './passing-answer.ts';
+import { PassingAnswer } from './passing-answer.ts';
 import type { ProviderLeg } from './provider-leg.ts';
 import { refuse } from './refuse.ts';
 import { speaksOpenAi, type RelayRequest } from './relay-request.ts';
@@ -55,7 +55,7 @@ export class ExchangeAnswer {
     this.#response = response;
     this.#request = request;
     this.#upload = upload;
-    this.#client = createClientAnswer(response, request.method === 'HEAD', onDrained);
+    this.#client = new ClientAnswer(response, request.method === 'HEAD', onDrained);
   }
 
   /** What the client got, or would have got; 0 before there was one. */
@@ -99,15 +99,15 @@ export class ExchangeAnswer {
       this.#refusal = new HeldRefusal(status, headers);
       return;
     }
-    this.#passing = createPassingAnswer({
+    this.#passing = new PassingAnswer({
       kind: this.#request.route.answer,
       status,
       headers,
-      secret: leg.key?.reveal(),
+      ownHeaders: this.#ownHeaders(),
+      key: leg.key,
       withholdsUsage: leg.asksForUsage,
     });
-    const { head } = this.#passing;
-    this.#client.begin({ ...head, headers: { ...this.#ownHeaders(), ...head.headers } });
+    this.#client.begin(this.#passing.head);
   }
 
   /** Takes the provider's next bytes. False means to wait for `onDrained`. */
@@ -132,7 +132,7 @@ export class ExchangeAnswer {
       return { outcome, send: this.#reply(this.#refusal.reply(this.#request, leg.key, this.#world)) };
     }
     if (this.#passing !== undefined) this.#write(this.#passing.flush());
-    const isWhole = this.#client.isWhole && this.#passing?.summary().finished !== false;
+    const isWhole = this.#client.isWhole && this.#passing?.finished !== false;
     return { outcome: isWhole ? 'ok' : 'truncated', send: () => this.#client.end() };
   }
 

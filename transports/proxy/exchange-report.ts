@@ -6,7 +6,7 @@ import { describeExchange } from '../../actors/relay/describe-exchange.ts';
 import type { GatewayConfig } from '../../actors/relay/gateway-config.ts';
 import type { ExchangeAnswer } from './exchange-answer.ts';
 import type { ExchangeWorld } from './exchange-world.ts';
-import { factsOfLeg, type ProviderLeg } from './provider-leg.ts';
+import type { ProviderLeg } from './provider-leg.ts';
 import type { RelayRequest } from './relay-request.ts';
 import type { Upload } from './upload.ts';
 
@@ -44,7 +44,8 @@ export class ExchangeReport {
   admit(admitted: Admitted): void {
     this.#admitted = admitted;
     this.#admittedMs = this.#world.clock.monotonicMs();
-    if (this.#request.route.reportsEvent) this.#world.events.admit(this.#describe(admitted, 'lost', undefined));
+    if (!this.#request.route.reportsEvent) return;
+    this.#world.events.admit(this.#describe(admitted, 'lost', undefined, this.#admittedMs - this.startedMs));
   }
 
   /** What is sent on is another body than the client's: this meter read it. */
@@ -65,55 +66,66 @@ export class ExchangeReport {
 
   /** The exchange is over. Calls `onDurable` once its event, if it owes one, is durable: at once or later. */
   end(outcome: Outcome, leg: ProviderLeg | undefined, onDurable: () => void): void {
-    this.#count(outcome);
+    const durationMs = this.#elapsedMs();
+    this.#count(outcome, durationMs);
     const admitted = this.#admitted;
     if (!this.#request.route.reportsEvent || admitted === undefined) onDurable();
-    else this.#world.events.emit(this.#describe(admitted, outcome, leg), onDurable);
+    else this.#world.events.emit(this.#describe(admitted, outcome, leg, durationMs), onDurable);
   }
 
   /** It was over before it was admitted. */
   refused(): void {
-    this.#count('refused');
+    this.#count('refused', this.#elapsedMs());
   }
 
   #describe(
     { caller, sessionId, meter, config }: Admitted,
     outcome: Outcome,
     leg: ProviderLeg | undefined,
+    durationMs: number,
   ): UsageEvent {
     const { route, requestId, models, traceparent } = this.#request;
     const { audio, textBytes, answers } = meter.facts();
+    const { status, bytesOut, clientLeft } = this.#answer;
     return describeExchange({
       eventId: this.#eventId,
       type: route.type,
       requestId,
       sessionId,
       caller,
-      ...factsOfLeg(leg, this.startedMs),
+      provider: leg?.provider.name ?? '',
       model: models[0] ?? meter.model() ?? config.defaultModels[route.type] ?? '',
+      keyId: leg?.key?.id ?? '',
       outcome,
-      status: this.#answer.status,
+      status,
       startedAtMs: this.#startedAtMs,
-      durationMs: this.#world.clock.monotonicMs() - this.startedMs,
+      ttfbMs: leg?.headAtMs === undefined ? undefined : leg.headAtMs - this.startedMs,
+      durationMs,
       bytesIn: this.#upload.receivedBytes,
-      bytesOut: this.#answer.bytesOut,
+      bytesOut,
+      attempts: leg?.attempts ?? 0,
       uploadComplete: this.#upload.complete,
-      ...{ audio, textBytes },
+      audio,
+      textBytes,
       images: route.answer === 'images' ? answers : 0,
       answer: this.#answer.summary(),
-      clientLeft: this.#answer.clientLeft,
+      clientLeft,
       traceparent,
     });
   }
 
-  #count(outcome: Outcome | 'refused'): void {
-    const { clock, metrics } = this.#world;
-    const { route } = this.#request;
-    const labels = { listener: 'gateway', route: route.pattern };
-    const elapsedMs = clock.monotonicMs() - this.startedMs;
-    metrics.count('vello_gateway_requests_total', { route: route.pattern, outcome });
-    metrics.count('vello_http_requests_total', { ...labels, status: String(this.#answer.status || 499) });
-    metrics.observe('vello_http_request_seconds', labels, elapsedMs / 1000);
+  #elapsedMs(): number {
+    return this.#world.clock.monotonicMs() - this.startedMs;
+  }
+
+  #count(outcome: Outcome | 'refused', elapsedMs: number): void {
+    const { metrics } = this.#world;
+    const route = this.#request.route.pattern;
+    const listener = 'gateway';
+    const status = String(this.#answer.status || 499);
+    metrics.count('vello_gateway_requests_total', { route, outcome });
+    metrics.count('vello_http_requests_total', { listener, route, status });
+    metrics.observe('vello_http_request_seconds', { listener, route }, elapsedMs / 1000);
     metrics.count('vello_gateway_bytes_total', { direction: 'in' }, this.#upload.receivedBytes);
     metrics.count('vello_gateway_bytes_total', { direction: 'out' }, this.#answer.bytesOut);
   }

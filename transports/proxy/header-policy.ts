@@ -73,13 +73,22 @@ export function callerName(userId: string | undefined, secret: string | undefine
   return createHmac('sha256', secret).update(`vello-caller:v1\n${userId}`).digest('base64url').slice(0, 22);
 }
 
-/** Headers of the client's answer that come from the provider's. */
-export function headersToClient(headers: UpstreamHeaders, secret: string | undefined): Record<string, string> {
-  const passed: Record<string, string> = {};
+/**
+ * Headers of the client's answer: our own, those of the provider's that may pass, and those that keep whatever stands between us and the client
+ * from holding a stream back or storing it.
+ */
+export function headersToClient(
+  headers: UpstreamHeaders,
+  own: Readonly<Record<string, string>>,
+  secret: string | undefined,
+): Record<string, string> {
+  const passed = { ...own };
   for (const name of TO_CLIENT) {
     const value = headerValue(headers, name);
     if (value !== undefined) passed[name] = scrubText(value, secret);
   }
+  passed['cache-control'] = 'no-store, no-transform';
+  passed['x-accel-buffering'] = 'no';
   return passed;
 }
 
@@ -95,9 +104,3 @@ export function headerValue(headers: UpstreamHeaders, name: string): string | un
   const value = headers[name];
   return value === undefined || typeof value === 'string' ? value : value[0];
 }
-
-/** Headers that keep whatever stands between us and the client from holding a stream back or storing it. */
-export const UNBUFFERED: Readonly<Record<string, string>> = {
-  'cache-control': 'no-store, no-transform',
-  'x-accel-buffering': 'no',
-};

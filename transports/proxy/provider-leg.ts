@@ -6,7 +6,6 @@ import type { Clock } from '../../actors/ports/clock.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { UpstreamCall, UpstreamFailure, UpstreamHeaders, UpstreamListener } from '../../actors/relay/upstream.ts';
-import type { ExchangeFacts } from '../../actors/relay/describe-exchange.ts';
 import type { Provider } from '../../actors/relay/gateway-config.ts';
 import type { JsonShape } from '../../actors/metering/json-body-scanner.ts';
 import type { ProviderKey } from '../../actors/relay/provider-key.ts';
@@ -237,13 +236,4 @@ export class ProviderLeg implements UpstreamListener {
       this.#listener.onFault(error);
     }
   }
-}
-
-/** What the event says of the provider's side; also where the exchange ended before it had one. */
-export function factsOfLeg(
-  leg: ProviderLeg | undefined,
-  startedMs: number,
-): Pick<ExchangeFacts, 'provider' | 'keyId' | 'ttfbMs' | 'attempts'> {
-  const ttfbMs = leg?.headAtMs === undefined ? undefined : leg.headAtMs - startedMs;
-  return { provider: leg?.provider.name ?? '', keyId: leg?.key?.id ?? '', ttfbMs, attempts: leg?.attempts ?? 0 };
 }

@@ -1,11 +1,11 @@
 import t from 'tap';
-import { createUsageFilter } from '../../../actors/metering/usage-filter.ts';
+import { UsageFilter } from '../../../actors/metering/usage-filter.ts';
 
 const account = 'data: {"id":"c","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4}}';
 const word = 'data: {"id":"c","choices":[{"index":0,"delta":{"content":"hi"}}],"usage":null}';
 
 function filtered(stream: string, size: number): string {
-  const filter = createUsageFilter();
+  const filter = new UsageFilter();
   const bytes = Buffer.from(stream);
   const passed: Buffer[] = [];
   // Each piece in memory of its own that is overwritten afterwards, as a socket's is.
@@ -68,7 +68,7 @@ t.test('an event passes from the byte on that tells it from the account', async 
     [`data: {"x":"${'x'.repeat(16 * 1024 - 12)}`, 'x'],
   ];
   for (const [undecided, deciding] of cases) {
-    const filter = createUsageFilter();
+    const filter = new UsageFilter();
     t.equal(filter.push(Buffer.from(undecided)).length, 0);
     t.equal(filter.push(Buffer.from(deciding)).toString(), undecided + deciding);
     t.equal(filter.push(Buffer.from('more')).toString(), 'more');

@@ -2,6 +2,7 @@
  * The only holder of a uWebSockets.js response. A native response that is touched after its end, and an exception that leaves a native
  * callback, both end the process: here the first does nothing, and the second costs this one request and a line in the log.
  */
+import { STATUS_CODES } from 'node:http';
 import type { HttpResponse as Raw, us_socket_context_t } from '#uws';
 import type { Held } from './native-socket.ts';
 
@@ -130,9 +131,10 @@ export class NativeResponse {
     if (!this.#isOver) this.#raw.cork(write);
   }
 
-  writeStatus(status: string): void {
+  writeStatus(status: number): void {
     if (this.#isOver) return;
-    this.#raw.writeStatus(status);
+    // 200 is what native code begins with by itself.
+    if (status !== 200) this.#raw.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Status'}`);
     if (this.#isLast()) this.#raw.writeHeader('Connection', 'close');
   }
 

@@ -1,5 +1,4 @@
 /** Writes an answer over a native response: whole, as a stream with backpressure, to HEAD, or as the last of its connection. */
-import { STATUS_CODES } from 'node:http';
 import type { NativeResponse } from './native-response.ts';
 
 /** Carries the id of the request. What a caller sends under it is never adopted: it would let callers forge our logs. */
@@ -19,10 +18,14 @@ export interface StreamReply {
 
 /** Only inside `cork`, once per answer. */
 export function writeHead(response: NativeResponse, status: number, headers: Headers): void {
-  response.writeStatus(`${status} ${STATUS_CODES[status] ?? 'Status'}`);
-  for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
-  if (response.everyHead === undefined) return;
-  for (const [name, value] of Object.entries(response.everyHead)) response.writeHeader(name, value);
+  response.writeStatus(status);
+  writeHeaders(response, headers);
+  if (response.everyHead !== undefined) writeHeaders(response, response.everyHead);
+}
+
+function writeHeaders(response: NativeResponse, headers: Headers): void {
+  // Records of ours inherit nothing, and `Object.entries` would make a list for each header.
+  for (const name in headers) response.writeHeader(name, headers[name] ?? '');
 }
 
 /** `isHead` sends the length of the body and no byte of it (RFC 9110 §9.3.2). */
