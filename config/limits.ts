@@ -33,6 +33,16 @@ export const LIMITS = {
     /** Of a request that names one: it is held whole and read at once, which takes 6 ms where it holds words, and 40 where it is made to take long. */
     bodyBytes: 512 * 1024,
   },
+  gatewayProcesses: {
+    /** From a start to the first words, and from those to readiness: what a whole Vello is given. */
+    readyMs: 120_000,
+    /** One that turns says so every second; one that was silent for so long takes connections and answers none. */
+    mostSilentMs: 30_000,
+    lookMs: 5_000,
+    healthMs: 1_000,
+    /** A tree and an exposition are made in milliseconds. */
+    answerMs: 2_000,
+  },
   events: {
     /** Events in one pipeline. */
     batch: 256,

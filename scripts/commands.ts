@@ -9,6 +9,10 @@ export interface Entry {
 
 export const COMMANDS: Readonly<Record<string, Entry>> = {
   start: { summary: 'Start Vello: databases, all roles, and a demonstration.', load: () => import('./start.ts') },
+  restart: {
+    summary: 'Replace the processes of a running gateway one by one.',
+    load: () => import('./operator/restart.ts'),
+  },
   actors: { summary: 'Show the supervision tree of a running Vello.', load: () => import('./operator/actors-view.ts') },
   credits: { summary: 'Give credits, show an account, prove the ledger.', load: () => import('./operator/credits.ts') },
   'service-key': {

@@ -12,9 +12,10 @@ import { readinessOf } from '../supervisors/health.ts';
 import { composeRoles } from '../supervisors/compose-roles.ts';
 import { ROOT, runRoot } from '../supervisors/root.ts';
 import { schemaRole } from '../supervisors/roles/schema.ts';
+import { drainOfProcessesMs, RENEWAL } from '../supervisors/roles/gateway-processes.ts';
 import { programsRole } from '../supervisors/roles/programs.ts';
+import { GatewaySlots } from '../transports/process/gateway-files.ts';
 import { loadServiceKey } from '../transports/process/service-key.ts';
-import { onStopSignals, type StopSignalHandlers } from '../transports/process/signals.ts';
 import { guardClock, systemClock } from '../transports/process/system-clock.ts';
 import { MOONSHINE_MODEL_ID } from '../transports/speech/moonshine-engine.ts';
 import { loadLanguageModels, type LanguageModel } from '../transports/speech/models/language-models.ts';
@@ -22,6 +23,7 @@ import { fetchModel, type ModelFiles } from '../transports/speech/models/fetch-m
 import { createJsonLog } from '../transports/telemetry/json-log.ts';
 import { createPrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
 import { CommandError } from './command.ts';
+import { count } from './count.ts';
 import { playDemo } from './demo/play-demo.ts';
 import { explainFileError } from './explain-file-error.mjs';
 import { openLogFile, type LogFile } from './log-file.ts';
@@ -30,7 +32,9 @@ import type { Progress } from './progress.mjs';
 import type { Servers } from './foundation/choose-servers.ts';
 import type { Home } from './foundation/home.ts';
 import { obtainModel } from './foundation/obtain-model.ts';
+import { severalGateways } from './several-gateways.ts';
 import { createStartWatch } from './start-watch.ts';
+import { createStopper, type Stopper } from './stopper.ts';
 
 export const ROLES = ['api', 'gateway', 'collector', 'inference'] as const;
 export type RoleName = (typeof ROLES)[number];
@@ -41,6 +45,8 @@ export type Demo = 'play' | 'skip' | 'play-and-exit';
 export interface SystemRun {
   readonly settings: Settings;
   readonly roles: readonly RoleName[];
+  /** Of the gateway, which is then alone; undefined: all roles in this process. */
+  readonly processes: number | undefined;
   readonly demo: Demo;
   readonly home: Home;
   readonly servers: Servers;
@@ -69,23 +75,39 @@ export async function runSystem(run: SystemRun): Promise<number> {
   // Made where a collector runs, and nowhere else: it may charge anybody.
   const collectorKey = () => loadServiceKey(home.file('keys'), COLLECTOR_SERVICE.serviceId);
   const watch = createStartWatch(progress);
-
-  const roles = composeRoles(
-    {
-      settings: { ...settings, home: home.path },
-      ...{ clock, log, metrics, system, drain, secretKey, collectorKey },
-      version: productVersion,
-      random: Math.random,
-      ...{ databaseUrl, redisUrl },
-      inferenceKey: settings.inferenceKey ?? home.secret('inference.key'),
-      model: async () => model ?? fetchModel(run.cache),
-      otherModels,
-    },
-    run.roles,
-  );
+  const inferenceKey = settings.inferenceKey ?? home.secret('inference.key');
+  const slots = new GatewaySlots(home.file('gateway'), log);
+  const parts = { clock, log, metrics, system, drain };
+  const several =
+    run.processes === undefined
+      ? undefined
+      : severalGateways({ parts, count: run.processes, settings, home, slots, inferenceKey, watch });
+  const allRoles = () => {
+    // Its folder is the first; what several gateways left in others goes there.
+    if (run.roles.includes('gateway')) slots.take();
+    return composeRoles(
+      {
+        settings: { ...settings, home: home.path },
+        ...{ ...parts, secretKey, collectorKey },
+        version: productVersion,
+        random: Math.random,
+        ...{ databaseUrl, redisUrl, inferenceKey },
+        model: async () => model ?? fetchModel(run.cache),
+        otherModels,
+      },
+      run.roles,
+    );
+  };
+  const roles = several?.roles ?? allRoles();
+  process.on('SIGUSR2', () => {
+    if (several === undefined)
+      log.warn('SIGUSR2 is for a gateway that was started with --processes, and does nothing here');
+    else system.tell(RENEWAL, { type: 'renew-all' });
+  });
   const stopper = createStopper();
   const ended = runRoot({
-    ...{ system, drain, clock, log, drainMs: settings.drainMs, random: Math.random },
+    ...{ system, drain, clock, log, random: Math.random },
+    drainMs: several === undefined ? settings.drainMs : drainOfProcessesMs(settings.drainMs),
     roles: {
       programs: programsRole(
         servers.local.map(({ id, name, start }) => ({ id, start: () => watch.observe(`${name} started`, start) })),
@@ -106,9 +128,13 @@ export async function runSystem(run: SystemRun): Promise<number> {
     onStop: (handlers) =>
       stopper.attach({
         ...handlers,
-        orderly: (reason) => {
+        orderly: (cause) => {
           progress.say('\n  Stopping: what is under way is finished first. Ctrl-C again ends it at once.');
-          handlers.orderly(reason);
+          handlers.orderly(cause);
+        },
+        atOnce: (signal) => {
+          several?.endAtOnce();
+          handlers.atOnce(signal);
         },
       }),
   });
@@ -172,39 +198,14 @@ async function prepareOtherModels({ settings, progress, cache, signal }: SystemR
   return progress.step('Speech models of other languages', () => loadLanguageModels(list, cache, signal));
 }
 
-interface Stopper {
-  readonly attach: (handlers: StopSignalHandlers) => () => void;
-  /** Ends the tree as SIGTERM would. */
-  stop(): void;
-}
-
-/** Signals stop the tree, and so does our own code. */
-function createStopper(): Stopper {
-  let handlers: StopSignalHandlers | undefined;
-  let isStopping = false;
-  const once = (act: () => void) => {
-    if (!isStopping) act();
-    isStopping = true;
-  };
-  return {
-    attach(given) {
-      handlers = given;
-      return onStopSignals(process, {
-        orderly: (signal) => once(() => given.orderly(signal)),
-        atOnce: (signal) => given.atOnce(signal),
-      });
-    },
-    stop: () => once(() => handlers?.orderly('SIGTERM')),
-  };
-}
-
-function describeAddresses({ settings, roles, servers, home, demo }: SystemRun): string {
+function describeAddresses({ settings, roles, processes, servers, home, demo }: SystemRun): string {
   const rows: [string, string][] = [];
   if (roles.includes('api')) {
     rows.push(['api', localUrlOf(settings.apiListen)]);
     rows.push(['docs', `${localUrlOf(settings.apiListen)}/docs  (the routes of every role)`]);
   }
-  if (roles.includes('gateway')) rows.push(['gateway', localUrlOf(settings.gatewayListen)]);
+  const several = processes === undefined ? '' : `  (${count(processes, 'process', 'processes')})`;
+  if (roles.includes('gateway')) rows.push(['gateway', `${localUrlOf(settings.gatewayListen)}${several}`]);
   if (roles.includes('inference')) rows.push(['inference', localUrlOf(settings.inferenceListen)]);
   rows.push(['admin', `${localUrlOf(settings.adminListen)}  (/metrics /health/ready /actors)`]);
   for (const { name, port } of servers.local) rows.push([name, `127.0.0.1:${port}`]);

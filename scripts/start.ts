@@ -8,6 +8,7 @@ import { interruptible } from './interruptible.ts';
 import { createProgress } from './progress.mjs';
 import { stateRoot } from './project-root.ts';
 import { checkAddresses, type WantedAddress } from './foundation/check-addresses.ts';
+import { endOrphanedGateways } from './foundation/end-orphaned-gateways.ts';
 import { chooseServers } from './foundation/choose-servers.ts';
 import { settlePorts } from './foundation/settle-ports.ts';
 import { openHome } from './foundation/home.ts';
@@ -22,6 +23,11 @@ export const command: Command = {
   flags: {
     'no-demo': { type: 'boolean', doc: 'Start without the demonstration.' },
     'exit-after-demo': { type: 'boolean', doc: 'End after the demonstration: exit code 0 if it worked, else 1.' },
+    processes: {
+      type: 'string',
+      value: 'n',
+      doc: `With --roles gateway: so many gateway processes on one port, which vello restart replaces one by one.`,
+    },
     roles: { type: 'string', value: 'a,b', doc: `Only these roles, of ${ROLES.join(', ')}. Without demonstration.` },
   },
   operands: 0,
@@ -30,12 +36,14 @@ export const command: Command = {
 
 async function start(invocation: Invocation, signal: AbortSignal): Promise<number> {
   const roles = readRoles(invocation.text('roles'));
+  const processes = readProcesses(invocation.text('processes'), roles);
   const demo = readDemo(invocation, roles);
   const settings = await settlePorts(loadSettings(process.env));
   checkShared(roles, settings);
   const progress = createProgress(process.stdout);
   const home = openHome(resolve(stateRoot, settings.home));
   try {
+    if (roles.includes('gateway')) await endOrphanedGateways(home.file('gateway'), settings.drainMs, progress);
     await checkAddresses(listeners(settings, roles));
     const cache = process.env['VELLO_CACHE'] ?? join(home.path, 'cache');
     const searchPath = serverSearchPath(process.env['PATH']);
@@ -49,7 +57,7 @@ async function start(invocation: Invocation, signal: AbortSignal): Promise<numbe
       cache,
     });
     signal.throwIfAborted();
-    return await runSystem({ settings, roles, demo, home, servers, cache, progress, signal });
+    return await runSystem({ settings, roles, processes, demo, home, servers, cache, progress, signal });
   } finally {
     home.release();
   }
@@ -61,6 +69,17 @@ function readRoles(written: string | undefined): readonly RoleName[] {
   const unknown = names.filter((name) => !ROLES.some((role) => role === name));
   if (unknown.length > 0) throw new UsageError(`There is no role '${unknown.join("', '")}', only ${ROLES.join(', ')}`);
   return ROLES.filter((role) => names.includes(role));
+}
+
+const MOST_PROCESSES = 64;
+
+function readProcesses(written: string | undefined, roles: readonly RoleName[]): number | undefined {
+  if (written === undefined) return undefined;
+  const processes = Number(written);
+  if (!/^\d+$/.test(written) || processes < 1 || processes > MOST_PROCESSES)
+    throw new UsageError(`--processes takes a whole number from 1 to ${MOST_PROCESSES}`);
+  if (roles.join() !== 'gateway') throw new UsageError('--processes is for the gateway alone: add --roles gateway');
+  return processes;
 }
 
 /** The api keeps everything in the database, and the collector registers its key there; the engine needs neither. */

@@ -1,5 +1,4 @@
 /** Chooses what stands behind the gateway's ports: Redis for grants, prompts and events, a file for events that wait, and one provider from the settings. */
-import { join } from 'node:path';
 import { newId } from '../actors/identity/new-id.ts';
 import type { AdmissionJournal } from '../actors/events/admission-notes.ts';
 import type { Closable } from '../actors/kernel/owned.ts';
@@ -10,8 +9,7 @@ import { singleProviderConfig, type GatewayConfig, type ProviderConfig } from '.
 import { ProviderKey } from '../actors/relay/provider-key.ts';
 import { localUrlOf } from '../config/parse-setting.ts';
 import type { Settings } from '../config/settings.ts';
-import { createFileAdmissionJournal } from '../transports/process/file-admission-journal.ts';
-import { createFileSpool } from '../transports/process/file-spool.ts';
+import { gatewayFiles } from '../transports/process/gateway-files.ts';
 import { connectRedis } from '../transports/redis/connection/connect.ts';
 import { createPromptShelf } from '../transports/redis/prompts/prompt-shelf.ts';
 import { createEventOutlet } from '../transports/redis/streams/event-outlet.ts';
@@ -29,16 +27,21 @@ export interface GatewayParts extends CommonParts {
   readonly spool: EventSpool;
   readonly journal: AdmissionJournal;
   readonly config: GatewayConfig;
+  readonly sharesPort: boolean;
   readonly newId: () => string;
 }
 
 type GatewaySettings = Pick<
   Settings,
-  'home' | 'providerUrl' | 'providerKey' | 'providerCountsStreams' | 'uploadBytes' | 'inferenceListen'
+  'providerUrl' | 'providerKey' | 'providerCountsStreams' | 'uploadBytes' | 'inferenceListen'
 >;
 
 export interface GatewayOptions extends CommonParts {
   readonly settings: GatewaySettings;
+  /** For what waits to be sent. */
+  readonly folder: string;
+  /** Other processes of this gateway listen beside it. */
+  readonly sharesPort: boolean;
   readonly redisUrl: string;
   /** Of our own inference role, which answers where no other provider is set. */
   readonly inferenceKey: string;
@@ -58,8 +61,8 @@ export function createGatewayParts(options: GatewayOptions): GatewayParts {
         close: async () => redis.disconnect(),
       };
     },
-    spool: createFileSpool(join(settings.home, 'gateway', 'events.spool'), log),
-    journal: createFileAdmissionJournal(join(settings.home, 'gateway', 'admissions'), log),
+    ...gatewayFiles(options.folder, log),
+    sharesPort: options.sharesPort,
     config: gatewayConfigOf(settings, inferenceKey),
     newId,
   };

@@ -15,6 +15,9 @@ import { supervisorDefinition } from './supervisor.ts';
 
 export const ROOT = 'vello';
 
+/** A signal, or another process that goes on in this one's place. */
+export type StopCause = StopSignal | 'succession';
+
 /** Start order; each may rely on those before it. `programs` are the databases that Vello starts for itself. */
 const START_ORDER = ['programs', 'schema', 'node', 'api', 'gateway', 'collector', 'inference', 'ops'] as const;
 export type RootChild = (typeof START_ORDER)[number];
@@ -45,7 +48,7 @@ export interface RootOptions {
   /** From 0 to 1, for the jitter of restarts. */
   readonly random: () => number;
   /** Hands over how to stop: `orderly` once, `atOnce` at any time. Returns the way to unsubscribe. */
-  onStop(handlers: { orderly(signal: StopSignal): void; atOnce(signal: StopSignal): void }): () => void;
+  onStop(handlers: { orderly(cause: StopCause): void; atOnce(signal: StopSignal): void }): () => void;
 }
 
 /** Starts the tree and resolves with the exit code when it has ended, for whatever reason. See `exit-codes.ts`. */
@@ -61,10 +64,10 @@ export async function runRoot(options: RootOptions): Promise<number> {
     };
     let isStopping = false;
     const unsubscribe = options.onStop({
-      orderly: (signal) => {
+      orderly: (cause) => {
         isStopping = true;
-        log.info('stopping', { signal, drainMs: options.drainMs });
-        void stopOrderly(options, root).then(finish);
+        log.info('stopping', { cause, drainMs: options.drainMs });
+        void stopOrderly(options, root, cause).then(finish);
       },
       atOnce: (signal) => {
         log.warn('stopping at once', { signal });
@@ -82,9 +85,13 @@ export async function runRoot(options: RootOptions): Promise<number> {
   });
 }
 
-async function stopOrderly({ system, clock, log, drain, drainMs }: RootOptions, root: LiveActor): Promise<number> {
+async function stopOrderly(
+  { system, clock, log, drain, drainMs }: RootOptions,
+  root: LiveActor,
+  cause: StopCause,
+): Promise<number> {
   const startedMs = clock.monotonicMs();
-  const { cutOff } = await drain.run(drainMs);
+  const { cutOff } = await drain.run(drainMs, cause === 'succession');
   const leftMs = Math.max(LEAST_STOP_MS, drainMs - (clock.monotonicMs() - startedMs));
   const killer = clock.setTimer(leftMs, () => root.kill(`the tree did not stop within ${Math.round(leftMs)} ms`));
   await system.stop();

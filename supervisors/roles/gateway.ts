@@ -30,7 +30,7 @@ const ENDING_MS = 500;
 const IDLE_CONNECTIONS_MS = 15_000;
 
 export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): SupervisorSpec {
-  const { clock, drain, log, metrics, newId, spool, journal } = parts;
+  const { clock, drain, log, metrics, newId, sharesPort, spool, journal } = parts;
   const stores = owned('gateway-stores', parts.openStores);
   const config = createConfigHolder(parts.config);
   const providers: ProviderDirectory = new Map();
@@ -77,6 +77,7 @@ export function gatewayRole(parts: GatewayParts, settings: GatewaySettings): Sup
   const listening = listener({
     listener: 'gateway',
     address,
+    sharesPort,
     corsOrigins,
     trustProxy,
     drainMs,

@@ -4,7 +4,6 @@ import { gatewayConfigOf, providerOf } from '../../supervisors/gateway-parts.ts'
 t.test('the provider is the one that is set, else OpenAI where there is a key, else our inference role', async (t) => {
   const inferenceListen = { host: '0.0.0.0', port: 8082 };
   const base = {
-    home: '',
     inferenceListen,
     providerCountsStreams: true,
     providerUrl: undefined,
@@ -22,7 +21,7 @@ t.test('the provider is the one that is set, else OpenAI where there is a key, e
 t.test(
   'each provider is called with the key that was set for it, and is believed to count its streams as was set',
   async (t) => {
-    const base = { home: '', inferenceListen: { host: '127.0.0.1', port: 8082 }, providerUrl: undefined };
+    const base = { inferenceListen: { host: '127.0.0.1', port: 8082 }, providerUrl: undefined };
     const keysOf = (provider: ReturnType<typeof providerOf>) => provider.keys.map((key) => `${key.id} ${key.reveal()}`);
     t.strictSame(keysOf(providerOf({ ...base, providerKey: undefined, providerCountsStreams: true }, 'ours')), [
       'inference ours',
@@ -41,7 +40,6 @@ t.test('only a version at the end is taken off a base address', async (t) => {
   const at = (providerUrl: string) =>
     providerOf(
       {
-        home: '',
         inferenceListen: { host: '127.0.0.1', port: 1 },
         providerUrl,
         providerKey: 'k',
@@ -57,7 +55,7 @@ t.test('recordings to OpenAI have its own bound, unless another is set; those to
   const boundsOf = (given: { readonly providerUrl?: string; readonly uploadBytes?: ReadonlyMap<string, number> }) => {
     const { providerUrl, uploadBytes } = given;
     const listen = { host: '127.0.0.1', port: 1 };
-    const settings = { home: '', inferenceListen: listen, providerKey: 'k', providerCountsStreams: true };
+    const settings = { inferenceListen: listen, providerKey: 'k', providerCountsStreams: true };
     return Object.fromEntries(gatewayConfigOf({ ...settings, providerUrl, uploadBytes }, 'ours').uploadBytes);
   };
   t.strictSame(boundsOf({}), { '*': 26_214_400 });

@@ -72,7 +72,7 @@ t.test('a stop signal drains, stops the tree in reverse and ends with code 0', a
   t.equal(await code, EXIT.clean);
   t.strictSame(events, ['flush', '-c', '-b', '-a']);
   t.equal(clock.pendingTimers, 0);
-  t.strictSame(told('stopping'), [{ signal: 'SIGTERM', drainMs: 5000 }]);
+  t.strictSame(told('stopping'), [{ cause: 'SIGTERM', drainMs: 5000 }]);
   t.strictSame(told('stopped'), [{ elapsedMs: 0 }]);
   t.notOk(isSubscribed(), 'and nobody listens for signals any more');
   t.strictSame(told('the root supervisor gave up'), [], 'nor is it taken for a failure');

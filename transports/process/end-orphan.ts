@@ -4,14 +4,14 @@ import { identify, stillRuns } from './process-identity.ts';
 const POLL_MS = 15;
 const GRACE_MS = 10_000;
 
-/** Asks with `signal`, kills after ten seconds, and resolves once the process is gone. */
-export async function endOrphan(pid: number, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
+/** Asks with `signal`, kills after `graceMs`, and resolves once the process is gone. */
+export async function endOrphan(pid: number, signal: 'SIGINT' | 'SIGTERM', graceMs = GRACE_MS): Promise<void> {
   const identity = identify(pid);
   if (identity === undefined) return;
   const startedAt = performance.now();
   send(pid, signal);
   while (stillRuns(identity)) {
-    if (performance.now() - startedAt > GRACE_MS) send(pid, 'SIGKILL');
+    if (performance.now() - startedAt > graceMs) send(pid, 'SIGKILL');
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

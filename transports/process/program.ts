@@ -23,9 +23,7 @@ interface ProgramOptions {
 
 /** Starts the program. @throws Error naming the program and the reason when it cannot be executed. */
 export async function startProgram(program: ProgramOptions): Promise<Program> {
-  mkdirSync(dirname(program.logFile), { recursive: true });
-  if (existsSync(program.logFile)) renameSync(program.logFile, `${program.logFile}.1`);
-  const output = openSync(program.logFile, 'w', 0o600);
+  const output = openOutput(program.logFile);
   const { command, args } = program.launchAs.commandLine(program.command, program.args, program.stopSignal);
   let child: ChildProcess;
   try {
@@ -46,10 +44,18 @@ export async function startProgram(program: ProgramOptions): Promise<Program> {
   } finally {
     closeSync(output);
   }
-  return supervise(child, program);
+  return programOf(child, program);
 }
 
-function supervise(child: ChildProcess, program: ProgramOptions): Program {
+/** A descriptor for standard output and error; the previous run's file is kept beside it. */
+export function openOutput(logFile: string): number {
+  mkdirSync(dirname(logFile), { recursive: true });
+  if (existsSync(logFile)) renameSync(logFile, `${logFile}.1`);
+  return openSync(logFile, 'w', 0o600);
+}
+
+/** What was spawned, as a program. */
+export function programOf(child: ChildProcess, program: Pick<ProgramOptions, 'logFile' | 'stopSignal'>): Program {
   const isRunning = () => child.exitCode === null && child.signalCode === null;
   const ended = new Promise<string>((resolve) => {
     child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code ?? 0}` : `signal ${signal}`));

@@ -1,6 +1,7 @@
 import '../../fixtures/header-limit.ts';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { createActorSystem } from '../../../actors/kernel/actor-system.ts';
 import { Drain } from '../../../supervisors/drain.ts';
@@ -34,7 +35,6 @@ async function setUp(t: Test, gatewayAdmission: 'grants' | 'open' = 'grants') {
   t.teardown(() => redis.disconnect());
   const port = await freePort();
   const settings = {
-    home: temporaryFolder(t),
     providerUrl: `${upstream.url}/v1`,
     providerKey: PROVIDER_KEY,
     providerCountsStreams: true,
@@ -48,7 +48,8 @@ async function setUp(t: Test, gatewayAdmission: 'grants' | 'open' = 'grants') {
     drainMs: 500,
   };
   const drain = new Drain(clock, log);
-  const options = { settings, redisUrl: server.url, inferenceKey: 'unused', clock, drain, log, metrics };
+  const alone = { folder: join(temporaryFolder(t), 'gateway'), sharesPort: false };
+  const options = { ...alone, settings, redisUrl: server.url, inferenceKey: 'unused', clock, drain, log, metrics };
   const parts = createGatewayParts(options);
   const run = async () => {
     const system = createActorSystem({ clock, log, metrics });

@@ -1,16 +1,16 @@
 /** The admin listener's routes: metrics, health and the tree of actors. For operators and probes, on an address of its own. */
 import { isIP } from 'node:net';
-import type { ActorSystem } from '../../../actors/kernel/actor-system.ts';
+import type { ActorSnapshot, SystemSnapshot } from '../../../actors/kernel/snapshot.ts';
 import { VelloError } from '../../../config/errors.ts';
 import type { PrometheusMetrics } from '../../telemetry/prometheus-metrics.ts';
 import type { HttpServer } from '../server/server.ts';
 
-interface AdminParts {
-  /** Names beside `localhost` and plain addresses under which the listener may be asked for. */
-  readonly hosts: readonly string[];
-  readonly system: ActorSystem;
-  readonly metrics: PrometheusMetrics;
-  readonly readiness: () => {
+/** What there is to see of a process, or of several that serve as one. */
+export interface AdminView {
+  readonly metrics: Pick<PrometheusMetrics, 'contentType' | 'expose'>;
+  /** The whole tree, or one actor with what is below it; undefined where there is none. */
+  actors(path: string | undefined): Promise<SystemSnapshot | ActorSnapshot | undefined>;
+  readiness(): {
     readonly isReady: boolean;
     readonly waitingFor: readonly string[];
     /** Why, by path, where it is known. */
@@ -20,7 +20,8 @@ interface AdminParts {
 
 const FRESH = { 'Cache-Control': 'no-store' } as const;
 
-export function addAdminRoutes(listening: HttpServer, { system, metrics, readiness, hosts }: AdminParts): void {
+/** @param hosts names beside `localhost` and plain addresses under which the listener may be asked for */
+export function addAdminRoutes(listening: HttpServer, view: AdminView, hosts: readonly string[]): void {
   const server: Pick<HttpServer, 'route'> = {
     route: (method, pattern, handler) =>
       listening.route(method, pattern, (request) => {
@@ -30,22 +31,21 @@ export function addAdminRoutes(listening: HttpServer, { system, metrics, readine
   };
   server.route('GET', '/metrics', async () => ({
     status: 200,
-    headers: { ...FRESH, 'Content-Type': metrics.contentType },
-    body: await metrics.expose(),
+    headers: { ...FRESH, 'Content-Type': view.metrics.contentType },
+    body: await view.metrics.expose(),
   }));
 
   // Alive means that the event loop turns: whoever gets this answer has the proof.
   server.route('GET', '/health/live', () => ({ status: 200, headers: FRESH, body: { status: 'alive' } }));
 
   server.route('GET', '/health/ready', () => {
-    const { isReady, waitingFor, problems } = readiness();
+    const { isReady, waitingFor, problems } = view.readiness();
     const body = { status: isReady ? 'ready' : 'not_ready', waiting_for: waitingFor, problems };
     return { status: isReady ? 200 : 503, headers: FRESH, body };
   });
 
-  server.route('GET', '/actors', ({ query }) => {
-    const path = query.get('path');
-    const snapshot = path === null ? system.snapshot() : system.snapshotOf(path);
+  server.route('GET', '/actors', async ({ query }) => {
+    const snapshot = await view.actors(query.get('path') ?? undefined);
     if (snapshot === undefined) throw new VelloError('NOT_FOUND', 'No actor lives at that path.');
     return { status: 200, headers: FRESH, body: snapshot };
   });

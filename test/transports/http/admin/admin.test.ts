@@ -1,6 +1,6 @@
 import t from 'tap';
 import { createActorSystem } from '../../../../actors/kernel/actor-system.ts';
-import { addAdminRoutes } from '../../../../transports/http/admin/admin.ts';
+import { addAdminRoutes, type AdminView } from '../../../../transports/http/admin/admin.ts';
 import { createHttpServer } from '../../../../transports/http/server/server.ts';
 import { systemClock } from '../../../../transports/process/system-clock.ts';
 import { createPrometheusMetrics } from '../../../../transports/telemetry/prometheus-metrics.ts';
@@ -21,7 +21,12 @@ async function listen(t: Teardown) {
     metrics,
   });
   const readiness = { isReady: false, waitingFor: ['vello/api'], problems: { 'vello/api': 'no database' } };
-  addAdminRoutes(server, { system, metrics, readiness: () => readiness, hosts: ['metrics.example'] });
+  const view: AdminView = {
+    metrics,
+    actors: async (path) => (path === undefined ? system.snapshot() : system.snapshotOf(path)),
+    readiness: () => readiness,
+  };
+  addAdminRoutes(server, view, ['metrics.example']);
   const port = await server.listen();
   t.teardown(async () => {
     await server.close(0);
