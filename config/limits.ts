@@ -197,7 +197,7 @@ export const LIMITS = {
     /** Longer recordings are refused before they are decoded, or once more than this was heard. */
     longestSeconds: 3_600,
     /** Live calls at once, and the audio that each may be ahead of what was heard: some minutes. */
-    liveCalls: 200,
+    liveCalls: 64,
     liveUnheardBytes: 8 * 1024 * 1024,
     /** Speech of one live call that waits to be recognised: an engine that falls behind so far does not catch up. */
     liveWaitingSeconds: 180,

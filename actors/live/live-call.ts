@@ -377,8 +377,8 @@ export class LiveCall implements SpeechLineListener {
     this.#say(this.#lastWord);
   }
 
-  #part({ code, detail: message }: VelloError, closeCode: number): void {
-    this.#say({ type: 'error', code, message });
+  #part({ code, detail: message, retryable }: VelloError, closeCode: number): void {
+    this.#say({ type: 'error', code, message, retryable });
     this.#desktop.close(closeCode);
     this.#tell({ type: 'over' });
   }

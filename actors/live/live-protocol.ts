@@ -64,6 +64,8 @@ export interface LiveError {
   readonly type: 'error';
   readonly code: string;
   readonly message: string;
+  /** Whether another one may succeed. */
+  readonly retryable: boolean;
 }
 
 export type LiveServerMessage = LiveReady | LiveHeard | LivePartial | LiveFinal | LiveEnd | LiveError;

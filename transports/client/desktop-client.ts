@@ -10,6 +10,8 @@ import { authenticate, type Authenticated, type DeviceDescription, type Fingerpr
 import { localError } from './client-error.ts';
 import { connectDesktop, type ConnectionHandlers, type DesktopConnection } from './desktop-connection.ts';
 import type { DeviceIdentity } from './device-identity.ts';
+import { transcribeLive, type LiveOptions, type LiveTranscription } from './live.ts';
+import type { LiveText } from './live-texts-queue.ts';
 import { createServerClock } from './server-clock.ts';
 import { createTokenKeeper, type HeldTokens } from './token-keeper.ts';
 import { transcribe, type TranscribeOptions, type Transcription } from './transcribe.ts';
@@ -17,6 +19,7 @@ import { transcribe, type TranscribeOptions, type Transcription } from './transc
 export { ClientError } from './client-error.ts';
 export { openDeviceIdentity } from './device-identity.ts';
 export type { ConnectionHandlers, DesktopConnection, DeviceIdentity, TranscribeOptions, Transcription };
+export type { LiveOptions, LiveText, LiveTranscription };
 
 export interface DesktopClientOptions {
   /** `http(s)://host[:port]` of the api. */
@@ -47,6 +50,8 @@ export interface DesktopClient {
   accessToken(): Promise<string>;
   /** Transcribes a file, or a recording held in memory. Nothing is sent before the first iteration. */
   transcribe(source: string | Uint8Array, options: TranscribeOptions): Transcription;
+  /** Transcribes a microphone while it is spoken into. Nothing is read or sent before the first iteration. */
+  live(audio: AsyncIterable<Uint8Array>, options: LiveOptions): LiveTranscription;
   /** Opens the WebSocket and keeps it open. @throws ClientError why the first attempt failed. */
   connect(handlers: ConnectionHandlers, subprotocol?: Subprotocol): Promise<DesktopConnection>;
   /** What must be added to this machine's clock to get the server's, in milliseconds. */
@@ -95,6 +100,8 @@ export function createDesktopClient(options: DesktopClientOptions): DesktopClien
     accessToken: () => keeper.token(),
     transcribe: (source, transcribeOptions) =>
       transcribe({ gatewayUrl, token: keeper.token, replace: keeper.replace, signal }, source, transcribeOptions),
+    live: (audio, liveOptions) =>
+      transcribeLive({ gatewayUrl, clock, token: keeper.token, replace: keeper.replace, signal }, audio, liveOptions),
     connect: async (handlers, subprotocol = 'vello.v1.json') => {
       await keeper.token();
       if (registered === undefined) throw localError('CLOSED', 'The client was closed.');

@@ -119,7 +119,8 @@ export function openDesktopSocket(options: DesktopSocketOptions): Promise<Deskto
   });
 }
 
-async function readRefusal(response: IncomingMessage): Promise<ClientError> {
+/** What an upgrade was refused with. */
+export async function readRefusal(response: IncomingMessage): Promise<ClientError> {
   let body = '';
   response.setEncoding('utf8');
   try {
