@@ -6,6 +6,7 @@ export const CLONE_COMMANDS: Readonly<Record<string, Entry>> = {
   check: { summary: 'Check types, style and format only.', load: () => import('./check.ts') },
   bench: { summary: 'Measure this build beside its peers.', load: () => import('./bench.ts') },
   fuzz: { summary: 'Run the fuzzers of the tests for longer.', load: () => import('./fuzz.ts') },
+  soak: { summary: 'Run a gateway under mixed traffic for longer.', load: () => import('./soak.ts') },
   mutants: {
     summary: 'Put small faults into the sources, and show those that no test notices.',
     load: () => import('./mutants.ts'),

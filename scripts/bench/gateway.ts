@@ -38,7 +38,7 @@ const STREAMS = 1_000;
 
 /** Longest wait for a server to be warm. */
 const WARM_UP_MS = 20_000;
-/** `gateway/collect-garbage.ts` */
+/** `../testing/collect-garbage.ts` */
 const COLLECT_GARBAGE = 'SIGURG';
 /** Of the last answer of a play, or the first bytes of all streams. */
 const LATEST_MS = 30_000;
@@ -71,7 +71,7 @@ export async function run([rounds]: readonly string[], isQuick: boolean): Promis
     const pinning = createPinning();
     pinning.other(process.pid);
     const { world, bench } = await startAround(folder, pinning, ends);
-    process.env['NODE_OPTIONS'] = `--import=${new URL('./gateway/collect-garbage.js', import.meta.url).href}`;
+    process.env['NODE_OPTIONS'] = `--import=${new URL('../testing/collect-garbage.js', import.meta.url).href}`;
     const { arms, missing } = await startArms(world, ends);
     for (const { pid } of arms) if (pid !== undefined) pinning.server(pid);
     console.log(

@@ -1,4 +1,4 @@
-/** Loaded into every Node.js that the gateway's benchmark looks at: collects its garbage at a signal which other programs ignore, so that what is seen is in use. */
+/** Loaded into a Node.js whose memory is looked at: collects its garbage at a signal which other programs ignore, so that what is seen is in use. */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
