@@ -139,8 +139,9 @@ export class Call implements UpstreamCall, Carried {
 
   onHead(status: number, headers: UpstreamHeaders): void {
     this.#isRefused = status >= 300 && !this.isSent;
-    const codings = [headers['content-encoding'] ?? ''].flat().join(', ');
-    if (/^\s*(identity)?\s*$/i.test(codings)) {
+    const coding = headers['content-encoding'];
+    const codings = coding === undefined ? '' : [coding].flat().join(', ');
+    if (codings === '' || /^\s*identity\s*$/i.test(codings)) {
       this.#listener.head(status, headers);
       return;
     }

@@ -37,6 +37,10 @@ const isToken = tableOf(/[!#$%&'*+.^_`|~\w-]/);
 /** Visible characters, blanks, and bytes beyond ASCII (RFC 9110 §5.5). */
 const isText = tableOf(/[\t\x20-\x7e\x80-\xff]/);
 
+/** Larger chunks are not worth moving. */
+const JOINED_BYTES = 4 * 1024;
+const JOINED_DIGITS = 6;
+
 /** How an answer is framed, and what becomes of its connection: read here, and of no interest to anyone above but the length. */
 const OF_FRAMING = ['content-length', 'transfer-encoding', 'connection', 'keep-alive'];
 
@@ -90,7 +94,7 @@ export class ResponseParser {
     this.#keepAliveMs = undefined;
   }
 
-  /** Adds bytes to read. They must stay as they are until `read` returns `more`, or `keep` is called. */
+  /** Adds bytes to read, which are the parser's, also to move, until `read` returns `more` or `keep` is called. */
   feed(bytes: Buffer): void {
     this.#bytes = this.hasRest ? Buffer.concat([this.#bytes.subarray(this.#at), bytes]) : bytes;
     this.#at = 0;
@@ -140,7 +144,7 @@ export class ResponseParser {
           this.#readChunkSize();
           break;
         case 'chunk':
-          if (this.#bytesLeft > 0) return this.#takeData();
+          if (this.#bytesLeft > 0) return this.#takeChunks();
           this.#expectLine('chunk-end', 2);
           break;
         case 'chunk-end':
@@ -178,6 +182,38 @@ export class ResponseParser {
     this.#at += taken;
     this.#bytesLeft -= taken;
     return 'data';
+  }
+
+  /** One chunk, and those behind it that arrived with it. */
+  #takeChunks(): AnswerStep {
+    const step = this.#takeData();
+    while (step === 'data' && this.#bytesLeft === 0 && this.#joinChunk());
+    return step;
+  }
+
+  /**
+   * Moves the next chunk up behind the data before it, so that the words of a stream that come together are passed on together. False for one
+   * that is not small and plain, or has not arrived: it is read line by line.
+   */
+  #joinChunk(): boolean {
+    const bytes = this.#bytes;
+    let at = this.#at + 2;
+    if (bytes[at - 2] !== CR || bytes[at - 1] !== LF) return false;
+    let size = 0;
+    const latest = at + JOINED_DIGITS;
+    for (let value = hexDigit(bytes[at]); value >= 0 && at < latest; value = hexDigit(bytes[at])) {
+      size = size * 16 + value;
+      at += 1;
+    }
+    const isPlain = size > 0 && size < JOINED_BYTES && bytes[at] === CR && bytes[at + 1] === LF;
+    const from = at + 2;
+    if (!isPlain || from + size > bytes.length) return false;
+    const start = this.data.byteOffset - bytes.byteOffset;
+    const end = start + this.data.length;
+    bytes.copyWithin(end, from, from + size);
+    this.data = bytes.subarray(start, end + size);
+    this.#at = from + size;
+    return true;
   }
 
   #expectLine(state: State, mostBytes: number): void {

@@ -24,12 +24,13 @@ export interface UpstreamPoolOptions extends DialOptions {
 /** @param baseUrl origin, and a path prefix where the provider has one. */
 export function createUpstreamPool(baseUrl: string, options: UpstreamPoolOptions): UpstreamPool {
   const url = new URL(baseUrl);
+  const { host } = url;
   const prefix = url.pathname === '/' ? '' : url.pathname;
   const connections = new Connections(createDial(url, options), options);
   return {
     open: (request, listener) => {
       const call = new Call({
-        head: headOf(request, prefix, url.host),
+        head: headOf(request, prefix, host),
         isHead: request.method === 'HEAD',
         contentLength: request.contentLength,
         listener,

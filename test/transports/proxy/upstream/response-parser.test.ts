@@ -204,3 +204,27 @@ t.test('what was fed is given in place, and kept only where it is asked to be', 
   t.equal(parser.read(), 'data');
   t.equal(parser.data.buffer, second.buffer);
 });
+
+t.test('small chunks that arrive together are given together, others as they are', async (t) => {
+  const pieces = (chunks: string): string[] => {
+    const parser = new ResponseParser([]);
+    parser.begin(false);
+    const lent = Buffer.from(`${CHUNKED}${chunks}`);
+    parser.feed(lent);
+    const given: string[] = [];
+    for (let step = parser.read(); step !== 'more'; step = parser.read()) {
+      if (step === 'data') given.push(parser.data.toString());
+      if (step === 'end') break;
+      // It may be changed by whoever gets it.
+      if (step === 'data') parser.data.fill('#');
+    }
+    return given;
+  };
+  const large = 'l'.repeat(4 * 1024);
+  t.strictSame(pieces('3\r\none\r\n3\r\ntwo\r\nA\r\n0123456789\r\n0\r\n\r\n'), ['onetwo0123456789']);
+  t.strictSame(pieces('3\r\none\r\n0003\r\ntwo\r\n5\r\nth'), ['onetwo', 'th']);
+  t.strictSame(pieces('3\r\none\r\n3;x\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n'), ['one', 'twothree']);
+  t.strictSame(pieces(`3\r\none\r\n1000\r\n${large}\r\n3\r\ntwo\r\n0\r\n\r\n`), ['one', `${large}two`]);
+  t.throws(() => pieces('3\r\none\r\n3\r\ntwo!\r\n'), /too long|longer than its size/);
+  t.throws(() => pieces('3\r\none\r\n3\ntwo\r\n'), /line feed alone/);
+});
