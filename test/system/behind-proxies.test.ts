@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { WebSocket } from 'ws';
 import '../fixtures/header-limit.ts';
 import type { JobCreated } from '../../actors/sessions/desktop-protocol.ts';
 import { IDENTITY_LIMITS } from '../../actors/identity/rate-limits.ts';
@@ -17,6 +18,7 @@ import { form } from '../fixtures/test-gateway.ts';
 import { freePort } from '../fixtures/free-port.ts';
 import { obtainProxy, startReverseProxy, type ProxyName, type ReverseProxy } from '../fixtures/reverse-proxy.ts';
 import { runVello } from '../fixtures/running-vello.ts';
+import { startScriptedLiveGateway } from '../fixtures/scripted-live-gateway.ts';
 import { startScriptedUpstream } from '../fixtures/scripted-upstream.ts';
 import { projectFolder } from '../fixtures/source-files.ts';
 import type { Teardown } from '../fixtures/temporary-folder.ts';
@@ -174,6 +176,27 @@ async function proveProxy(t: Test, name: ProxyName, program: string): Promise<vo
     t.equal(await text, 'spoken');
     t.equal((await job).session_id, transcription.sessionId);
     await connection.close();
+  });
+
+  await t.test('a microphone is live, and a session comes back to the gateway that has its call', async (t) => {
+    const gateways = [await startScriptedLiveGateway(t), await startScriptedLiveGateway(t)] as const;
+    const [one = '', other = ''] = gateways.map(({ url }) => new URL(url).host);
+    const live = await startReverseProxy(t, name, program, { ...addresses, gateway: [one, other] });
+    const sessions = Array.from({ length: 16 }, () => crypto.randomUUID());
+    for (const session of [...sessions, ...sessions]) {
+      const headers = { 'x-session-id': session, authorization: 'Bearer the-token' };
+      const url = `${live.gatewayUrl.replace('https', 'wss')}/vello/live?format=opus&token=the-token`;
+      const socket = new WebSocket(url, { headers, rejectUnauthorized: false });
+      await once(socket, 'open');
+      socket.close();
+      await once(socket, 'close');
+    }
+    t.strictSame(gateways.flatMap((gateway) => gateway.sessions).sort(), [...sessions, ...sessions].sort());
+    for (const { sessions: known } of gateways) {
+      t.ok(known.length > 0, 'each has some of them');
+      for (const session of known) t.equal(known.filter((same) => same === session).length, 2);
+    }
+    t.notMatch(live.logged(), /the-token/);
   });
 
   await t.test('a process that is down costs no request where another is up', async (t) => {
