@@ -61,6 +61,8 @@ export const LIMITS = {
     tlsMs: 5_000,
     /** Below the 30 s and more after which providers drop idle connections, so that we seldom write to a dead one. */
     keepAliveMs: 20_000,
+    /** uWebSockets.js ends an idle connection after 8 to 12 s, and our own engine listens on it. */
+    ownKeepAliveMs: 7_000,
     /** Where the provider says for how long it keeps a connection, ours ends this much earlier: our next request is on its way for a while. */
     keepAliveMarginMs: 1_000,
     /** No request begins on a connection that is older: where its name points to now is looked up with the next one. */

@@ -13,6 +13,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   gateway: () => import('./bench/gateway.ts'),
   speech: () => import('./bench/speech.ts'),
   streams: () => import('./bench/streams.ts'),
+  upstream: () => import('./bench/upstream.ts'),
 };
 
 export const command: Command = {

@@ -5,6 +5,7 @@ import type { Clock } from '../../actors/ports/clock.ts';
 import type { Metrics } from '../../actors/ports/metrics.ts';
 import type { ProviderConfig, ProviderDirectory } from '../../actors/relay/gateway-config.ts';
 import { createProviderKeys } from '../../actors/relay/provider-key.ts';
+import { LIMITS } from '../../config/limits.ts';
 import { ANSWER_HEADERS } from './header-policy.ts';
 import { createUpstreamPool, type UpstreamPool } from './upstream/upstream-pool.ts';
 
@@ -27,7 +28,8 @@ export function providerActor({ provider, directory, clock, metrics }: ProviderA
   return owned(
     'provider',
     () => {
-      const mine = createUpstreamPool(baseUrl, { clock, headers: ANSWER_HEADERS });
+      const kept = isOwn ? { keepAliveMs: LIMITS.upstream.ownKeepAliveMs } : {};
+      const mine = createUpstreamPool(baseUrl, { clock, headers: ANSWER_HEADERS, ...kept });
       pool = mine;
       directory.set(name, { name, upstream: mine, keys: createProviderKeys(keys), isOwn, countsStreams });
       const close = () => {

@@ -19,6 +19,8 @@ export interface UpstreamPool extends Upstream {
 export interface UpstreamPoolOptions extends DialOptions {
   /** Names of the headers of answers that are reported, in lower case. No string is made of the others. */
   readonly headers: readonly string[];
+  /** Longest that a connection is kept for the next call; that of the limits where absent. */
+  readonly keepAliveMs?: number;
 }
 
 /** @param baseUrl origin, and a path prefix where the provider has one. */
@@ -55,6 +57,7 @@ class Connections implements ConnectionOwner {
   readonly #dial: Dial;
   readonly #clock: Clock;
   readonly #headers: readonly string[];
+  readonly #keepAliveMs: number;
   readonly #all = new Set<Connection>();
   /** The one that was used last is at the end. */
   readonly #free: Connection[] = [];
@@ -62,10 +65,11 @@ class Connections implements ConnectionOwner {
   #isDestroyed = false;
   #onEmpty: (() => void) | undefined;
 
-  constructor(dial: Dial, { clock, headers }: UpstreamPoolOptions) {
+  constructor(dial: Dial, { clock, headers, keepAliveMs = LIMITS.upstream.keepAliveMs }: UpstreamPoolOptions) {
     this.#dial = dial;
     this.#clock = clock;
     this.#headers = headers;
+    this.#keepAliveMs = keepAliveMs;
   }
 
   take(call: Carried): Connection | undefined {
@@ -85,9 +89,9 @@ class Connections implements ConnectionOwner {
   }
 
   onFree(connection: Connection): void {
-    const { keepAliveMs, keepAliveMarginMs, connectionMs } = LIMITS.upstream;
+    const { keepAliveMarginMs, connectionMs } = LIMITS.upstream;
     const nowMs = this.#clock.monotonicMs();
-    const keptMs = Math.min(keepAliveMs, (connection.keepAliveMs ?? Infinity) - keepAliveMarginMs);
+    const keptMs = Math.min(this.#keepAliveMs, (connection.keepAliveMs ?? Infinity) - keepAliveMarginMs);
     connection.keptUntilMs = Math.min(nowMs + keptMs, connection.bornMs + connectionMs);
     if (this.#isDestroyed || connection.keptUntilMs <= nowMs) {
       connection.drop();

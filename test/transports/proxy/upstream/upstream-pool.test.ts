@@ -215,15 +215,17 @@ t.test('an answer without length ends with its connection', async (t) => {
 });
 
 t.test('a connection is kept for a bounded time, shorter than its provider keeps it', async (t) => {
-  for (const [keepAlive, keptMs] of [
-    ['', 20_000],
-    ['timeout=6', 5_000],
-    ['timeout=600', 20_000],
+  for (const [keepAlive, keptMs, own] of [
+    ['', 20_000, {}],
+    ['timeout=6', 5_000, {}],
+    ['timeout=600', 20_000, {}],
+    ['', 7_000, { keepAliveMs: 7_000 }],
+    ['timeout=6', 5_000, { keepAliveMs: 7_000 }],
   ] as const) {
     const clock = createManualClock();
     const { upstream, pool, serve, request } = await answered(
       t,
-      { clock },
+      { clock, ...own },
       keepAlive === '' ? OK : { 'keep-alive': keepAlive },
     );
     clock.advance(keptMs - 1_000);
