@@ -2,6 +2,7 @@
  * The grants a gateway knows, in memory: what a token's hash opens, kept true by the operations that the api publishes.
  * Asks nobody; who is asked about a miss is decided in `admission.ts`.
  */
+import { Roster, type Rostered } from '../bounds/roster.ts';
 import type { Grant, GrantOperation, RevocationScope } from '../ports/grants.ts';
 
 export interface GrantTable {
@@ -24,7 +25,7 @@ export type GrantHolder = Pick<Grant, 'userId' | 'deviceId' | 'familyId'>;
 export function createGrantTable(now: () => number): GrantTable {
   const byHash = new Map<string, Grant>();
   const hashesByScope = new Map<string, Set<string>>();
-  const holdsByScope = new Map<string, Set<Hold>>();
+  const holds = new Roster<Hold>();
   const suspendedUsers = new Set<string>();
   const requestsAtOnce = new Map<string, number>();
   let restrictions = 0;
@@ -55,31 +56,24 @@ export function createGrantTable(now: () => number): GrantTable {
     else requestsAtOnce.set(userId, limit);
   };
 
-  const letGo = (hold: Hold) => {
-    for (const key of hold.keys) {
-      const holds = holdsByScope.get(key);
-      holds?.delete(hold);
-      if (holds?.size === 0) holdsByScope.delete(key);
-    }
-  };
-
   const revoke = (scope: RevocationScope) => {
     restrictions += 1;
     for (const hash of [...(hashesByScope.get(scopeKey(scope)) ?? [])]) {
       const grant = byHash.get(hash);
       if (grant !== undefined) remove(grant);
     }
-    for (const hold of [...(holdsByScope.get(scopeKey(scope)) ?? [])]) {
-      letGo(hold);
+    for (const hold of holds.all()) {
+      if (!isWithin(hold.grant, scope)) continue;
+      holds.remove(hold);
       hold.onRevoked();
     }
   };
 
   return {
     hold: (grant, onRevoked) => {
-      const hold = { keys: scopeKeys(grant), onRevoked };
-      for (const key of hold.keys) holdsByScope.set(key, (holdsByScope.get(key) ?? new Set()).add(hold));
-      return () => letGo(hold);
+      const hold = { place: -1, grant, onRevoked };
+      holds.add(hold);
+      return () => holds.remove(hold);
     },
     lookup: (tokenHash) => {
       const grant = byHash.get(tokenHash);
@@ -136,8 +130,8 @@ export function createGrantTable(now: () => number): GrantTable {
 }
 
 /** Something that a grant let begin and that ends with it. */
-interface Hold {
-  readonly keys: readonly string[];
+interface Hold extends Rostered {
+  readonly grant: GrantHolder;
   readonly onRevoked: () => void;
 }
 
@@ -148,4 +142,9 @@ function scopeKeys({ userId, deviceId, familyId }: GrantHolder): string[] {
 function scopeKey(scope: RevocationScope): string {
   if ('familyId' in scope) return `family ${scope.familyId}`;
   return 'deviceId' in scope ? `device ${scope.deviceId}` : `user ${scope.userId}`;
+}
+
+function isWithin(holder: GrantHolder, scope: RevocationScope): boolean {
+  if ('familyId' in scope) return holder.familyId === scope.familyId;
+  return 'deviceId' in scope ? holder.deviceId === scope.deviceId : holder.userId === scope.userId;
 }

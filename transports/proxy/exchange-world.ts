@@ -1,4 +1,5 @@
 /** What every exchange of a gateway shares: its collaborators, and the list of those under way. */
+import type { Roster, Rostered } from '../../actors/bounds/roster.ts';
 import type { Admission } from '../../actors/admission/admission.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
 import type { EventSink } from '../../actors/events/event-emitter.ts';
@@ -8,7 +9,7 @@ import type { SystemPrompt } from '../../actors/prompts/system-prompt.ts';
 import type { GatewayConfig, ProviderDirectory } from '../../actors/relay/gateway-config.ts';
 import type { ByteBudget } from '../http/server/byte-budget.ts';
 
-export interface ActiveExchange {
+export interface ActiveExchange extends Rostered {
   /** Judges what has waited too long. To be called a few times a second. */
   tick(): void;
   /** Ends the exchange because the gateway stops. */
@@ -26,7 +27,7 @@ export interface ExchangeWorld {
   readonly metrics: Metrics;
   readonly newId: () => string;
   /** Exchanges admitted and not yet finished. */
-  readonly active: Set<ActiveExchange>;
+  readonly active: Roster<ActiveExchange>;
   /** One more is active: it wants to be ticked. */
   readonly onActive: () => void;
   /** Answers that are read to their end for clients that left. */

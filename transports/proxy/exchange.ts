@@ -17,11 +17,12 @@ import type { ExchangeWorld } from './exchange-world.ts';
 import { findOverdue } from './find-overdue.ts';
 import { ProviderLeg, type LegListener } from './provider-leg.ts';
 import { meterFor, sessionOf, withPrompt, type PromptedRequest, type RelayRequest } from './relay-request.ts';
-import { createUpload, type Upload } from './upload.ts';
+import { Upload } from './upload.ts';
 
 type Phase = 'admitting' | 'routing' | 'relaying' | 'orphaned' | 'over';
 
 export class Exchange implements LegListener {
+  place = -1;
   readonly #world: ExchangeWorld;
   readonly #response: NativeResponse;
   readonly #request: RelayRequest;
@@ -41,7 +42,7 @@ export class Exchange implements LegListener {
     this.#response = response;
     this.#request = request;
     const { chunked, contentLength } = request.framing;
-    this.#upload = createUpload(response, {
+    this.#upload = new Upload(response, {
       hasBody: chunked || (contentLength ?? 0) > 0,
       bufferBytes: request.route.body === 'prompt' ? LIMITS.prompts.bodyBytes : LIMITS.relay.uploadBufferBytes,
       ...{ budget: world.uploads, now: () => world.clock.monotonicMs() },
@@ -244,7 +245,7 @@ export class Exchange implements LegListener {
       log.error('an exchange failed while it was ended', { requestId: this.#request.requestId, error: second });
       this.#phase = 'over';
       this.#forgetCaller?.();
-      active.delete(this);
+      active.remove(this);
       this.#response.close();
     }
   }
@@ -312,7 +313,7 @@ export class Exchange implements LegListener {
     // The answer may be out before the upload has ended: nobody waits for the rest of it.
     this.#upload.discard();
     this.#report.end(outcome, this.#leg, () => {
-      this.#world.active.delete(this);
+      this.#world.active.remove(this);
       this.#guard(() => onDurable?.());
     });
   }

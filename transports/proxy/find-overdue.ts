@@ -7,7 +7,7 @@ import type { Upload } from './upload.ts';
 export interface Waiting {
   readonly nowMs: number;
   readonly startedMs: number;
-  readonly upload: Upload;
+  readonly upload: Pick<Upload, 'complete' | 'lastArrivalMs' | 'paused' | 'poll' | 'receivedBytes'>;
   readonly leg: ProviderLeg | undefined;
   /** The rest of the upload still matters: the client is there, and the provider has not answered. */
   readonly awaitsUpload: boolean;

@@ -1,6 +1,7 @@
 /** The gateway's routes on a listener, and the life of all exchanges together: their watch over time, their end at a stop. */
 import { createByteBudget } from '../http/server/byte-budget.ts';
 import type { HttpServer } from '../http/server/server.ts';
+import { Roster } from '../../actors/bounds/roster.ts';
 import type { Timer } from '../../actors/ports/clock.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { Exchange } from './exchange.ts';
@@ -20,7 +21,7 @@ export type RelayOptions = Omit<ExchangeWorld, 'active' | 'onActive' | 'orphans'
 
 export function createRelay(world: RelayOptions): Relay {
   const { clock, metrics } = world;
-  const active = new Set<ActiveExchange>();
+  const active = new Roster<ActiveExchange>();
   const orphans = { count: 0 };
   let ticker: Timer | undefined;
   let onIdle: (() => void) | undefined;
@@ -33,7 +34,7 @@ export function createRelay(world: RelayOptions): Relay {
   // One timer watches all exchanges, and only while there are any: a request costs none of its own.
   const tick = () => {
     ticker = undefined;
-    for (const exchange of active) exchange.tick();
+    for (const exchange of active.all()) exchange.tick();
     if (active.size === 0) onIdle?.();
     else keepTicking();
   };
@@ -58,7 +59,7 @@ export function createRelay(world: RelayOptions): Relay {
       if (active.size === 0) return;
       await new Promise<void>((resolve) => {
         let deadline = clock.setTimer(withinMs, () => {
-          for (const exchange of active) exchange.shutDown();
+          for (const exchange of active.all()) exchange.shutDown();
           // Their answers wait for their events, and are not waited for without end.
           deadline = clock.setTimer(LIMITS.events.sendMs + LIMITS.relay.tickMs, () => onIdle?.());
         });

@@ -10,25 +10,6 @@ import type { NativeResponse } from '../http/server/native-response.ts';
 /** A client that is silent for this long needs its connection's timer restarted by us; one that sends restarts it itself. */
 const QUIET_MS = 2_000;
 
-export interface Upload {
-  readonly receivedBytes: number;
-  /** The last byte has arrived. */
-  readonly complete: boolean;
-  readonly queuedBytes: number;
-  readonly paused: boolean;
-  readonly lastArrivalMs: number;
-  /** The next chunk, oldest first. */
-  take(): Buffer | undefined;
-  /** Every chunk still queued, without taking it. */
-  queued(): readonly Buffer[];
-  /** Puts `bytes` in place of those from `start` to `end` of the client's body, none of which may be taken yet. */
-  splice(start: number, end: number, bytes: Buffer): void;
-  /** Throws away what is queued and what still comes; the newest `onBytes` hears of the latter. */
-  discard(onBytes?: (isLast: boolean) => void): void;
-  /** To be called a few times a second. */
-  poll(nowMs: number): void;
-}
-
 export interface UploadParts {
   readonly hasBody: boolean;
   /** The client is made to wait where more than this is held. */
@@ -43,100 +24,127 @@ export interface UploadParts {
   readonly onOverflow: () => void;
 }
 
-/** Must be called before the route callback returns. */
-export function createUpload(
-  response: NativeResponse,
-  { hasBody, bufferBytes, budget, now, onArrival, onOverflow }: UploadParts,
-): Upload {
-  const { uploadPollBytes, uploadPollMs } = LIMITS.relay;
-  let queue: Buffer[] = [];
-  let discarding: ((isLast: boolean) => void) | undefined;
-  let pausedAtMs = 0;
-  let takenBytes = 0;
-  const state = { receivedBytes: 0, complete: !hasBody, queuedBytes: 0, paused: false, lastArrivalMs: now() };
+export class Upload {
+  readonly #response: NativeResponse;
+  readonly #parts: UploadParts;
+  #queue: Buffer[] = [];
+  #discarding: ((isLast: boolean) => void) | undefined;
+  #pausedAtMs = 0;
+  #takenBytes = 0;
+  #receivedBytes = 0;
+  #complete: boolean;
+  #queuedBytes = 0;
+  #paused = false;
+  #lastArrivalMs: number;
 
-  const unpause = () => {
-    if (!state.paused) return;
-    state.paused = false;
-    // While it was kept waiting it could send nothing: its silence begins now.
-    state.lastArrivalMs = now();
-    response.resume();
-  };
+  /** Must be called before the route callback returns. */
+  constructor(response: NativeResponse, parts: UploadParts) {
+    this.#response = response;
+    this.#parts = parts;
+    this.#complete = !parts.hasBody;
+    this.#lastArrivalMs = parts.now();
+    response.onData((memory, isLast) => this.#onData(memory, isLast));
+  }
 
-  response.onData((memory, isLast) => {
-    state.receivedBytes += memory.byteLength;
-    state.lastArrivalMs = now();
-    state.complete = isLast;
-    if (discarding !== undefined) {
-      discarding(isLast);
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /** The last byte has arrived. */
+  get complete(): boolean {
+    return this.#complete;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  get lastArrivalMs(): number {
+    return this.#lastArrivalMs;
+  }
+
+  /** The next chunk, oldest first. */
+  take(): Buffer | undefined {
+    const chunk = this.#queue.shift();
+    if (chunk === undefined) return undefined;
+    this.#queuedBytes -= chunk.length;
+    this.#parts.budget.giveBack(chunk.length);
+    this.#takenBytes += chunk.length;
+    if (this.#queuedBytes <= this.#parts.bufferBytes / 2) this.#unpause();
+    return chunk;
+  }
+
+  /** Every chunk still queued, without taking it. */
+  queued(): readonly Buffer[] {
+    return this.#queue;
+  }
+
+  /** Puts `bytes` in place of those from `start` to `end` of the client's body, none of which may be taken yet. */
+  splice(start: number, end: number, bytes: Buffer): void {
+    const body = Buffer.concat(this.#queue);
+    const parts = [body.subarray(0, start - this.#takenBytes), bytes, body.subarray(end - this.#takenBytes)];
+    this.#queue = parts.filter((part) => part.length > 0);
+    const addedBytes = bytes.length - (end - start);
+    this.#queuedBytes += addedBytes;
+    // A few bytes of our own, which nothing is refused for.
+    this.#parts.budget.giveBack(-addedBytes);
+  }
+
+  /** Throws away what is queued and what still comes; the newest `onBytes` hears of the latter. */
+  discard(onBytes?: (isLast: boolean) => void): void {
+    this.#discarding = onBytes ?? this.#discarding ?? (() => undefined);
+    this.#queue = [];
+    this.#parts.budget.giveBack(this.#queuedBytes);
+    this.#queuedBytes = 0;
+    this.#unpause();
+  }
+
+  /** To be called a few times a second. */
+  poll(nowMs: number): void {
+    if (this.#paused) {
+      const isDue = nowMs - this.#pausedAtMs >= LIMITS.relay.uploadPollMs;
+      if (isDue && this.#queuedBytes < LIMITS.relay.uploadPollBytes) this.#unpause();
+    } else if (!this.#complete && nowMs - this.#lastArrivalMs >= QUIET_MS) {
+      // A speaker may pause for longer than the ten seconds of uWebSockets.js; how long is judged by the exchange.
+      this.#response.restartTimer();
+    }
+  }
+
+  #onData(memory: ArrayBuffer, isLast: boolean): void {
+    const { budget, bufferBytes, now, onArrival, onOverflow } = this.#parts;
+    this.#receivedBytes += memory.byteLength;
+    this.#lastArrivalMs = now();
+    this.#complete = isLast;
+    if (this.#discarding !== undefined) {
+      this.#discarding(isLast);
     } else if (!budget.take(memory.byteLength)) {
       onOverflow();
     } else {
       // The memory is taken back when this callback returns.
       const chunk = Buffer.from(new Uint8Array(memory));
       if (chunk.length > 0) {
-        queue.push(chunk);
-        state.queuedBytes += chunk.length;
+        this.#queue.push(chunk);
+        this.#queuedBytes += chunk.length;
       }
       onArrival(chunk);
     }
-    if (isLast || response.isOver) return;
-    if (state.queuedBytes > bufferBytes) {
-      response.pause();
-      state.paused = true;
-      pausedAtMs = now();
-    } else response.restartTimer();
-  });
+    if (isLast || this.#response.isOver) return;
+    if (this.#queuedBytes > bufferBytes) {
+      this.#response.pause();
+      this.#paused = true;
+      this.#pausedAtMs = now();
+    } else this.#response.restartTimer();
+  }
 
-  return {
-    get receivedBytes() {
-      return state.receivedBytes;
-    },
-    get complete() {
-      return state.complete;
-    },
-    get queuedBytes() {
-      return state.queuedBytes;
-    },
-    get paused() {
-      return state.paused;
-    },
-    get lastArrivalMs() {
-      return state.lastArrivalMs;
-    },
-    take: () => {
-      const chunk = queue.shift();
-      if (chunk === undefined) return undefined;
-      state.queuedBytes -= chunk.length;
-      budget.giveBack(chunk.length);
-      takenBytes += chunk.length;
-      if (state.queuedBytes <= bufferBytes / 2) unpause();
-      return chunk;
-    },
-    queued: () => queue,
-    splice: (start, end, bytes) => {
-      const body = Buffer.concat(queue);
-      const parts = [body.subarray(0, start - takenBytes), bytes, body.subarray(end - takenBytes)];
-      queue = parts.filter((part) => part.length > 0);
-      const addedBytes = bytes.length - (end - start);
-      state.queuedBytes += addedBytes;
-      // A few bytes of our own, which nothing is refused for.
-      budget.giveBack(-addedBytes);
-    },
-    discard: (onBytes) => {
-      discarding = onBytes ?? discarding ?? (() => undefined);
-      queue = [];
-      budget.giveBack(state.queuedBytes);
-      state.queuedBytes = 0;
-      unpause();
-    },
-    poll: (nowMs) => {
-      if (state.paused) {
-        if (nowMs - pausedAtMs >= uploadPollMs && state.queuedBytes < uploadPollBytes) unpause();
-      } else if (!state.complete && nowMs - state.lastArrivalMs >= QUIET_MS) {
-        // A speaker may pause for longer than the ten seconds of uWebSockets.js; how long is judged by the exchange.
-        response.restartTimer();
-      }
-    },
-  };
+  #unpause(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    // While it was kept waiting it could send nothing: its silence begins now.
+    this.#lastArrivalMs = this.#parts.now();
+    this.#response.resume();
+  }
 }

@@ -36,42 +36,48 @@ export function usageRequestFor(
 ): UsageRequest {
   const isChat = route.upstreamPath === '/v1/chat/completions';
   if (!isChat || countsStreams === false || shape === undefined) return asksNothing;
-  return createUsageRequest(upload, shape, !framing.chunked);
+  return new StreamUsage(upload, shape, !framing.chunked);
 }
 
-function createUsageRequest(upload: Upload, shape: JsonShape, hasLength: boolean): UsageRequest {
-  let isOurs = false;
-  let hasReserve = false;
+class StreamUsage implements UsageRequest {
+  isOurs = false;
+  readonly #upload: Upload;
+  readonly #shape: JsonShape;
+  readonly #hasLength: boolean;
+  #hasReserve = false;
 
-  const change = ({ start, end, bytes }: BodyChange): number => {
-    upload.splice(start, end, bytes);
-    return bytes.length - (end - start);
-  };
+  constructor(upload: Upload, shape: JsonShape, hasLength: boolean) {
+    this.#upload = upload;
+    this.#shape = shape;
+    this.#hasLength = hasLength;
+  }
 
-  const arrived = () => {
-    if (!hasReserve || (shape.closedAt() === undefined && !upload.complete)) return;
-    hasReserve = false;
-    const filled = fillReserve(shape, upload.receivedBytes);
-    isOurs = filled.asks;
+  mustWait(): boolean {
+    return !this.#upload.complete && this.#upload.receivedBytes < LIMITS.relay.uploadBufferBytes;
+  }
+
+  begin(): number {
+    if (this.#upload.complete) {
+      const question = askForUsage(Buffer.concat(this.#upload.queued()), this.#shape);
+      this.isOurs = question !== undefined;
+      return question === undefined ? 0 : this.#change(question);
+    }
+    this.#hasReserve = true;
+    this.arrived();
+    return OPTION_BYTES;
+  }
+
+  arrived(): void {
+    if (!this.#hasReserve || (this.#shape.closedAt() === undefined && !this.#upload.complete)) return;
+    this.#hasReserve = false;
+    const filled = fillReserve(this.#shape, this.#upload.receivedBytes);
+    this.isOurs = filled.asks;
     // Blanks keep a promise of length, which a chunked body does not make.
-    if (filled.asks || hasLength) change(filled);
-  };
+    if (filled.asks || this.#hasLength) this.#change(filled);
+  }
 
-  return {
-    mustWait: () => !upload.complete && upload.receivedBytes < LIMITS.relay.uploadBufferBytes,
-    begin: () => {
-      if (upload.complete) {
-        const question = askForUsage(Buffer.concat(upload.queued()), shape);
-        isOurs = question !== undefined;
-        return question === undefined ? 0 : change(question);
-      }
-      hasReserve = true;
-      arrived();
-      return OPTION_BYTES;
-    },
-    arrived,
-    get isOurs() {
-      return isOurs;
-    },
-  };
+  #change({ start, end, bytes }: BodyChange): number {
+    this.#upload.splice(start, end, bytes);
+    return bytes.length - (end - start);
+  }
 }

@@ -2,17 +2,7 @@ import t from 'tap';
 import { findOverdue } from '../../../transports/proxy/find-overdue.ts';
 
 const judge = (paused: boolean) => {
-  const upload = {
-    ...{ receivedBytes: 40, complete: false, queuedBytes: 0, paused, lastArrivalMs: 0 },
-    ...{
-      take: () => undefined,
-      queued: () => [],
-      splice: () => undefined,
-      discard: () => undefined,
-      poll: () => undefined,
-    },
-    release: () => undefined,
-  };
+  const upload = { receivedBytes: 40, complete: false, paused, lastArrivalMs: 0, poll: () => undefined };
   return findOverdue({ nowMs: 61_000, startedMs: 0, upload, leg: undefined, awaitsUpload: true })?.code;
 };
 

@@ -2,7 +2,7 @@ import t from 'tap';
 import { LIMITS } from '../../../config/limits.ts';
 import { createByteBudget } from '../../../transports/http/server/byte-budget.ts';
 import { writeWhole } from '../../../transports/http/server/write-reply.ts';
-import { createUpload, type Upload } from '../../../transports/proxy/upload.ts';
+import { Upload } from '../../../transports/proxy/upload.ts';
 import { startTestListener } from '../../fixtures/api-listener.ts';
 import { connectRaw } from '../../fixtures/raw-client.ts';
 
@@ -13,7 +13,7 @@ t.test('uploads that wait are bounded in sum; what is taken, thrown away or left
   let wake: () => void = () => undefined;
   const { port } = await startTestListener(t, (server) =>
     server.raw('POST', '/up', (response, _, requestId) => {
-      const upload = createUpload(response, {
+      const upload = new Upload(response, {
         hasBody: true,
         bufferBytes: LIMITS.relay.uploadBufferBytes,
         budget,
