@@ -15,20 +15,10 @@ import { CLOSE } from '../sessions/desktop-protocol.ts';
 import { describeLive, type LiveStart } from './describe-live.ts';
 import { LiveDesktop, type LiveSocket } from './live-desktop.ts';
 import { LiveIntake, type LiveInput } from './live-intake.ts';
+import type { LiveMessage } from './live-message.ts';
 import type { LiveEnd, LiveServerMessage } from './live-protocol.ts';
 import { LiveTexts } from './live-texts.ts';
 import type { OpenSpeechLine, SpeechLine, SpeechLineListener, SpokenAt } from './speech-line.ts';
-
-/** What its actor hears. */
-export type LiveMessage =
-  | { readonly type: 'tick' }
-  /** What let its desktop in was revoked. */
-  | { readonly type: 'revoked' }
-  | { readonly type: 'shut_down' }
-  /** Something threw where no actor stood. */
-  | { readonly type: 'fault'; readonly error: unknown }
-  /** Nobody needs it any more. */
-  | { readonly type: 'over' };
 
 export interface LiveCallParts {
   readonly clock: Clock;
@@ -152,8 +142,14 @@ export class LiveCall implements SpeechLineListener {
     this.#fail(error, 'client_abort', CLOSE.tokenEnded);
   }
 
+  /** Ends it as if the desktop had asked, who may begin another elsewhere. */
+  windUp(): void {
+    if (this.#phase === 'open') this.#endItself('restart');
+  }
+
   shutDown(): void {
     if (this.#phase === 'settled') this.#desktop.close(CLOSE.normal);
+    else if (this.#phase === 'said') this.#settle('client_abort');
     else this.#fail(new VelloError('SHUTTING_DOWN'), 'shutdown', CLOSE.drain);
   }
 

@@ -5,7 +5,8 @@ import type { Admission, Caller } from '../admission/admission.ts';
 import type { ActorDefinition } from '../kernel/actor.ts';
 import type { Ref } from '../kernel/ref.ts';
 import type { LiveStart } from './describe-live.ts';
-import { LiveCall, type LiveCallParts, type LiveMessage } from './live-call.ts';
+import { LiveCall, type LiveCallParts } from './live-call.ts';
+import type { LiveMessage } from './live-message.ts';
 import { liveSession } from './live-session.ts';
 
 /** The part of a supervisor's dynamic children that is needed here. */
@@ -26,7 +27,10 @@ export interface LiveCalls {
   resume(liveId: string, caller: Caller): LiveCall;
   /** Those whose events are not out. */
   readonly activeCount: number;
-  /** Resolves when all have ended; those that have not after `withinMs` are ended, and reported as `shutdown`, which takes a moment more. */
+  /**
+   * Brings all to an end, and resolves when they have ended; those that have not after `withinMs` are cut short, and reported as
+   * `shutdown`, which takes a moment more.
+   */
   drain(withinMs: number): Promise<void>;
 }
 
@@ -44,7 +48,7 @@ export function createLiveCalls({ children, admission, ...parts }: LiveCallsPart
   const { clock, metrics } = parts;
   const entries = new Map<string, Entry>();
   const active = new Set<LiveCall>();
-  let onIdle: (() => void) | undefined;
+  const onIdle: (() => void)[] = [];
 
   metrics.onScrape(() => metrics.gauge('vello_gateway_live_sessions', {}, active.size));
 
@@ -63,7 +67,7 @@ export function createLiveCalls({ children, admission, ...parts }: LiveCallsPart
 
   return {
     open: (start, openLine) => {
-      if (active.size >= LIMITS.live.sessions) {
+      if (entries.size >= LIMITS.live.sessions) {
         throw new VelloError('UNAVAILABLE', 'As many live transcriptions are under way as may.', {
           retryAfterMs: 2000,
         });
@@ -81,7 +85,8 @@ export function createLiveCalls({ children, admission, ...parts }: LiveCallsPart
       active.add(call);
       call.onReported(() => {
         active.delete(call);
-        if (active.size === 0) onIdle?.();
+        if (active.size > 0) return;
+        for (const resume of onIdle.splice(0)) resume();
       });
       call.admit();
       return call;
@@ -100,22 +105,25 @@ export function createLiveCalls({ children, admission, ...parts }: LiveCallsPart
       return active.size;
     },
     drain: async (withinMs) => {
+      const tellAll = (type: 'wind_up' | 'shut_down') => {
+        for (const entry of [...entries.values()]) tell(entry, { type });
+      };
+      tellAll('wind_up');
       if (active.size > 0) {
         await new Promise<void>((resolve) => {
           let deadline = clock.setTimer(withinMs, () => {
-            for (const entry of [...entries.values()]) tell(entry, { type: 'shut_down' });
+            tellAll('shut_down');
             // Their last words wait for their events, and are not waited for without end.
-            deadline = clock.setTimer(LIMITS.events.sendMs + LIMITS.live.tickMs, () => onIdle?.());
+            deadline = clock.setTimer(LIMITS.events.sendMs + LIMITS.live.tickMs, () => resolve());
           });
-          onIdle = () => {
+          onIdle.push(() => {
             deadline.cancel();
-            onIdle = undefined;
             resolve();
-          };
+          });
         });
       }
       // Desktops that have everything and have not closed their sockets.
-      for (const entry of [...entries.values()]) tell(entry, { type: 'shut_down' });
+      tellAll('shut_down');
     },
   };
 }

@@ -54,8 +54,8 @@ export interface LiveFinal {
 /** Everything was said. The desktop closes the socket. */
 export interface LiveEnd {
   readonly type: 'end';
-  /** What ended it: the desktop, a long silence of it, or the longest time that there is. */
-  readonly reason: 'asked' | 'quiet' | 'time';
+  /** What ended it: the desktop, a long silence of it, the longest time that there is, or a gateway that stops. */
+  readonly reason: 'asked' | 'quiet' | 'time' | 'restart';
   readonly audio_seconds: number;
 }
 

@@ -2,7 +2,8 @@
 import { LIMITS } from '../../config/limits.ts';
 import type { ActorDefinition } from '../kernel/actor.ts';
 import { isAbnormal } from '../kernel/exit-reason.ts';
-import type { LiveCall, LiveMessage } from './live-call.ts';
+import type { LiveCall } from './live-call.ts';
+import type { LiveMessage } from './live-message.ts';
 
 /** `onGone`: a desktop that comes back finds it no more. */
 export function liveSession(call: LiveCall, onGone: () => void): ActorDefinition<LiveMessage> {
@@ -27,6 +28,8 @@ export function liveSession(call: LiveCall, onGone: () => void): ActorDefinition
               return call.tick();
             case 'revoked':
               return call.revoke();
+            case 'wind_up':
+              return call.windUp();
             case 'shut_down':
               return call.shutDown();
             case 'fault':

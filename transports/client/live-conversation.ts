@@ -1,6 +1,6 @@
 /**
  * Holds a live transcription over as many sockets as it takes: a lost connection is made again and what the gateway had not heard is said again;
- * a transcription that the gateway ended for its silence or its length is followed by another while there is audio.
+ * a transcription that the gateway ended, for its silence, its length or its own stop, is followed by another while there is audio.
  */
 import type { LiveEnd, LiveServerMessage } from '../../actors/live/live-protocol.ts';
 import type { Clock } from '../../actors/ports/clock.ts';
@@ -25,6 +25,9 @@ export interface LiveWish {
   readonly sessionId: string;
   readonly signal: AbortSignal;
 }
+
+/** A gateway that ended one in order to stop is soon back, or another is there. */
+const RESTART_MS = 30_000;
 
 export class LiveConversation {
   readonly #deps: LiveConversationDeps;
@@ -84,8 +87,8 @@ export class LiveConversation {
 
   async #hear(): Promise<void> {
     const left = aborted(this.#signal);
-    for (;;) {
-      const { reason } = await this.#transcribe();
+    for (let patienceMs = 0; ; patienceMs = RESTART_MS) {
+      const { reason } = await this.#transcribe(patienceMs);
       if (reason === 'asked') return;
       while (!this.#outbox.hasAudio) {
         if (this.#isSaid || this.#signal.aborted) return;
@@ -105,25 +108,25 @@ export class LiveConversation {
     for (const resume of this.#waiting.splice(0)) resume();
   }
 
-  /** One transcription, to its end. */
-  async #transcribe(): Promise<LiveEnd> {
+  /** One transcription, to its end. Its first socket is tried for again for `patienceMs`. */
+  async #transcribe(patienceMs: number): Promise<LiveEnd> {
     const { clock } = this.#deps;
     let liveId: string | undefined;
-    let resumeWithinMs = 0;
-    let lostMs = 0;
+    let untilMs = clock.monotonicMs() + patienceMs;
     this.#seq = 0;
     this.#end = undefined;
     for (let attempt = 1; ; attempt += 1) {
       try {
         const socket = await this.#open(liveId);
-        ({ live_id: liveId, resume_within_ms: resumeWithinMs } = socket.ready);
+        const { live_id: id, resume_within_ms: resumeWithinMs } = socket.ready;
+        liveId = id;
         attempt = 0;
         const end = await this.#use(socket);
         if (end !== undefined) return end;
-        lostMs = clock.monotonicMs();
+        untilMs = clock.monotonicMs() + resumeWithinMs;
       } catch (error) {
         const isLasting = !(error instanceof ClientError) || !error.retryable || this.#failure !== undefined;
-        if (liveId === undefined || isLasting || clock.monotonicMs() - lostMs > resumeWithinMs) throw error;
+        if (isLasting || clock.monotonicMs() >= untilMs) throw error;
       }
       await pause(clock, backoffMs(attempt + 1), this.#signal);
     }

@@ -34,7 +34,7 @@ export interface LiveEndpointParts {
 
 export interface LiveEndpoint {
   attach(server: Pick<HttpServer, 'ws'>): void;
-  /** Refuses upgrades from now on, and resolves when all transcriptions have ended, by themselves within the time or after it. */
+  /** Refuses upgrades from now on, and resolves when all transcriptions have ended, in good order within the time or cut short after it. */
   drain(withinMs: number): Promise<void>;
 }
 

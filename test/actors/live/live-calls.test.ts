@@ -152,25 +152,36 @@ t.test('one whose provider cannot even be called is told and reported', async (t
   t.equal(calls.activeCount, 0);
 });
 
-t.test('a stop waits for those that end by themselves, and ends the others', async (t) => {
-  const { calls, open, events, clock } = setUp();
-  const [first] = [open(1), open(2)];
-  const socket = createMemorySocket();
-  calls.resume(idOf(2), good).attach(socket, 0);
-  await settled();
-  let isDrained = false;
-  const drained = calls.drain(10_000).then(() => (isDrained = true));
-  first.detach(createMemorySocket(), true);
-  await pass(clock, 9_999);
-  t.equal(events.length, 0);
-  await pass(clock, 1);
-  await drained;
-  t.ok(isDrained);
-  t.match(
-    events.map(({ outcome }) => outcome),
-    ['shutdown', 'shutdown'],
-  );
-  t.match(socket.last('error'), { code: 'SHUTTING_DOWN' });
-  t.equal(socket.closed, 1012);
-  await calls.drain(10_000);
-});
+t.test(
+  'a stop brings all to an end, cuts short those that do not come to one, and keeps what nobody fetched',
+  async (t) => {
+    const { calls, open, events, listeners, clock } = setUp();
+    const [quick, slow, alone] = [open(1), open(2), open(3)];
+    const sockets = [createMemorySocket(), createMemorySocket()] as const;
+    for (const [index, call] of [quick, slow].entries()) {
+      const socket = sockets[index] ?? createMemorySocket();
+      call.attach(socket, 0);
+      await settled();
+      listeners[index]?.wanted();
+      call.take(socket, { type: 'audio', frame: new Uint8Array(32_000) });
+    }
+    listeners[2]?.final('a', 'Nobody heard this.', {});
+    let isDrained = false;
+    const drained = Promise.all([calls.drain(10_000), calls.drain(10_000)]).then(() => (isDrained = true));
+    await settled();
+    listeners[0]?.done();
+    listeners[2]?.done();
+    await pass(clock, 9_999);
+    t.match(events, [{ outcome: 'ok' }]);
+    t.match(sockets[0].last('end'), { reason: 'restart' });
+    t.notOk(isDrained);
+    await pass(clock, 1);
+    await drained;
+    const outcomes = Object.fromEntries(events.map(({ eventId, outcome, result }) => [eventId, result ?? outcome]));
+    t.same(outcomes, { [idOf(1)]: 'ok', [idOf(2)]: 'shutdown', [idOf(3)]: 'Nobody heard this.' });
+    t.match(sockets[1].last('error'), { code: 'SHUTTING_DOWN', retryable: true });
+    t.equal(sockets[1].closed, 1012);
+    t.equal(alone.isWorthMeeting, true);
+    await calls.drain(10_000);
+  },
+);

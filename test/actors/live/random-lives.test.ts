@@ -8,38 +8,17 @@ type Act =
   | { readonly do: 'speak'; readonly frames: number }
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'commit' | 'end' | 'lose' | 'leave' | 'return' | 'stall' | 'want' | 'say' | 'final' | 'done' }
-  | { readonly do: 'break' | 'revoke' | 'shutDown' | 'crash' | 'durable' };
+  | { readonly do: 'break' | 'revoke' | 'windUp' | 'shutDown' | 'crash' | 'durable' };
+
+const oneOf = <D extends Act['do']>(...deeds: readonly D[]) => fc.record({ do: fc.constantFrom(...deeds) });
 
 const acts = fc.array(
   fc.oneof(
     { weight: 6, arbitrary: fc.record({ do: fc.constant('speak' as const), frames: fc.integer({ min: 1, max: 30 }) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 0, max: 40_000 }) }) },
-    {
-      weight: 8,
-      arbitrary: fc.record({
-        do: fc.constantFrom(
-          'commit' as const,
-          'lose' as const,
-          'return' as const,
-          'stall' as const,
-          'want' as const,
-          'say' as const,
-          'final' as const,
-        ),
-      }),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        do: fc.constantFrom('end' as const, 'done' as const, 'durable' as const, 'leave' as const),
-      }),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        do: fc.constantFrom('break' as const, 'revoke' as const, 'shutDown' as const, 'crash' as const),
-      }),
-    },
+    { weight: 8, arbitrary: oneOf('commit', 'lose', 'return', 'stall', 'want', 'say', 'final') },
+    { weight: 5, arbitrary: oneOf('end', 'done', 'durable') },
+    { weight: 1, arbitrary: oneOf('leave', 'break', 'revoke', 'windUp', 'shutDown', 'crash') },
   ),
   { maxLength: 60 },
 );
@@ -142,6 +121,7 @@ t.test('one event, no frame twice, no text lost', async (t) => {
           if (isOpen()) line.listener.broken(new VelloError('UPSTREAM_FAILED'));
         },
         revoke: () => call.revoke(),
+        windUp: () => call.windUp(),
         shutDown: () => call.shutDown(),
         crash: () => call.crash(),
         durable: () => life.settle(),
@@ -168,13 +148,11 @@ t.test('one event, no frame twice, no text lost', async (t) => {
       if (event.outcome === 'client_abort' && finals.length > 0 && event.result !== finals.join(' '))
         throw new Error('kept');
       if (life.clock.pendingTimers > 0) throw new Error(`${life.clock.pendingTimers} timers`);
-      return wasSettled || event.outcome === 'shutdown';
+      return wasSettled || ['shutdown', 'client_abort'].includes(event.outcome);
     }),
     { numRuns: 1_500 },
   );
-  t.same(
-    [...outcomes].sort(),
-    ['client_abort', 'ok', 'shutdown', 'truncated', 'upstream_error'],
-    'the scripts reach every end but the slowest',
-  );
+  for (const outcome of ['client_abort', 'ok', 'shutdown', 'truncated', 'upstream_error']) {
+    t.ok(outcomes.has(outcome), outcome);
+  }
 });

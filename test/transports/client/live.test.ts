@@ -202,6 +202,22 @@ t.test('one that the gateway ended for its silence is followed by another when t
   ]);
 });
 
+t.test('one that the gateway ended in order to stop is followed by another as soon as there is one', async (t) => {
+  const { gateway, live, socket } = await scripted(t);
+  socket.ready();
+  live.speak(frame(1), frame(2));
+  await socket.until(2);
+  socket.say({ type: 'heard', messages: 1 });
+  gateway.refusals.push({ status: 503, code: 'SHUTTING_DOWN' });
+  socket.say({ ...END, reason: 'restart' });
+  const second = await gateway.next();
+  second.ready();
+  t.same(await second.until(1), [frame(2)], 'what was not heard is said to the next');
+  gateway.refusals.push({ status: 402, code: 'CREDITS_EXHAUSTED' });
+  second.say({ ...END, reason: 'restart' });
+  await t.rejects(live.done, { code: 'CREDITS_EXHAUSTED' }, 'what is refused for good is the end');
+});
+
 t.test('after a silence that the gateway ended, the end of the audio is the end', async (t) => {
   const { live, socket } = await scripted(t);
   socket.ready();
