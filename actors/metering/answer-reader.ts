@@ -161,7 +161,8 @@ class StreamReader implements AnswerReader {
   #batchedBytes = 0;
   #text: string | undefined;
   #usage: Readonly<Record<string, unknown>> | undefined;
-  #passedTokens = 0;
+  /** Of words, from the first event on. */
+  #passedTokens: number | undefined;
   #finished = false;
 
   constructor(kind: AnswerKind) {
@@ -188,7 +189,7 @@ class StreamReader implements AnswerReader {
 
   #onEvent({ event: name, data }: StreamedEvent): void {
     if (data === '[DONE]') this.#finished = true;
-    if (this.#kind === 'words') this.#passedTokens += tokensOf(name, data);
+    if (this.#kind === 'words') this.#passedTokens = (this.#passedTokens ?? 0) + tokensOf(name, data);
     // Deltas are neither parsed nor kept: only the closing event and one with usage are of interest.
     if (!TELLS.test(data)) return;
     const event = parseObject(data);
@@ -213,7 +214,7 @@ class StreamReader implements AnswerReader {
     return {
       ...(this.#text === undefined ? {} : { text: this.#text }),
       ...describeUsage(this.#usage),
-      ...(this.#passedTokens > 0 ? { passedTokens: this.#passedTokens } : uncounted(this.#kind)),
+      ...(this.#passedTokens === undefined ? uncounted(this.#kind) : { passedTokens: this.#passedTokens }),
       finished: this.#finished,
     };
   }
@@ -259,7 +260,12 @@ function usageAtEnd(end: string): Readonly<Record<string, unknown>> | undefined 
 }
 
 const TEXT = '"([^"\\\\]*(?:\\\\.[^"\\\\]*)*)"';
-const WORDS = new RegExp(`"(?:content|reasoning|reasoning_content|arguments|refusal)"\\s*:\\s*${TEXT}`, 'g');
+/** Where words stand: said, thought, spoken, in parts, or said to a tool, the name of which can be all that was asked for. */
+const MEMBERS = [
+  ...['content', 'reasoning', 'reasoning_content', 'refusal', 'text', 'thinking', 'transcript'],
+  ...['name', 'arguments', 'input'],
+];
+const WORDS = new RegExp(`"(?:${MEMBERS.join('|')})"\\s*:\\s*${TEXT}`, 'g');
 /** Of a response, whose other events say again what these said. */
 const DELTA = new RegExp(`"delta"\\s*:\\s*${TEXT}`, 'g');
 const OF_RESPONSE = /"type"\s*:\s*"response\./;

@@ -1,6 +1,6 @@
 /**
  * Follows the top level of a JSON object while it passes by: the `model` it names, where its members stand, and keys that are given twice,
- * of which some readers take the first value and some the last. Keeps nothing but the keys, and only the first of very many.
+ * of which some readers take the first value and some the last. Keeps nothing but the keys, and is done with an object that has very many.
  */
 
 /** Where a member's value stands, in bytes from the body's start; blanks around it are taken for a part of it. */
@@ -18,13 +18,13 @@ export interface JsonShape {
   closedAt(): number | undefined;
 }
 
-/** How long a string must be, and how it must begin, to be a file in base64 or the address that holds one. */
+/** How long a string must be, and how it must begin, to be a file in base64 or the address that holds one. Neither has a blank. */
 const LEAST_FILE_BYTES = 2_048;
 const FILE_START = /^[\w+/=:;,.-]{64}/;
 
 /** Longer strings are prompts, not names. */
 const LONGEST_NAME = 512;
-/** More than any request has. A key that comes later is not looked for again. */
+/** More than any request has. Of more, nobody could say whether one is given twice. */
 const MOST_KEYS = 1_000;
 const LONGEST_WORD = 5;
 /** Strings of so few bytes are read byte by byte, which is faster than to have the rest searched. */
@@ -33,6 +33,8 @@ const SHORT_STRING = 48;
 export interface JsonBodyListener {
   /** A key of the top level. What it throws ends the push. */
   onKey(key: string, isRepeated: boolean): void;
+  /** More of them than can be kept. */
+  onTooManyKeys(): void;
   /** A byte that no JSON in UTF-8 has. */
   onNul(): void;
 }
@@ -48,6 +50,8 @@ export class JsonBodyScanner implements JsonShape {
   #held = NOTHING;
   /** Bytes of the string that came with earlier chunks. */
   #heldBytes = 0;
+  /** They had a blank among them. */
+  #heldBlank = false;
   #lastString: string | undefined;
   #key: string | undefined;
   #model: string | undefined;
@@ -74,9 +78,9 @@ export class JsonBodyScanner implements JsonShape {
     return this.#model;
   }
 
-  /** Bytes so far, without strings that hold files rather than words. */
-  textBytes(): number {
-    return this.#passedBytes - this.#fileBytes;
+  /** Bytes so far; `isWithFiles`: without strings that hold files rather than words. */
+  textBytes(isWithFiles: boolean): number {
+    return this.#passedBytes - (isWithFiles ? this.#fileBytes : 0);
   }
 
   push(bytes: Uint8Array): void {
@@ -117,7 +121,8 @@ export class JsonBodyScanner implements JsonShape {
     this.#literal = '';
     if (key === undefined) return;
     const isRepeated = this.#members.has(key);
-    if (this.#members.size < MOST_KEYS && !isRepeated) this.#members.set(key, undefined);
+    if (this.#members.size >= MOST_KEYS) this.#listener.onTooManyKeys();
+    else if (!isRepeated) this.#members.set(key, undefined);
     this.#listener.onKey(key, isRepeated);
   }
 
@@ -138,25 +143,25 @@ export class JsonBodyScanner implements JsonShape {
         this.#held = Buffer.concat([this.#held, rest]);
       }
       this.#heldBytes += chunk.length - from;
+      this.#heldBlank ||= chunk.includes(SPACE, from);
       return chunk.length;
     }
     this.#inString = false;
     const length = this.#heldBytes + end - from;
     const isName = this.#depth === 1 && length < LONGEST_NAME;
-    if (isName || length > LEAST_FILE_BYTES) {
-      const start = chunk.subarray(from, Math.min(end, from + LONGEST_NAME));
-      this.#onString(this.#heldBytes === 0 ? start : Buffer.concat([this.#held, start]), length, isName);
-    } else this.#lastString = undefined;
+    const start = () => {
+      const rest = chunk.subarray(from, Math.min(end, from + LONGEST_NAME));
+      return this.#heldBytes === 0 ? rest : Buffer.concat([this.#held, rest]);
+    };
+    if (length > LEAST_FILE_BYTES && !this.#heldBlank && !chunk.subarray(from, end).includes(SPACE)) {
+      if (FILE_START.test(start().toString('latin1', 0, 64))) this.#fileBytes += length;
+    }
+    this.#lastString = isName ? decode(start()) : undefined;
+    if (this.#key === 'model') this.#model ??= this.#lastString;
     this.#held = NOTHING;
     this.#heldBytes = 0;
+    this.#heldBlank = false;
     return end + 1;
-  }
-
-  /** `start`: the string as far as `LONGEST_NAME`, without its quotes. */
-  #onString(start: Buffer, length: number, isName: boolean): void {
-    if (length > LEAST_FILE_BYTES && FILE_START.test(start.toString('latin1', 0, 64))) this.#fileBytes += length;
-    this.#lastString = isName ? decode(start) : undefined;
-    if (this.#key === 'model') this.#model ??= this.#lastString;
   }
 
   /** The place of the quote that closes the string; -1 where it is in a later chunk. */

@@ -44,6 +44,8 @@ export function createMultipartMeter(boundary: string, named?: string): UploadMe
     begin: (name) => {
       // Lists are sent as `name[]`, one part for each member; everything else has one value, and readers differ in which.
       if (isAlmostModel(name)) throw contradiction(`There is no field ${quoted(name)}.`);
+      // Some providers fetch what it leads to, and nothing of that could be metered here.
+      if (/ur[il]$/i.test(name)) throw contradiction(`The field ${quoted(name)} is not taken: files are sent.`);
       if (seen.has(name) && !name.endsWith('[]')) throw contradiction(`The field ${quoted(name)} is given twice.`);
       if (seen.size >= MOST_FIELDS) throw contradiction('The form has too many fields.');
       seen.add(name);
@@ -96,22 +98,27 @@ export class JsonMeter implements UploadMeter, JsonBodyListener {
   readonly shape = new JsonBodyScanner(this);
   readonly #named: string | undefined;
   readonly #forbidden: string | undefined;
+  readonly #mayHoldFiles: boolean;
   #isChecked = false;
 
   /**
    * @param named the model as the request names it beside its body, if it does.
-   * @param forbidden a member that must not be true: what it asks for could not be metered.
+   * @param forbidden a member that must be false where it is given: what it asks for could not be metered.
+   * @param mayHoldFiles what looks like a file in it is none of its words.
    */
-  constructor(named?: string, forbidden?: string) {
+  constructor(named?: string, forbidden?: string, mayHoldFiles = true) {
     this.#named = named;
     this.#forbidden = forbidden;
+    this.#mayHoldFiles = mayHoldFiles;
   }
 
   take(chunks: readonly Uint8Array[]): VelloError | undefined {
     return contradictionIn(() => {
       for (const chunk of chunks) this.shape.push(chunk);
-      if (this.#forbidden !== undefined && this.shape.member(this.#forbidden)?.literal === 'true') {
-        throw contradiction(`The member ${quoted(this.#forbidden)} must not be true here.`);
+      const forbidden = this.#forbidden === undefined ? undefined : this.shape.member(this.#forbidden);
+      // Some readers take 1 and "yes" for true.
+      if (forbidden !== undefined && forbidden.literal !== 'false' && forbidden.literal !== 'null') {
+        throw contradiction(`The member ${quoted(this.#forbidden ?? '')} must be false here.`);
       }
       const model = this.shape.model();
       if (model === undefined || this.#isChecked) return;
@@ -126,12 +133,16 @@ export class JsonMeter implements UploadMeter, JsonBodyListener {
 
   facts(): BodyFacts {
     const answers = answersIn(this.shape.member('n')?.literal);
-    return { audio: NO_AUDIO, textBytes: this.shape.textBytes(), answers };
+    return { audio: NO_AUDIO, textBytes: this.shape.textBytes(this.#mayHoldFiles), answers };
   }
 
   onKey(key: string, isRepeated: boolean): void {
     if (isRepeated) throw contradiction(`The member ${quoted(key)} is given twice.`);
     if (isAlmostModel(key)) throw contradiction(`There is no member ${quoted(key)}.`);
+  }
+
+  onTooManyKeys(): void {
+    throw contradiction('The body has too many members.');
   }
 
   onNul(): void {

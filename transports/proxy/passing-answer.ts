@@ -53,29 +53,42 @@ export class PassingAnswer {
 
   /** Takes the next bytes for the event alone: nobody is there to get them. */
   read(chunk: Buffer): void {
-    this.#reader.push(chunk);
+    this.#scrub(chunk);
   }
 
   /** Takes the next bytes and returns what the client gets for them. */
   pass(chunk: Buffer): Buffer {
-    this.#reader.push(chunk);
-    const scrubbed = this.#scrubber.push(chunk);
+    const scrubbed = this.#scrub(chunk);
     return this.#filter === undefined ? scrubbed : this.#filter.push(scrubbed);
   }
 
   /** The answer is over: returns what was held back. */
   flush(): Buffer {
-    const rest = this.#scrubber.flush();
+    const rest = this.#readRest();
     return this.#filter === undefined ? rest : Buffer.concat([this.#filter.push(rest), this.#filter.flush()]);
   }
 
   summary(): AnswerSummary {
+    this.#readRest();
     return this.#reader.summary();
   }
 
   /** An event stream that is between two events: another one may be added here. */
   betweenEvents(): boolean {
     return this.#reader.betweenEvents();
+  }
+
+  /** The reader gets what the client gets: a key must not come back in an event either. */
+  #scrub(chunk: Buffer): Buffer {
+    const scrubbed = this.#scrubber.push(chunk);
+    this.#reader.push(scrubbed);
+    return scrubbed;
+  }
+
+  #readRest(): Buffer {
+    const rest = this.#scrubber.flush();
+    this.#reader.push(rest);
+    return rest;
   }
 }
 

@@ -21,7 +21,7 @@ export interface RelayRoute {
   readonly answer: AnswerKind;
   /** `prompt`: JSON that names a system prompt. */
   readonly body: 'multipart' | 'json' | 'prompt' | 'none';
-  /** A member of the JSON body that must not be true. */
+  /** A member of the JSON body that must be false where it is given. */
   readonly forbidden?: string;
   /** Whether `X-Session-Id` must be given; otherwise one is made. */
   readonly needsSession: boolean;
@@ -128,7 +128,10 @@ export function meterFor(request: RelayRequest): UploadMeter {
       return emptyMeter;
     case 'json':
     case 'prompt':
-      if (/^application\/json\s*(;|$)/i.test(contentType)) return new JsonMeter(model, request.route.forbidden);
+      if (/^application\/json\s*(;|$)/i.test(contentType)) {
+        // What is spoken or drawn is given in words alone: none of them may pass for a file.
+        return new JsonMeter(model, request.route.forbidden, request.route.answer === 'words');
+      }
       throw new VelloError('UNSUPPORTED_MEDIA_TYPE', 'The body must be application/json.');
     case 'multipart': {
       const boundary = multipartBoundary(contentType);

@@ -51,7 +51,11 @@ t.test('data on several lines is one event, and a byte order mark is no part of 
 
 t.test('usage of a chat stream is that of its last frame', async (t) => {
   const body = 'data: {"choices":[],"usage":null}\n\ndata: {"usage":{"total_tokens":7}}\n\ndata: [DONE]\n\n';
-  t.same(read('text/event-stream', body, 3, 'words').summary(), { usage: { total_tokens: 7 }, finished: true });
+  t.same(read('text/event-stream', body, 3, 'words').summary(), {
+    usage: { total_tokens: 7 },
+    passedTokens: 0,
+    finished: true,
+  });
 });
 
 t.test('JSON and plain answers give their text; other media give nothing', async (t) => {
@@ -100,6 +104,21 @@ t.test('the tokens of a streamed chat are counted as they pass', async (t) => {
   reader.push(Buffer.from('data: {"choices": [{"delta": {"reasoning": "so it is", "content": "yes!"}}]}\n\n'));
   t.equal(reader.summary().passedTokens, 2 + 1 + 11 + 3, 'with blanks, and more than one text in an event');
 });
+
+t.test(
+  'what a streamed chat says in other places counts as well, and its first event without a word as a beginning',
+  async (t) => {
+    const passed = (delta: object) =>
+      read('text/event-stream', `data: ${JSON.stringify({ choices: [{ delta }] })}\n\n`, 9, 'words').summary()
+        .passedTokens;
+    t.equal(passed({ tool_calls: [{ function: { name: 'answer_yes', arguments: '' } }] }), 3);
+    t.equal(passed({ tool_calls: [{ custom: { input: 'twelve bytes' } }] }), 3);
+    t.equal(passed({ audio: { transcript: 'twelve bytes' } }), 3);
+    t.equal(passed({ content: [{ type: 'text', text: 'twelve bytes' }] }), 3);
+    t.equal(passed({ role: 'assistant', content: '' }), 0);
+    t.notOk('passedTokens' in read('text/event-stream', ': nothing yet\n\n', 9, 'words').summary());
+  },
+);
 
 t.test(
   'a chat whose JSON cannot be read is counted by the bytes that passed; of a transcription none is',

@@ -54,6 +54,7 @@ t.test('a form that gives a field twice, or another model than the request names
   refused(undefined, field('model', 'cheap'), field('model', 'expensive'));
   refused('cheap', field('model', 'expensive'));
   refused(undefined, field('Model', 'expensive'));
+  refused(undefined, field('model', 'one'), field('url', 'https://elsewhere/an-hour.wav'));
   refused(undefined, field('model', 'm'.repeat(257)));
   const lists = Buffer.concat([
     field('timestamp_granularities[]', 'word'),
@@ -134,6 +135,18 @@ t.test("the words of a form are those of its prompt, and no file's", async (t) =
   t.equal(meter.facts().textBytes, 9);
 });
 
+t.test('what looks like a file is words where no file is taken', async (t) => {
+  const body = Buffer.from(`{"input":"${'.'.repeat(3_000)}"}`);
+  for (const [mayHoldFiles, textBytes] of [
+    [true, 12],
+    [false, 3_012],
+  ] as const) {
+    const meter = new JsonMeter(undefined, undefined, mayHoldFiles);
+    pushed(meter, body);
+    t.equal(meter.facts().textBytes, textBytes);
+  }
+});
+
 t.test('what may not be asked for is refused wherever it stands, and nothing else is', async (t) => {
   const refused = (text: string) => {
     const meter = new JsonMeter(undefined, 'background');
@@ -141,12 +154,10 @@ t.test('what may not be asked for is refused wherever it stands, and nothing els
   };
   t.equal(refused('{"a":1,"background": true ,"b":2}'), 'BAD_REQUEST');
   t.equal(refused('{"a":1,"background":true}'), 'BAD_REQUEST');
-  for (const text of [
-    '{"background":false}',
-    '{"x":{"background":true}}',
-    '{"background":"true"}',
-    '{"background":null}',
-  ]) {
+  for (const taken of ['1', '"true"', '[]', '{}']) t.equal(refused(`{"background":${taken}}`), 'BAD_REQUEST', taken);
+  const many = Array.from({ length: 1_000 }, (_, n) => `"k${n}":1`).join(',');
+  t.equal(refused(`{${many},"background":true}`), 'BAD_REQUEST', 'behind more members than are looked at');
+  for (const text of ['{"background":false}', '{"x":{"background":true}}', '{"background":null}']) {
     t.equal(refused(text), undefined, text);
   }
   t.equal(new JsonMeter().take([Buffer.from('{"background":true}')]), undefined, 'where it may be');

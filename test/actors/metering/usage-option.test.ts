@@ -3,7 +3,11 @@ import { JsonBodyScanner } from '../../../actors/metering/json-body-scanner.ts';
 import { askForUsage, fillReserve, OPTION_BYTES } from '../../../actors/metering/usage-option.ts';
 
 function scan(body: string, size = body.length) {
-  const scanner = new JsonBodyScanner({ onKey: () => undefined, onNul: () => undefined });
+  const scanner = new JsonBodyScanner({
+    onKey: () => undefined,
+    onTooManyKeys: () => undefined,
+    onNul: () => undefined,
+  });
   const bytes = Buffer.from(body);
   for (let from = 0; from < bytes.length; from += size) scanner.push(bytes.subarray(from, from + size));
   return scanner;

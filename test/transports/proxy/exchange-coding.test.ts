@@ -1,4 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import t, { type Test } from 'tap';
 import { connectRaw } from '../../fixtures/raw-client.ts';
 import { BOTH_ROUTES, type RelayRouteUnderTest } from '../../fixtures/relay-routes.ts';
@@ -127,3 +131,30 @@ for (const route of BOTH_ROUTES) {
     if (route.type === 'transcribe') t.match(gateway.events, [{ result: 'words', audioSeconds: 9 }]);
   });
 }
+
+t.test('a coded answer waits at its provider, and not here, for a client that does not read', async (t) => {
+  const coded = gzipSync(Buffer.alloc(8 * 1024 * 1024, randomBytes(600).toString('hex')), { level: 1 });
+  const body = Buffer.alloc(coded.length * Math.ceil(48e6 / coded.length), coded);
+  const head = `HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\nContent-Encoding: gzip\r\nContent-Length: ${body.length}\r\n\r\n`;
+  let isTaken = false;
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    t.teardown(() => void socket.destroy());
+    socket.once('data', () => {
+      socket.write(head);
+      socket.write(body, () => (isTaken = true));
+    });
+  }).listen(0, '127.0.0.1');
+  t.teardown(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const gateway = await startGateway(t, { providers: { main: `http://127.0.0.1:${port}` } });
+  const client = await connectRaw(t, gateway.port);
+  const request = '{"model":"m","input":"x"}';
+  client.send('POST /v1/audio/speech HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer good\r\n');
+  client.send(`Content-Type: application/json\r\nContent-Length: ${request.length}\r\n\r\n${request}`);
+  while (client.receivedBytes < 10_000_000) await setImmediate();
+  t.notOk(isTaken);
+  client.reset();
+  t.match(await gateway.reported(1), [{ outcome: 'client_abort' }]);
+});

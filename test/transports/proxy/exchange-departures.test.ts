@@ -2,7 +2,7 @@ import t from 'tap';
 import { connectRaw } from '../../fixtures/raw-client.ts';
 import { BOTH_ROUTES, STREAMED_BYTES } from '../../fixtures/relay-routes.ts';
 import { startScriptedUpstream } from '../../fixtures/scripted-upstream.ts';
-import { chunk, form, head, startGateway } from '../../fixtures/test-gateway.ts';
+import { chunk, form, head, PROVIDER_KEY, startGateway } from '../../fixtures/test-gateway.ts';
 
 const sse = 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n';
 const chat = (body: string) =>
@@ -148,6 +148,26 @@ for (const when of ['before the status', 'in the middle of the answer'] as const
     t.equal(gateway.metrics.value('vello_gateway_orphaned_answers'), 0);
   });
 }
+
+t.test('a key that the provider says in a transcription is in no event', async (t) => {
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url } });
+  const client = await connectRaw(t, gateway.port);
+  const body = form();
+  client.send(head(body.length));
+  client.send(body);
+  const request = await upstream.next();
+  await request.whole();
+  const answer = `{"text":"${PROVIDER_KEY}","usage":{"type":"duration","seconds":9,"of":"${PROVIDER_KEY}"}}`;
+  request.send(`HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${answer.length}\r\n\r\n`);
+  request.send(answer.slice(0, 20));
+  await client.until('"text":"');
+  client.close();
+  request.send(answer.slice(20));
+  const [event] = await gateway.reported(1);
+  t.match(event, { outcome: 'client_abort', result: '*'.repeat(PROVIDER_KEY.length), audioSeconds: 9 });
+  t.notMatch(JSON.stringify(event), PROVIDER_KEY);
+});
 
 t.test('a JSON transcription keeps its text for a client that left, and one that failed has none', async (t) => {
   const upstream = await startScriptedUpstream(t);

@@ -31,6 +31,10 @@ export class Call implements UpstreamCall, Carried {
   /** The provider wants no more of the body. */
   #isRefused = false;
   #decoder: ContentDecoder | undefined;
+  /** The listener wants no more for now. */
+  #isPaused = false;
+  /** Nor does the decoder. */
+  #isDecoding = false;
   #isOver = false;
 
   constructor({ head, isHead, contentLength, listener, board }: CallParts) {
@@ -79,13 +83,19 @@ export class Call implements UpstreamCall, Carried {
   }
 
   pause(): void {
+    this.#isPaused = true;
     this.#connection?.pause();
     this.#decoder?.pause();
   }
 
   resume(): void {
-    this.#connection?.resume();
+    this.#isPaused = false;
+    this.#readOn();
     this.#decoder?.resume();
+  }
+
+  #readOn(): void {
+    if (!this.#isPaused && !this.#isDecoding) this.#connection?.resume();
   }
 
   abort(): void {
@@ -147,6 +157,10 @@ export class Call implements UpstreamCall, Carried {
     }
     const { 'content-encoding': _coding, 'content-length': _codedLength, ...rest } = headers;
     this.#decoder = createContentDecoder(codings, {
+      wanted: () => {
+        this.#isDecoding = false;
+        this.#readOn();
+      },
       data: (chunk) => this.#listener.data(chunk),
       end: () => this.#end(),
       failed: (error) => {
@@ -159,7 +173,10 @@ export class Call implements UpstreamCall, Carried {
 
   onData(bytes: Buffer): void {
     if (this.#decoder === undefined) this.#listener.data(bytes);
-    else this.#decoder.push(bytes);
+    else if (!this.#decoder.push(bytes)) {
+      this.#isDecoding = true;
+      this.#connection?.pause();
+    }
   }
 
   onEnd(): void {

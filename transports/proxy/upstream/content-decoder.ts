@@ -6,7 +6,8 @@ import type { Transform } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 
 export interface ContentDecoder {
-  push(chunk: Buffer): void;
+  /** False means to wait for `wanted`: the rest would only wait here. */
+  push(chunk: Buffer): boolean;
   /** The coded answer is complete. */
   end(): void;
   pause(): void;
@@ -15,8 +16,10 @@ export interface ContentDecoder {
   destroy(): void;
 }
 
-/** Calls come in this order; after `end` or `failed` none comes any more. */
+/** Calls come in this order, `wanted` in between; after `end` or `failed` none comes any more. */
 export interface DecodedListener {
+  /** What was pushed is being decoded. */
+  wanted(): void;
   data(chunk: Buffer): void;
   end(): void;
   failed(error: Error): void;
@@ -51,6 +54,9 @@ export function createContentDecoder(coding: string, listener: DecodedListener):
           fail(new Error('The answer unfolds beyond measure.'));
         else if (!over) listener.data(chunk);
       })
+      .on('drain', () => {
+        if (!over) listener.wanted();
+      })
       .once('end', () => settle(() => listener.end()))
       .on('error', fail);
     return opened;
@@ -58,12 +64,13 @@ export function createContentDecoder(coding: string, listener: DecodedListener):
 
   return {
     push: (chunk) => {
-      if (over || chunk.length === 0) return;
+      if (over || chunk.length === 0) return true;
       codedBytes += chunk.length;
       stream ??= open(chunk);
-      if (stream === undefined) fail(new Error('The answer has a content coding that was not asked for.'));
       // The chunk is the caller's again before it is read.
-      else stream.write(Buffer.from(chunk));
+      if (stream !== undefined) return stream.write(Buffer.from(chunk));
+      fail(new Error('The answer has a content coding that was not asked for.'));
+      return true;
     },
     end: () => {
       if (stream === undefined) settle(() => listener.end());
