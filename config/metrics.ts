@@ -196,7 +196,7 @@ export const METRICS = {
   },
   vello_recognitions_total: {
     kind: 'counter',
-    help: 'Recordings by what became of them: ok, refused (no readable audio), aborted, busy (no room), failed.',
+    help: 'Recordings, and stretches of live speech, by what became of them: ok, refused (no readable audio), aborted, busy (no room), failed.',
     labels: ['engine', 'outcome'],
   },
   vello_recognitions_waiting: { kind: 'gauge', help: 'Recordings waiting for a recogniser.', labels: ['engine'] },
