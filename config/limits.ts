@@ -46,6 +46,8 @@ export const LIMITS = {
   events: {
     /** Events in one pipeline. */
     batch: 256,
+    /** Between two sendings of less than a whole batch: what ends meanwhile goes together. A sending costs as much as some ten events. */
+    gatherMs: 10,
     /** Longest wait for the stream's answer before a batch goes to disk: what is in memory dies with the process. */
     sendMs: 1_000,
     retryMs: 500,

@@ -6,14 +6,14 @@ import { LIMITS } from '../../config/limits.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSpool } from './event-outlet.ts';
 import type { Log } from '../ports/log.ts';
-import type { UsageEvent } from './usage-event.ts';
+import type { AdmittedRequest, UsageEvent } from './usage-event.ts';
 
 /** What the gateway has admitted and not ended, on disk: what a gateway that died owes an account of. */
 export interface AdmissionJournal {
   /** Returns what an earlier process had admitted and not ended, each as its event would say. Where it throws, it may be tried again. */
   open(): readonly UsageEvent[];
   /** The death of this process cannot take the note any more. @throws where the disk does not take it: the next call makes up for it */
-  note(admitted: readonly UsageEvent[], endedIds: readonly string[]): void;
+  note(admitted: readonly AdmittedRequest[], endedIds: readonly string[]): void;
   close(): void;
 }
 
@@ -30,7 +30,7 @@ export class AdmissionNotes {
   readonly #clock: Clock;
   readonly #log: Log;
   /** Not noted yet, by event id. */
-  readonly #admitted = new Map<string, UsageEvent>();
+  readonly #admitted = new Map<string, AdmittedRequest>();
   #endedIds: string[] = [];
   /** By an earlier process, and not yet told: the journal gives it once. */
   #left: UsageEvent[] = [];
@@ -60,8 +60,8 @@ export class AdmissionNotes {
     return this.#clock.monotonicMs() - this.#openingTriedMs >= LIMITS.events.retryMs;
   }
 
-  admit(event: UsageEvent): void {
-    this.#admitted.set(event.eventId, event);
+  admit(request: AdmittedRequest): void {
+    this.#admitted.set(request.eventId, request);
   }
 
   /** Its event is durable. */

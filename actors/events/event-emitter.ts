@@ -12,12 +12,12 @@ import { type AdmissionJournal, AdmissionNotes } from './admission-notes.ts';
 import type { EventOutlet, EventSpool } from './event-outlet.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { UsageEvent } from './usage-event.ts';
+import type { AdmittedRequest, UsageEvent } from './usage-event.ts';
 
 /** Where the gateway leaves its usage events. */
 export interface EventSink {
-  /** A request was admitted: this is its event should this process die before it ends. Never fails. */
-  admit(event: UsageEvent): void;
+  /** A request was admitted: should this process die before it ends, its event says that it is lost. Never fails. */
+  admit(request: AdmittedRequest): void;
   /**
    * Takes the event at once and never fails. `onDurable` is called once the death of this process cannot take it any more, at the end of
    * this turn of the event loop; or, where neither disk nor stream takes it, when it has been waited for long enough.
@@ -58,7 +58,7 @@ interface Emitted {
 }
 
 export function createEventEmitter({ outlet, spool, journal, clock, log, metrics }: EventEmitterOptions): EventEmitter {
-  const { batch, retryMs, mostInMemory, sendMs, checkpointMs } = LIMITS.events;
+  const { batch, gatherMs, retryMs, mostInMemory, sendMs, checkpointMs } = LIMITS.events;
   const notes = new AdmissionNotes({ journal, spool, clock, log });
   /** Emitted in this turn. */
   let fresh: Emitted[] = [];
@@ -78,6 +78,8 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   /** Since it could not be read or written while sending. */
   let spoolIsStuck = false;
   let progressIsStuck = false;
+  /** Since something was sent, and for a while after. */
+  let isGathering = false;
   /** Where a send failed, its events may be on the stream nevertheless. */
   let sentBefore = true;
 
@@ -192,8 +194,11 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     if (!isOpen) return;
     toDisk();
     // While the stream is away, or the spool cannot be read, only the timer wakes the sender: each event would cost a failed attempt.
-    if (!outage && !spoolIsStuck) wake?.();
+    if (!outage && !spoolIsStuck && !(isGathering && mayGather())) wake?.();
   };
+
+  /** What is on the disk can wait for what comes next; an answer waits for what is in memory. */
+  const mayGather = () => unspooled.length === 0 && spool.waiting < batch;
 
   const toDisk = () => {
     spoolMemory();
@@ -257,7 +262,13 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   const run = async () => {
     for (;;) {
       const isIdle = spool.waiting === 0 && unspooled.length === 0;
-      if (!isIdle && (await advance())) continue;
+      if (!isIdle && (await advance())) {
+        if (isSet(stopping) || !mayGather()) continue;
+        isGathering = true;
+        await sleep(gatherMs);
+        isGathering = false;
+        continue;
+      }
       if (isSet(stopping)) return;
       // What cannot be opened may hold what an earlier process left, which does not wait for the next request.
       await sleep(isIdle && spoolIsOpen && notes.isReady ? undefined : retryMs);
@@ -283,8 +294,8 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   };
 
   return {
-    admit: (event) => {
-      notes.admit(event);
+    admit: (request) => {
+      notes.admit(request);
       commitSoon();
     },
     emit: (event, onDurable) => {

@@ -112,14 +112,53 @@ export const JOB_COLUMNS = ROWS.flatMap(({ name, property, column }) =>
 /** The event's form in `POST /api/jobs/add`. */
 export type UsageEventFields = Readonly<Record<'v' | Fields[keyof Fields]['name'], string>>;
 
-/** The event's form on the stream: field names and values in turn. Every field is present; an absent value is the empty string. */
+/** Names of the fields on the stream, in its order. */
+export const EVENT_FIELD_NAMES: readonly string[] = ROWS.map(({ name }) => name);
+
+/** The event's values as they stand on the stream, in the order of `EVENT_FIELD_NAMES`; an absent value is the empty string. */
+export function fieldTexts(event: UsageEvent): string[] {
+  const values = valuesOf(event);
+  let at = 0;
+  for (const row of ROWS) {
+    values[at] = textOf(row, values[at]);
+    at += 1;
+  }
+  return values as string[];
+}
+
+/** The event's form on the stream: field names and values in turn. */
 export function flattenUsageEvent(event: UsageEvent): string[] {
-  const flat = ['v', '1'];
-  for (const row of ROWS) flat.push(row.name, textOf(row, event[row.property]));
-  return flat;
+  const texts = fieldTexts(event);
+  return ['v', '1', ...EVENT_FIELD_NAMES.flatMap((name, at) => [name, texts[at] ?? ''])];
 }
 
 const textOf = ({ codec }: EventField, value: unknown): string => (value === undefined ? '' : codec.write(value));
+
+/** In the order of `EVENT_FIELDS`. Written out, since a loop over the table takes three times as long, and every event comes by twice. */
+const valuesOf = (event: UsageEvent): unknown[] => [
+  event.eventId,
+  event.type,
+  event.requestId,
+  event.sessionId,
+  event.userId,
+  event.deviceId,
+  event.provider,
+  event.model,
+  event.keyId,
+  event.outcome,
+  event.status,
+  event.startedAtMs,
+  event.ttfbMs,
+  event.durationMs,
+  event.bytesIn,
+  event.bytesOut,
+  event.audioSeconds,
+  event.audioSource,
+  event.usage,
+  event.result,
+  event.attempts,
+  event.traceparent,
+];
 
 /**
  * The event behind stream fields or a JSON object of strings. Fields it does not know are ignored, so that a newer
@@ -131,11 +170,28 @@ export function decodeUsageEvent(fields: Readonly<Record<string, unknown>>): Usa
   return readFields(problems, ({ name }) => fields[name]);
 }
 
-/** For `unpackUsageEvent`: a third of the time and half of the bytes of the stream's form, and every request pays twice. Holds no line break. */
-export function packUsageEvent(event: UsageEvent): string {
-  const values: unknown[] = [];
-  for (const { property } of ROWS) values.push(event[property]);
-  return JSON.stringify(values);
+/** What is known of an event when its request is admitted: all that it says should this process die. */
+export type AdmittedRequest = Pick<
+  UsageEvent,
+  | ('eventId' | 'type' | 'requestId' | 'sessionId' | 'userId' | 'deviceId')
+  | ('provider' | 'model' | 'keyId' | 'startedAtMs' | 'traceparent')
+>;
+
+/** For `unpackUsageEvent`: a third of the bytes of the stream's form. Holds no line break. */
+export const packUsageEvent = (event: UsageEvent): string => JSON.stringify(valuesOf(event));
+
+/** As `packUsageEvent` would write the event of a request of which no end is known, in half of the time: every request is noted, and hardly any lost. */
+export function packLostEvent(request: AdmittedRequest): string {
+  const { eventId, type, requestId, sessionId, userId, deviceId, provider, model, keyId, startedAtMs } = request;
+  return (
+    `["${eventId}","${type}","${requestId}","${sessionId}",${quoted(userId)},${quoted(deviceId)},${quoted(provider)},` +
+    `${quoted(model)},${quoted(keyId)},"lost",0,${startedAtMs},null,0,0,0,0,"none",null,null,0,${quoted(request.traceparent)}]`
+  );
+}
+
+function quoted(text: string | undefined): string {
+  if (text === undefined) return 'null';
+  return text === '' ? '""' : JSON.stringify(text);
 }
 
 /** @throws where `text` is neither what `packUsageEvent` made nor an event's fields as JSON, as earlier versions wrote them */

@@ -2,7 +2,7 @@
 import type { Caller } from '../admission/admission.ts';
 import { LEAST_BYTES_PER_SECOND, type AudioLength } from '../audio/audio-length.ts';
 import { BYTES_PER_TOKEN, type AnswerSummary } from '../metering/answer-reader.ts';
-import { MOST_AUDIO_SECONDS, type UsageEvent } from '../events/usage-event.ts';
+import { MOST_AUDIO_SECONDS, type AdmittedRequest, type UsageEvent } from '../events/usage-event.ts';
 
 /** Providers round up what is short: so much is believed of any request. */
 const ROUNDED_SECONDS = 60;
@@ -26,6 +26,33 @@ export interface ExchangeFacts extends Omit<UsageEvent, Derived> {
   readonly traceparent: string;
 }
 
+type AdmissionFacts = Pick<
+  ExchangeFacts,
+  'eventId' | 'type' | 'requestId' | 'sessionId' | 'caller' | 'model' | 'startedAtMs' | 'traceparent'
+>;
+
+/** Of a request that was not sent on yet. */
+export function describeAdmission(facts: AdmissionFacts): AdmittedRequest {
+  const request: Writable<AdmittedRequest> = {
+    eventId: facts.eventId,
+    type: facts.type,
+    requestId: facts.requestId,
+    sessionId: facts.sessionId,
+    provider: '',
+    model: facts.model,
+    keyId: '',
+    startedAtMs: facts.startedAtMs,
+  };
+  addCaller(request, facts.caller);
+  if (facts.traceparent !== '') request.traceparent = facts.traceparent;
+  return request;
+}
+
+function addCaller(to: Writable<AdmittedRequest>, { userId, deviceId }: Caller): void {
+  if (userId !== undefined) to.userId = userId;
+  if (deviceId !== undefined) to.deviceId = deviceId;
+}
+
 export function describeExchange(facts: ExchangeFacts): UsageEvent {
   const { caller, answer, ttfbMs, traceparent } = facts;
   const { audioSeconds, audioSource } = audioOf(facts);
@@ -47,8 +74,7 @@ export function describeExchange(facts: ExchangeFacts): UsageEvent {
     audioSource,
     attempts: facts.attempts,
   };
-  if (caller.userId !== undefined) event.userId = caller.userId;
-  if (caller.deviceId !== undefined) event.deviceId = caller.deviceId;
+  addCaller(event, caller);
   if (ttfbMs !== undefined) event.ttfbMs = Math.round(ttfbMs);
   const usage = usageOf(facts);
   if (usage !== undefined) event.usage = usage;

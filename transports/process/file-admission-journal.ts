@@ -5,16 +5,17 @@
 import { readFileSync } from 'node:fs';
 import type { AdmissionJournal } from '../../actors/events/admission-notes.ts';
 import type { Log } from '../../actors/ports/log.ts';
-import { packUsageEvent, unpackUsageEvent } from '../../actors/events/usage-event.ts';
-import type { UsageEvent } from '../../actors/events/usage-event.ts';
+import { packLostEvent, unpackUsageEvent } from '../../actors/events/usage-event.ts';
+import type { AdmittedRequest, UsageEvent } from '../../actors/events/usage-event.ts';
 import { AppendFile } from './append-file.ts';
 
-const REWRITTEN_FROM = 1024 * 1024;
+/** To give up a file costs as much as some hundred notes. */
+const REWRITTEN_FROM = 4 * 1024 * 1024;
 
 export function createFileAdmissionJournal(path: string, log: Log): AdmissionJournal {
   let file: AppendFile | undefined;
-  /** Lines of what is under way, by event id. */
-  const live = new Map<string, string>();
+  /** What is under way, by event id. */
+  const live = new Map<string, AdmittedRequest>();
   let isFirst = true;
   /** The file lacks something, or has grown to this size. */
   let rewriteFrom = REWRITTEN_FROM;
@@ -22,7 +23,7 @@ export function createFileAdmissionJournal(path: string, log: Log): AdmissionJou
   const rewrite = (opened: AppendFile) => {
     // An empty file needs no room, which a full disk has not.
     if (live.size === 0) opened.truncate(0);
-    else opened.replace([...live.values()].join(''));
+    else opened.replace(Array.from(live.values(), admittedLine).join(''));
     // With much under way the next time is put off, or each note would write all of it again.
     rewriteFrom = Math.max(REWRITTEN_FROM, 2 * opened.size);
   };
@@ -39,7 +40,7 @@ export function createFileAdmissionJournal(path: string, log: Log): AdmissionJou
         if (line.startsWith('-')) left.delete(line.slice(1));
         else if (line !== '') remember(line, left, log);
       }
-      for (const event of left.values()) live.set(event.eventId, admittedLine(event));
+      for (const event of left.values()) live.set(event.eventId, event);
       // Also because the last line may have been cut short.
       rewriteFrom = 0;
       isFirst = false;
@@ -47,10 +48,9 @@ export function createFileAdmissionJournal(path: string, log: Log): AdmissionJou
     },
     note: (admitted, endedIds) => {
       let text = '';
-      for (const event of admitted) {
-        const line = admittedLine(event);
-        live.set(event.eventId, line);
-        text += line;
+      for (const request of admitted) {
+        live.set(request.eventId, request);
+        text += admittedLine(request);
       }
       for (const id of endedIds) {
         if (live.delete(id)) text += `-${id}\n`;
@@ -72,7 +72,7 @@ export function createFileAdmissionJournal(path: string, log: Log): AdmissionJou
   };
 }
 
-const admittedLine = (event: UsageEvent): string => `+${packUsageEvent(event)}\n`;
+const admittedLine = (request: AdmittedRequest): string => `+${packLostEvent(request)}\n`;
 
 /** The last line may have been cut short: its request was not yet sent on. */
 function remember(line: string, left: Map<string, UsageEvent>, log: Log): void {

@@ -157,12 +157,10 @@ export function createFileSpool(path: string, log: Log): EventSpool {
     },
     append: (events) => {
       const { spool } = opened();
-      const encoded = events.map((event) => encodeLine(event));
-      spool.append(encoded.join(''));
+      const { bytes, lengths } = encodeLines(events);
+      spool.append(bytes);
       lines += events.length;
-      for (const [index, event] of events.entries()) {
-        recent.push({ event, bytes: Buffer.byteLength(encoded[index] ?? '') });
-      }
+      for (const [index, event] of events.entries()) recent.push({ event, bytes: lengths[index] ?? 0 });
       if (recent.length <= MOST_RECENT) return;
       recent = [];
       recentFrom = spool.size;
@@ -213,19 +211,43 @@ function openBoth(path: string): { readonly spool: AppendFile; readonly progress
   }
 }
 
-function encodeLine(event: UsageEvent): string {
-  const packed = packUsageEvent(event);
-  return `${checksum(packed)} ${packed}\n`;
+const TEXT_AT = 9;
+const SPACE = 0x20;
+const NEWLINE = 0x0a;
+const HEX_DIGITS = Buffer.from('0123456789abcdef');
+/** UTF-8 needs at most so many bytes for a unit of a string. */
+const MOST_BYTES_PER_UNIT = 3;
+/** Lines are made in it and written from it, in one go. */
+const scratch = Buffer.allocUnsafe(64 * 1024);
+
+/** One line for each event, and how long each is. The bytes are good until the next call. */
+function encodeLines(events: readonly UsageEvent[]): { readonly bytes: Buffer; readonly lengths: readonly number[] } {
+  const packed = events.map(packUsageEvent);
+  const most = packed.reduce((sum, text) => sum + TEXT_AT + text.length * MOST_BYTES_PER_UNIT + 1, 0);
+  const bytes = most <= scratch.length ? scratch : Buffer.allocUnsafe(most);
+  let end = 0;
+  const lengths = packed.map((text) => {
+    const start = end;
+    end += TEXT_AT;
+    end += bytes.write(text, end);
+    writeChecksum(bytes, start, crc32(bytes.subarray(start + TEXT_AT, end)));
+    bytes[start + TEXT_AT - 1] = SPACE;
+    bytes[end] = NEWLINE;
+    end += 1;
+    return end - start;
+  });
+  return { bytes: bytes.subarray(0, end), lengths };
 }
 
-const checksum = (text: string | Buffer): string => crc32(text).toString(16).padStart(8, '0');
-
-const TEXT_AT = 9;
+/** Digit by digit: to make a string of it takes as long as the checksum itself. */
+function writeChecksum(bytes: Buffer, at: number, checksum: number): void {
+  for (let digit = 0; digit < 8; digit += 1) bytes[at + digit] = HEX_DIGITS[(checksum >>> (28 - 4 * digit)) & 15] ?? 0;
+}
 
 /** Undefined where the line is not what was written. */
 function readLine(line: Buffer): UsageEvent | undefined {
   const packed = line.subarray(TEXT_AT);
-  if (line.toString('latin1', 0, TEXT_AT) !== `${checksum(packed)} `) return undefined;
+  if (line.toString('latin1', 0, TEXT_AT) !== `${crc32(packed).toString(16).padStart(8, '0')} `) return undefined;
   try {
     return unpackUsageEvent(packed.toString('utf8'));
   } catch {

@@ -2,7 +2,7 @@
 import type { Caller } from '../../actors/admission/admission.ts';
 import type { Outcome, UsageEvent } from '../../actors/events/usage-event.ts';
 import type { UploadMeter } from '../../actors/metering/upload-meter.ts';
-import { describeExchange } from '../../actors/relay/describe-exchange.ts';
+import { describeAdmission, describeExchange } from '../../actors/relay/describe-exchange.ts';
 import type { GatewayConfig } from '../../actors/relay/gateway-config.ts';
 import type { ExchangeAnswer } from './exchange-answer.ts';
 import type { ExchangeWorld } from './exchange-world.ts';
@@ -44,8 +44,20 @@ export class ExchangeReport {
   admit(admitted: Admitted): void {
     this.#admitted = admitted;
     this.#admittedMs = this.#world.clock.monotonicMs();
-    if (!this.#request.route.reportsEvent) return;
-    this.#world.events.admit(this.#describe(admitted, 'lost', undefined, this.#admittedMs - this.startedMs));
+    const { route, requestId, traceparent } = this.#request;
+    if (!route.reportsEvent) return;
+    this.#world.events.admit(
+      describeAdmission({
+        eventId: this.#eventId,
+        type: route.type,
+        requestId,
+        sessionId: admitted.sessionId,
+        caller: admitted.caller,
+        model: this.#model(admitted),
+        startedAtMs: this.#startedAtMs,
+        traceparent,
+      }),
+    );
   }
 
   /** What is sent on is another body than the client's: this meter read it. */
@@ -78,13 +90,14 @@ export class ExchangeReport {
     this.#count('refused', this.#elapsedMs());
   }
 
-  #describe(
-    { caller, sessionId, meter, config }: Admitted,
-    outcome: Outcome,
-    leg: ProviderLeg | undefined,
-    durationMs: number,
-  ): UsageEvent {
-    const { route, requestId, models, traceparent } = this.#request;
+  #model({ meter, config }: Admitted): string {
+    const { route, models } = this.#request;
+    return models[0] ?? meter.model() ?? config.defaultModels[route.type] ?? '';
+  }
+
+  #describe(admitted: Admitted, outcome: Outcome, leg: ProviderLeg | undefined, durationMs: number): UsageEvent {
+    const { caller, sessionId, meter } = admitted;
+    const { route, requestId, traceparent } = this.#request;
     const { audio, textBytes, answers } = meter.facts();
     const { status, bytesOut, clientLeft } = this.#answer;
     return describeExchange({
@@ -94,7 +107,7 @@ export class ExchangeReport {
       sessionId,
       caller,
       provider: leg?.provider.name ?? '',
-      model: models[0] ?? meter.model() ?? config.defaultModels[route.type] ?? '',
+      model: this.#model(admitted),
       keyId: leg?.key?.id ?? '',
       outcome,
       status,

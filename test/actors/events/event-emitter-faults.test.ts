@@ -7,8 +7,8 @@ import { createTestSystem } from '../../fixtures/actor-system.ts';
 import { pass, settled } from '../../fixtures/settled.ts';
 import { usageEvent } from '../../fixtures/usage-event.ts';
 
-const { batch, retryMs, checkpointMs } = LIMITS.events;
-const idsOf = (events: readonly UsageEvent[]) => events.map(({ eventId }) => eventId);
+const { batch, gatherMs, retryMs, checkpointMs } = LIMITS.events;
+const idsOf = (events: readonly Pick<UsageEvent, 'eventId'>[]) => events.map(({ eventId }) => eventId);
 const named = (eventId: string) => usageEvent({ eventId });
 const failIf = (fails: boolean, what: string) => {
   if (fails) throw new Error(what);
@@ -110,7 +110,7 @@ t.test('a spool whose count is wrong is opened anew, and nothing spins meanwhile
   emitter.start();
   counted.isWrong = true;
   emit('a');
-  await settled();
+  await pass(clock, gatherMs);
   t.strictSame(stream.taken, ['a']);
   t.equal(stream.sends, 1, 'nothing is sent where there is nothing');
   t.equal(said('the spool cannot be read'), 1);
@@ -132,6 +132,7 @@ t.test('what an earlier process left is sent and told though the disk opened lat
   t.strictSame(stream.taken, []);
   spool.isShut = false;
   await pass(clock, retryMs);
+  await pass(clock, gatherMs);
   t.strictSame(stream.taken, ['old', 'owed'], 'the list that the journal gives once is kept');
   t.equal(journal.opens, 1);
   await pass(clock, checkpointMs);
@@ -166,6 +167,8 @@ t.test('a journal that stays shut is tried twice a second, and keeps what is und
     await settled(2);
   }
   t.equal(journal.opens, 1, 'not at every turn');
+  // The first went alone, the others together.
+  await pass(clock, 2 * gatherMs);
   t.equal(said('admissions cannot be noted'), 1);
   await pass(clock, 2 * retryMs);
   t.equal(journal.opens, 3);

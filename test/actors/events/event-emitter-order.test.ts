@@ -7,8 +7,8 @@ import { createTestSystem } from '../../fixtures/actor-system.ts';
 import { pass, settled } from '../../fixtures/settled.ts';
 import { usageEvent } from '../../fixtures/usage-event.ts';
 
-const { batch, retryMs, mostInMemory, sendMs, checkpointMs } = LIMITS.events;
-const idsOf = (events: readonly UsageEvent[]) => events.map(({ eventId }) => eventId);
+const { batch, gatherMs, retryMs, mostInMemory, sendMs, checkpointMs } = LIMITS.events;
+const idsOf = (events: readonly Pick<UsageEvent, 'eventId'>[]) => events.map(({ eventId }) => eventId);
 const named = (eventId: string) => usageEvent({ eventId });
 const counted = 'vello_gateway_events_total';
 
@@ -93,29 +93,69 @@ t.test('what ends in one turn is durable together, noted together and sent toget
   t.equal(notes.at(-1), 'closed');
 });
 
-t.test('a batch is not exceeded, and what follows goes at once', async (t) => {
-  const { emitter, emit, stream } = setUp();
+t.test('a batch is not exceeded, and as long as one is full the next goes at once', async (t) => {
+  const { emitter, emit, stream, clock } = setUp();
   emitter.start();
-  emit(...Array.from({ length: batch + 1 }, (_, n) => `e${n}`));
+  const sizes = () => stream.sends.map((ids) => ids.split(' ').length);
+  emit(...Array.from({ length: 2 * batch + 1 }, (_, n) => `e${n}`));
   await settled(10);
-  t.strictSame(
-    stream.sends.map((ids) => ids.split(' ').length),
-    [batch, 1],
-  );
+  t.strictSame(sizes(), [batch, batch]);
+  emit(...Array.from({ length: batch - 1 }, (_, n) => `f${n}`));
+  await settled(10);
+  t.strictSame(sizes(), [batch, batch, batch], 'also while it gathers');
+  emit('g');
+  await pass(clock, gatherMs);
+  t.strictSame(sizes(), [batch, batch, batch, 1]);
+  await emitter.stop();
+});
+
+t.test('what ends within a while of a sending goes together, and what ends after it at once', async (t) => {
+  const { emitter, emit, durable, stream, clock } = setUp();
+  emitter.start();
+  emit('a');
+  await settled();
+  for (const id of ['b', 'c']) {
+    emit(id);
+    await pass(clock, gatherMs / 2 - 1);
+  }
+  t.strictSame(durable, ['a', 'b', 'c'], 'no answer waits for it');
+  t.strictSame(stream.sends, ['a']);
+  await pass(clock, 2);
+  t.strictSame(stream.sends, ['a', 'b c']);
+  await pass(clock, gatherMs);
+  emit('d');
+  await settled();
+  t.strictSame(stream.sends, ['a', 'b c', 'd']);
+  emit('e');
+  await emitter.stop();
+  t.equal(stream.sends.at(-1), 'e', 'nor does an end wait');
+});
+
+t.test('what is in memory only does not wait for more', async (t) => {
+  const { emitter, emit, durable, disk, stream } = setUp();
+  emitter.start();
+  emit('a');
+  await settled();
+  disk.isFull = true;
+  emit('b');
+  await settled();
+  t.strictSame(stream.sends, ['a', 'b']);
+  t.strictSame(durable, ['a', 'b']);
+  disk.isFull = false;
   await emitter.stop();
 });
 
 t.test('what an earlier process left is sent first, as sent before; what it owed is reported as lost', async (t) => {
-  const { emitter, emit, stream, metrics, log, notes } = setUp([named('old')], [named('owed')]);
+  const { emitter, emit, stream, metrics, log, notes, clock } = setUp([named('old')], [named('owed')]);
   emit('early');
   emitter.start();
-  await settled();
+  await pass(clock, gatherMs);
   t.strictSame(stream.sends, ['again old early', 'owed']);
   t.strictSame(notes, ['+ -early']);
   t.equal(metrics.value(counted, { way: 'replayed' }), 2);
   t.ok(log.lines.some(({ message }) => message.includes('lost')));
   emit('new');
-  await settled();
+  await pass(clock, gatherMs);
   t.equal(stream.sends.at(-1), 'new', 'nothing new was sent before');
   await emitter.stop();
 });
@@ -178,7 +218,7 @@ t.test('while the stream is away one attempt is made each interval, whatever end
   await pass(clock, retryMs);
   t.equal(emitter.waiting, 0);
   emit('c');
-  await settled();
+  await pass(clock, gatherMs);
   t.equal(stream.sends.at(-1), 'c');
   t.strictSame(
     log.lines.map(({ level }) => level),

@@ -1,15 +1,16 @@
 import fc from 'fast-check';
 import t from 'tap';
 import {
-  AUDIO_SOURCES,
   decodeUsageEvent,
   flattenUsageEvent,
-  OUTCOMES,
+  packLostEvent,
   packUsageEvent,
   unpackUsageEvent,
+  type AdmittedRequest,
   type UsageEvent,
 } from '../../../actors/events/usage-event.ts';
 import type { VelloError } from '../../../config/errors.ts';
+import { anyUsageEvent } from '../../fixtures/any-usage-event.ts';
 import { fieldsOf, usageEvent, usageEventFields } from '../../fixtures/usage-event.ts';
 
 const full: UsageEvent = {
@@ -133,41 +134,33 @@ t.test('refuses numbers and usage that no table could hold', async (t) => {
   }
 });
 
-const anyText = fc.string({ unit: 'binary', maxLength: 40 });
-const anyWhole = fc.nat({ max: 1_000_000_000 });
-const event: fc.Arbitrary<UsageEvent> = fc
-  .record(
-    {
-      type: fc.constantFrom('transcribe' as const, 'process' as const),
-      userId: fc.uuid(),
-      deviceId: fc.uuid(),
-      ...{ provider: fc.string(), model: anyText, keyId: fc.string() },
-      outcome: fc.constantFrom(...OUTCOMES),
-      status: fc.nat({ max: 999 }),
-      ...{
-        startedAtMs: anyWhole,
-        ttfbMs: anyWhole,
-        durationMs: anyWhole,
-        bytesIn: anyWhole,
-        bytesOut: anyWhole,
-        attempts: anyWhole,
-      },
-      audioSeconds: fc.double({ min: 0, max: 1e6, noNaN: true }).map(Math.abs),
-      audioSource: fc.constantFrom(...AUDIO_SOURCES),
-      usage: fc.dictionary(fc.string({ minLength: 1 }), fc.oneof(anyText, anyWhole, fc.constant(null))),
-      result: anyText.filter((result) => result !== ''),
-      traceparent: fc.string({ minLength: 1 }),
-    },
-    { requiredKeys: [] },
-  )
-  .map((changes) => usageEvent(changes));
-
 t.test('a packed event says on the stream what the event itself would say', async (t) => {
   fc.assert(
-    fc.property(event, (given) => {
+    fc.property(anyUsageEvent, (given) => {
       const packed = packUsageEvent(given);
       if (packed.includes('\n')) throw new Error('a line break');
       t.same(fieldsOf(unpackUsageEvent(packed)), fieldsOf(given));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+t.test('what is noted of a request is the packed event of its loss', async (t) => {
+  fc.assert(
+    fc.property(anyUsageEvent, ({ userId, deviceId, traceparent, ...given }) => {
+      const { eventId, type, requestId, sessionId, provider, model, keyId, startedAtMs } = given;
+      const request: AdmittedRequest = {
+        ...{ eventId, type, requestId, sessionId, provider, model, keyId, startedAtMs },
+        ...(userId === undefined ? {} : { userId }),
+        ...(deviceId === undefined ? {} : { deviceId }),
+        ...(traceparent === undefined ? {} : { traceparent }),
+      };
+      const lost: UsageEvent = {
+        ...request,
+        ...{ outcome: 'lost', status: 0, durationMs: 0, bytesIn: 0, bytesOut: 0 },
+        ...{ audioSeconds: 0, audioSource: 'none', attempts: 0 },
+      };
+      t.equal(packLostEvent(request), packUsageEvent(lost));
     }),
     { numRuns: 200 },
   );

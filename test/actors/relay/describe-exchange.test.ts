@@ -1,5 +1,5 @@
 import t from 'tap';
-import { describeExchange, type ExchangeFacts } from '../../../actors/relay/describe-exchange.ts';
+import { describeAdmission, describeExchange, type ExchangeFacts } from '../../../actors/relay/describe-exchange.ts';
 import { MOST_AUDIO_SECONDS } from '../../../actors/events/usage-event.ts';
 
 const facts: ExchangeFacts = {
@@ -27,6 +27,17 @@ const facts: ExchangeFacts = {
   attempts: 1,
   traceparent: '',
 };
+
+t.test('a request that is only admitted has what its event will have, and no provider yet', async (t) => {
+  const ids = { eventId: 'event', type: 'transcribe', requestId: 'request', sessionId: 'session' };
+  const known = { ...ids, provider: '', model: 'whisper-1', keyId: '', startedAtMs: 1 };
+  t.strictSame(describeAdmission({ ...facts, caller: {} }), known);
+  const traceparent = '00-0af7-b7ad-01';
+  t.strictSame(describeAdmission({ ...facts, traceparent }), {
+    ...{ ...known, userId: 'user', deviceId: 'device' },
+    traceparent,
+  });
+});
 
 t.test('the length is what the provider counted, then what the audio itself says, then a guess', async (t) => {
   const lengthOf = (changes: Partial<ExchangeFacts>) => {

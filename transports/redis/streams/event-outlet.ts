@@ -1,9 +1,10 @@
-/** Adds usage events to their Redis streams, a pipeline at a time (contract §4). When to try again is decided by the emitter. */
+/** Adds usage events to their Redis streams, a batch at a time (contract §4). When to try again is decided by the emitter. */
 import type { Redis } from 'ioredis';
 import type { EventOutlet } from '../../../actors/events/event-outlet.ts';
-import { flattenUsageEvent, type UsageEvent } from '../../../actors/events/usage-event.ts';
+import type { UsageEvent } from '../../../actors/events/usage-event.ts';
 import { LIMITS } from '../../../config/limits.ts';
 import { streamKey } from '../../../config/streams.ts';
+import { sendXadds } from './xadd-batch.ts';
 
 /** Entries of a stream that are searched for an event that may be there; more were surely added in between only by an outage of hours. */
 const SEARCHED = 10_000;
@@ -11,17 +12,14 @@ const SEARCHED = 10_000;
 /** @param redis a `command` connection. */
 export function createEventOutlet(redis: Redis): EventOutlet {
   const add = async (events: readonly UsageEvent[]): Promise<readonly UsageEvent[]> => {
-    if (redis.status !== 'ready') return events;
-    const pipeline = redis.pipeline();
-    for (const event of events) {
-      pipeline.xadd(streamKey(event.type), '*', ...flattenUsageEvent(event));
-    }
-    try {
-      const results = await within(pipeline.exec(), LIMITS.events.sendMs);
-      return events.filter((_, index) => results?.[index]?.[0] !== null);
-    } catch {
-      return events;
-    }
+    if (redis.status !== 'ready' || events.length === 0) return events;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(events), LIMITS.events.sendMs);
+      sendXadds(redis, events, (refused) => {
+        clearTimeout(timer);
+        resolve(refused);
+      });
+    });
   };
 
   return {
