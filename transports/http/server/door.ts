@@ -8,8 +8,8 @@ import type { ListenAddress } from '../../../config/parse-setting.ts';
 export interface Door {
   /** Starts listening and returns the port. @throws VelloError `PORT_IN_USE` */
   open(): Promise<number>;
-  /** Nobody else comes in; whoever is inside stays. */
-  close(): void;
+  /** Nobody else comes in; whoever is inside stays. Takes a moment, and once is enough. */
+  close(): Promise<void>;
   /** Was open, or never will be. */
   readonly isClosed: boolean;
   /** A connection became a WebSocket: it brings no further request. */
@@ -30,7 +30,7 @@ export interface DoorOptions {
 export function createDoor(app: uWS.TemplatedApp, options: DoorOptions): Door {
   const { listener, address, sharesPort = false, clock, log } = options;
   let socket: uWS.us_listen_socket | undefined;
-  let isClosed = false;
+  let closed: Promise<void> | undefined;
   let connections = 0;
   let onDeserted: (() => void) | undefined;
 
@@ -38,6 +38,17 @@ export function createDoor(app: uWS.TemplatedApp, options: DoorOptions): Door {
     connections += change;
     if (connections === 0) onDeserted?.();
   };
+  /** Whoever was not let in yet is turned away with a reset: so a moment is chosen in which all have just been. */
+  const close = async () => {
+    for (let turn = 0; turn < MOST_TURNS && socket !== undefined; turn += 1) {
+      const startedMs = clock.monotonicMs();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (clock.monotonicMs() - startedMs < QUICK_TURN_MS) break;
+    }
+    if (socket !== undefined) uWS.us_listen_socket_close(socket);
+    socket = undefined;
+  };
+
   app.filter((_, change) => count(Math.sign(Number(change))));
 
   return {
@@ -57,13 +68,9 @@ export function createDoor(app: uWS.TemplatedApp, options: DoorOptions): Door {
           resolve(port);
         });
       }),
-    close: () => {
-      if (socket !== undefined) uWS.us_listen_socket_close(socket);
-      socket = undefined;
-      isClosed = true;
-    },
+    close: () => (closed ??= close()),
     get isClosed() {
-      return isClosed;
+      return closed !== undefined;
     },
     upgraded: () => count(-1),
     deserted: async (withinMs) => {
@@ -78,6 +85,11 @@ export function createDoor(app: uWS.TemplatedApp, options: DoorOptions): Door {
     },
   };
 }
+
+/** A turn of the event loop lets everybody in that waits, and does other work before it ends: in one as short as this little of that. */
+const QUICK_TURN_MS = 0.15;
+/** A busy server may have none so short; some tens of milliseconds are spent on it. */
+const MOST_TURNS = 200;
 
 /** `LIBUS_LISTEN_EXCLUSIVE_PORT`: without it a second process silently shares the port and takes half of the connections. */
 const EXCLUSIVE_PORT = 1;

@@ -34,7 +34,7 @@ export function listener({ serve, drainMs, ...options }: ListenerOptions): Actor
           close: async () => {
             for (const undo of withdraw) undo();
             const startedMs = clock.monotonicMs();
-            server.stopAccepting();
+            await server.stopAccepting();
             await finish?.();
             await server.close(Math.max(0, drainMs - (clock.monotonicMs() - startedMs)));
           },

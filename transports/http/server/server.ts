@@ -75,7 +75,7 @@ export interface HttpServer {
   /** Starts listening and returns the port. @throws VelloError `PORT_IN_USE` */
   listen(): Promise<number>;
   /** Closes the listening socket. Requests under way go on, those on open connections are still served, and each answer is its connection's last. */
-  stopAccepting(): void;
+  stopAccepting(): Promise<void>;
   /** After `stopAccepting`: resolves when no connection is left that could bring a request, or after `withinMs`. */
   deserted(withinMs: number): Promise<void>;
   /** Resolves when no request of a handler is under way, or after `withinMs`; then closes every connection. */
@@ -294,7 +294,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     stopAccepting: () => door.close(),
     deserted: (withinMs) => door.deserted(withinMs),
     close: async (withinMs) => {
-      door.close();
+      await door.close();
       if (inFlight > 0) {
         await new Promise<void>((resolve) => {
           const timer = clock.setTimer(withinMs, resolve);

@@ -40,7 +40,7 @@ t.test('a server that leaves serves whoever is connected, once more each, and te
     clients.push({ client, path, last, before: client.receivedBytes });
   }
   let isDeserted = false;
-  server.stopAccepting();
+  await server.stopAccepting();
   const deserted = server.deserted(60_000).then(() => (isDeserted = true));
   await t.rejects(connectRaw(t, port), { code: 'ECONNREFUSED' });
   for (const { client, path, last, before } of clients) {
@@ -68,7 +68,7 @@ t.test('whoever says nothing is waited for, but not for ever; an open WebSocket 
   const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`);
   t.teardown(() => socket.terminate());
   await once(socket, 'open');
-  server.stopAccepting();
+  await server.stopAccepting();
   const startedAt = performance.now();
   await server.deserted(100);
   t.ok(performance.now() - startedAt >= 99);
@@ -88,9 +88,9 @@ t.test('servers that share their port get connections each, and a stranger does 
   const served = new Set<string>();
   for (let n = 0; n < 40; n += 1) served.add(await (await fetch(`http://127.0.0.1:${port}/`, oneRequest)).text());
   t.strictSame([...served].sort(), ['1', '2']);
-  first.stopAccepting();
+  await first.stopAccepting();
   for (let n = 0; n < 5; n += 1) t.equal(await (await fetch(`http://127.0.0.1:${port}/`, oneRequest)).text(), '2');
-  second.stopAccepting();
+  await second.stopAccepting();
 });
 
 const oneRequest = { headers: { connection: 'close' } };
