@@ -86,7 +86,9 @@ export function createGrantTable(now: () => number): GrantTable {
       const limit = requestsAtOnce.get(grant.userId);
       if (suspended === (grant.suspended === true) && limit === grant.requestsAtOnce) return grant;
       const { requestsAtOnce: _, ...unlimited } = grant;
-      return { ...unlimited, suspended, ...(limit === undefined ? {} : { requestsAtOnce: limit }) };
+      const current = { ...unlimited, suspended, ...(limit === undefined ? {} : { requestsAtOnce: limit }) };
+      byHash.set(tokenHash, current);
+      return current;
     },
     apply: (operation) => {
       switch (operation.op) {

@@ -17,6 +17,28 @@ export interface AnswerSummary {
   readonly finished: boolean;
 }
 
+/** What was read; what was not found is `undefined`. */
+interface Read {
+  readonly text?: string | undefined;
+  readonly usage?: Readonly<Record<string, unknown>> | undefined;
+  readonly audioSeconds?: number | undefined;
+}
+
+/** Without what is not there. Filled step by step: an object that others are spread into costs ten times as much (young-garbage.md). */
+function summarise(
+  { text, usage, audioSeconds }: Read,
+  passedTokens: number | undefined,
+  finished: boolean,
+): AnswerSummary {
+  const summary: { -readonly [P in keyof AnswerSummary]: AnswerSummary[P] } = { finished };
+  if (text !== undefined) summary.text = text;
+  if (usage !== undefined) summary.usage = usage;
+  const seconds = secondsOf(usage) ?? audioSeconds;
+  if (seconds !== undefined) summary.audioSeconds = seconds;
+  if (passedTokens !== undefined) summary.passedTokens = passedTokens;
+  return summary;
+}
+
 /** What a route's answers consist of: recognised words, generated ones, images, or what is paid for by the request alone (vectors, speech). */
 export type AnswerKind = 'transcript' | 'words' | 'images' | 'other';
 
@@ -42,13 +64,13 @@ export function createAnswerReader(kind: AnswerKind, contentType: string): Answe
   // `response_format` text, srt and vtt: the body is the text.
   if (kind === 'transcript' && media.startsWith('text/'))
     return new WholeReader((body) => ({ text: body.trim() }), kind);
-  const summary = { ...uncounted(kind), finished: true };
+  const summary = summarise({}, uncounted(kind), true);
   return { push: () => undefined, finished: true, summary: () => summary, betweenEvents: () => false };
 }
 
 /** Where nothing that passes is counted, the request alone is the measure of what has no account. */
-function uncounted(kind: AnswerKind): Pick<AnswerSummary, 'passedTokens'> {
-  return kind === 'images' || kind === 'other' ? { passedTokens: 0 } : {};
+function uncounted(kind: AnswerKind): number | undefined {
+  return kind === 'images' || kind === 'other' ? 0 : undefined;
 }
 
 /** For an answer without a `Content-Type`: its first byte tells, as far as it matters here. */
@@ -80,7 +102,7 @@ class UnlabelledReader implements AnswerReader {
   }
 
   summary(): AnswerSummary {
-    return this.#reader?.summary() ?? { ...uncounted(this.#kind), finished: true };
+    return this.#reader?.summary() ?? summarise({}, uncounted(this.#kind), true);
   }
 
   betweenEvents(): boolean {
@@ -91,14 +113,14 @@ class UnlabelledReader implements AnswerReader {
 /** Of generated words that cannot be read, because they are too long or the client left before their end, the bytes are counted. */
 class WholeReader implements AnswerReader {
   readonly finished = true;
-  readonly #read: (body: string) => Omit<AnswerSummary, 'finished'>;
+  readonly #read: (body: string) => Read;
   readonly #kind: AnswerKind;
   #chunks: Buffer[] = [];
   #bytes = 0;
   /** Of an answer that is too long to be read. */
   #end: Buffer | undefined;
 
-  constructor(read: (body: string) => Omit<AnswerSummary, 'finished'>, kind: AnswerKind) {
+  constructor(read: (body: string) => Read, kind: AnswerKind) {
     this.#read = read;
     this.#kind = kind;
   }
@@ -115,13 +137,12 @@ class WholeReader implements AnswerReader {
 
   summary(): AnswerSummary {
     const isCounted = this.#kind === 'words' && this.#bytes > 0;
-    const passed = isCounted ? { passedTokens: Math.ceil(this.#bytes / BYTES_PER_TOKEN) } : uncounted(this.#kind);
-    if (this.#end !== undefined) {
-      return { ...passed, ...describeUsage(usageAtEnd(this.#end.toString('utf8'))), finished: true };
-    }
+    const passedTokens = isCounted ? Math.ceil(this.#bytes / BYTES_PER_TOKEN) : uncounted(this.#kind);
+    if (this.#end !== undefined)
+      return summarise({ usage: usageAtEnd(this.#end.toString('utf8')) }, passedTokens, true);
     const [only] = this.#chunks;
     const body = only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks);
-    return { ...passed, ...this.#read(body.toString('utf8')), finished: true };
+    return summarise(this.#read(body.toString('utf8')), passedTokens, true);
   }
 
   betweenEvents(): boolean {
@@ -211,12 +232,11 @@ class StreamReader implements AnswerReader {
 
   summary(): AnswerSummary {
     this.#readBatch();
-    return {
-      ...(this.#text === undefined ? {} : { text: this.#text }),
-      ...describeUsage(this.#usage),
-      ...(this.#passedTokens === undefined ? uncounted(this.#kind) : { passedTokens: this.#passedTokens }),
-      finished: this.#finished,
-    };
+    return summarise(
+      { text: this.#text, usage: this.#usage },
+      this.#passedTokens ?? uncounted(this.#kind),
+      this.#finished,
+    );
   }
 
   betweenEvents(): boolean {
@@ -225,24 +245,22 @@ class StreamReader implements AnswerReader {
   }
 }
 
-function readJson(body: string): Omit<AnswerSummary, 'finished'> {
+function readJson(body: string): Read {
   const answer = parseObject(body);
   if (answer === undefined) return {};
   const { text, duration } = answer;
-  const measured = describeUsage(asObject(answer['usage']));
   return {
-    ...(typeof text === 'string' ? { text } : {}),
+    text: typeof text === 'string' ? text : undefined,
+    usage: asObject(answer['usage']),
     // `verbose_json` gives the duration beside the text.
-    ...(typeof duration === 'number' && duration >= 0 ? { audioSeconds: duration } : {}),
-    ...measured,
+    audioSeconds: typeof duration === 'number' && duration >= 0 ? duration : undefined,
   };
 }
 
 /** OpenAI's transcription usage is either tokens or `{"type": "duration", "seconds": …}`; an explicit zero is a value. */
-function describeUsage(usage: Readonly<Record<string, unknown>> | undefined): Partial<AnswerSummary> {
-  if (usage === undefined) return {};
-  const seconds = usage['type'] === 'duration' ? usage['seconds'] : undefined;
-  return typeof seconds === 'number' && seconds >= 0 ? { usage, audioSeconds: seconds } : { usage };
+function secondsOf(usage: Readonly<Record<string, unknown>> | undefined): number | undefined {
+  const seconds = usage?.['type'] === 'duration' ? usage['seconds'] : undefined;
+  return typeof seconds === 'number' && seconds >= 0 ? seconds : undefined;
 }
 
 /** The account in the last part of a JSON text that is too long to be read. */

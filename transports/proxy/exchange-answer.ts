@@ -103,7 +103,7 @@ export class ExchangeAnswer {
       kind: this.#request.route.answer,
       status,
       headers,
-      ownHeaders: this.#ownHeaders(),
+      toClient: this.#ownHeaders(),
       key: leg.key,
       withholdsUsage: leg.asksForUsage,
     });

@@ -45,7 +45,8 @@ export class Exchange implements LegListener {
     this.#upload = new Upload(response, {
       hasBody: chunked || (contentLength ?? 0) > 0,
       bufferBytes: request.route.body === 'prompt' ? LIMITS.prompts.bodyBytes : LIMITS.relay.uploadBufferBytes,
-      ...{ budget: world.uploads, now: () => world.clock.monotonicMs() },
+      budget: world.uploads,
+      clock: world.clock,
       onArrival: (chunk) => this.#onUpload(chunk),
       onOverflow: () => this.#onOverflow(),
     });

@@ -73,28 +73,24 @@ export function callerName(userId: string | undefined, secret: string | undefine
   return createHmac('sha256', secret).update(`vello-caller:v1\n${userId}`).digest('base64url').slice(0, 22);
 }
 
-/**
- * Headers of the client's answer: our own, those of the provider's that may pass, and those that keep whatever stands between us and the client
- * from holding a stream back or storing it.
- */
-export function headersToClient(
-  headers: UpstreamHeaders,
-  own: Readonly<Record<string, string>>,
+/** Headers of the client's answer that come from the provider's, and those that keep whatever stands between from holding it back or storing it. */
+export function addHeadersToClient(
+  headers: Record<string, string>,
+  given: UpstreamHeaders,
   secret: string | undefined,
-): Record<string, string> {
-  const passed = { ...own };
+): void {
   for (const name of TO_CLIENT) {
-    const value = headerValue(headers, name);
-    if (value !== undefined) passed[name] = scrubText(value, secret);
+    const value = headerValue(given, name);
+    if (value !== undefined) headers[name] = scrubText(value, secret);
   }
-  passed['cache-control'] = 'no-store, no-transform';
-  passed['x-accel-buffering'] = 'no';
-  return passed;
+  headers['cache-control'] = 'no-store, no-transform';
+  headers['x-accel-buffering'] = 'no';
 }
 
 /** Headers by which the client finds its request and session again, and the prompt that it was answered by. Each empty where there is none. */
 export function ownHeaders(requestId: string, sessionId: string, prompt: string): Record<string, string> {
-  const headers: Record<string, string> = { [REQUEST_ID_HEADER]: requestId };
+  const headers: Record<string, string> = {};
+  headers[REQUEST_ID_HEADER] = requestId;
   if (sessionId !== '') headers['X-Session-Id'] = sessionId;
   if (prompt !== '') headers['X-Vello-Prompt'] = prompt;
   return headers;

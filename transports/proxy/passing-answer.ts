@@ -9,15 +9,15 @@ import {
 import { UsageFilter } from '../../actors/metering/usage-filter.ts';
 import type { ProviderKey } from '../../actors/relay/provider-key.ts';
 import type { AnswerHead } from './client-answer.ts';
-import { headersToClient, headerValue } from './header-policy.ts';
+import { addHeadersToClient, headerValue } from './header-policy.ts';
 import { KeyScrubber } from './key-scrubber.ts';
 
 export interface PassingAnswerParts {
   readonly kind: AnswerKind;
   readonly status: number;
   readonly headers: UpstreamHeaders;
-  /** What the client gets beside the provider's. */
-  readonly ownHeaders: Readonly<Record<string, string>>;
+  /** What the client gets: those of our own, to which the provider's are added. */
+  readonly toClient: Record<string, string>;
   /** The provider's key, which must not come back in its answer. */
   readonly key: ProviderKey | undefined;
   /** The provider was asked for its account in the client's place: a streamed one is not for the client. */
@@ -31,7 +31,7 @@ export class PassingAnswer {
   readonly #scrubber: KeyScrubber;
   readonly #filter: UsageFilter | undefined;
 
-  constructor({ kind, status, headers, ownHeaders, key, withholdsUsage }: PassingAnswerParts) {
+  constructor({ kind, status, headers, toClient, key, withholdsUsage }: PassingAnswerParts) {
     const contentType = headerValue(headers, 'content-type') ?? '';
     this.#reader = createAnswerReader(kind, contentType);
     this.#scrubber = new KeyScrubber(key);
@@ -39,11 +39,8 @@ export class PassingAnswer {
     const length = headerValue(headers, 'content-length');
     // What will be withheld is not known yet.
     const isAnnounced = this.#filter === undefined && length !== undefined && /^\d{1,15}$/.test(length);
-    this.head = {
-      status,
-      headers: headersToClient(headers, ownHeaders, key?.reveal()),
-      contentLength: isAnnounced ? Number(length) : undefined,
-    };
+    addHeadersToClient(toClient, headers, key?.reveal());
+    this.head = { status, headers: toClient, contentLength: isAnnounced ? Number(length) : undefined };
   }
 
   /** Whether it came to its end, as far as a stream says so. */

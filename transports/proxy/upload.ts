@@ -3,6 +3,7 @@
  * is full, keeps uWebSockets.js from ending slow uploads by its own rule, and reads a waiting client now and then, because
  * its departure is not reported while it is paused. What is too slow is judged in `exchange.ts`.
  */
+import type { Clock } from '../../actors/ports/clock.ts';
 import { LIMITS } from '../../config/limits.ts';
 import type { ByteBudget } from '../http/server/byte-budget.ts';
 import type { NativeResponse } from '../http/server/native-response.ts';
@@ -16,8 +17,7 @@ export interface UploadParts {
   readonly bufferBytes: number;
   /** Shared by all uploads: a client that must wait is still read to the end of what its connection holds, some 10 MB. */
   readonly budget: ByteBudget;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
+  readonly clock: Clock;
   /** Hears of every chunk that was queued, and of the end. */
   readonly onArrival: (chunk: Buffer) => void;
   /** The budget is spent and a chunk was lost: the upload can only be discarded. */
@@ -42,7 +42,7 @@ export class Upload {
     this.#response = response;
     this.#parts = parts;
     this.#complete = !parts.hasBody;
-    this.#lastArrivalMs = parts.now();
+    this.#lastArrivalMs = parts.clock.monotonicMs();
     response.onData((memory, isLast) => this.#onData(memory, isLast));
   }
 
@@ -115,9 +115,9 @@ export class Upload {
   }
 
   #onData(memory: ArrayBuffer, isLast: boolean): void {
-    const { budget, bufferBytes, now, onArrival, onOverflow } = this.#parts;
+    const { budget, bufferBytes, clock, onArrival, onOverflow } = this.#parts;
     this.#receivedBytes += memory.byteLength;
-    this.#lastArrivalMs = now();
+    this.#lastArrivalMs = clock.monotonicMs();
     this.#complete = isLast;
     if (this.#discarding !== undefined) {
       this.#discarding(isLast);
@@ -136,7 +136,7 @@ export class Upload {
     if (this.#queuedBytes > bufferBytes) {
       this.#response.pause();
       this.#paused = true;
-      this.#pausedAtMs = now();
+      this.#pausedAtMs = this.#lastArrivalMs;
     } else this.#response.restartTimer();
   }
 
@@ -144,7 +144,7 @@ export class Upload {
     if (!this.#paused) return;
     this.#paused = false;
     // While it was kept waiting it could send nothing: its silence begins now.
-    this.#lastArrivalMs = this.#parts.now();
+    this.#lastArrivalMs = this.#parts.clock.monotonicMs();
     this.#response.resume();
   }
 }

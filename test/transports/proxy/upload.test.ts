@@ -1,6 +1,7 @@
 import t from 'tap';
 import { LIMITS } from '../../../config/limits.ts';
 import { createByteBudget } from '../../../transports/http/server/byte-budget.ts';
+import { systemClock } from '../../../transports/process/system-clock.ts';
 import { writeWhole } from '../../../transports/http/server/write-reply.ts';
 import { Upload } from '../../../transports/proxy/upload.ts';
 import { startTestListener } from '../../fixtures/api-listener.ts';
@@ -17,7 +18,7 @@ t.test('uploads that wait are bounded in sum; what is taken, thrown away or left
         hasBody: true,
         bufferBytes: LIMITS.relay.uploadBufferBytes,
         budget,
-        now: () => performance.now(),
+        clock: systemClock,
         onArrival: () => wake(),
         onOverflow: () => {
           overflows.push(uploads.indexOf(upload));
