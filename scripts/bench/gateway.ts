@@ -60,11 +60,14 @@ interface Bench {
   readonly perform: (task: LoadTask) => Promise<Played>;
 }
 
-/** Argument: rounds (default 5). `isQuick`: one short round. */
-export async function run([rounds]: readonly string[], isQuick: boolean): Promise<void> {
+/** Arguments: rounds (default 5), and parts of the names of those that are compared (default: all). `isQuick`: one short round. */
+export async function run([rounds, ...wanted]: readonly string[], isQuick: boolean): Promise<void> {
   const lengths = isQuick ? QUICK : FULL;
   const times = Number(rounds ?? lengths.rounds);
-  if (!(Number.isInteger(times) && times > 0)) throw new UsageError('bench gateway [rounds]: a whole number above 0');
+  if (!(Number.isInteger(times) && times > 0))
+    throw new UsageError('bench gateway [rounds] [names]: rounds are a whole number above 0');
+  const isWanted = (name: string) =>
+    wanted.length === 0 || wanted.some((part) => name.toLowerCase().includes(part.toLowerCase()));
   const folder = mkdtempSync(join(tmpdir(), 'vello-bench-'));
   const ends: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
   try {
@@ -72,7 +75,7 @@ export async function run([rounds]: readonly string[], isQuick: boolean): Promis
     pinning.other(process.pid);
     const { world, bench } = await startAround(folder, pinning, ends);
     process.env['NODE_OPTIONS'] = `--import=${new URL('../testing/collect-garbage.js', import.meta.url).href}`;
-    const { arms, missing } = await startArms(world, ends);
+    const { arms, missing } = await startArms(world, isWanted, ends);
     for (const { pid } of arms) if (pid !== undefined) pinning.server(pid);
     console.log(
       `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}, Node.js ${process.versions.node}; loopback; ${pinning.inWords}.`,

@@ -33,14 +33,21 @@ export interface Arms {
   readonly missing: readonly string[];
 }
 
-/** `ends` gets what stops each of them. */
-export async function startArms(world: PeerWorld, ends: (() => unknown)[]): Promise<Arms> {
+/** Those whose names are wanted; `ends` gets what stops each of them. */
+export async function startArms(
+  world: PeerWorld,
+  isWanted: (name: string) => boolean,
+  ends: (() => unknown)[],
+): Promise<Arms> {
   const arms: BenchArm[] = [{ name: DIRECT, url: world.upstreamUrl, headers: {}, reports: false }];
   const missing: string[] = [];
-  const vello = await startVello(world);
-  ends.push(() => vello.stop());
-  arms.push({ ...vello, reports: true });
+  if (isWanted(VELLO)) {
+    const vello = await startVello(world);
+    ends.push(() => vello.stop());
+    arms.push({ ...vello, reports: true });
+  }
   const fork = async (name: string, reports: boolean, file: string, ...args: string[]) => {
+    if (!isWanted(name)) return;
     const { child, port } = await forkPart(file, ...args);
     ends.push(() => child.kill());
     arms.push({ name, url: `http://127.0.0.1:${port}`, pid: child.pid ?? 0, headers: {}, reports });
@@ -48,6 +55,7 @@ export async function startArms(world: PeerWorld, ends: (() => unknown)[]): Prom
   await fork(`${VELLO}, without events`, false, 'measured-gateway', world.upstreamUrl, world.token);
   await fork(FLOOR, true, 'floor', world.upstreamUrl, world.redisUrl, world.token);
   for (const peer of BENCH_PEERS) {
+    if (!isWanted(peer.name)) continue;
     const started = await peer.start(world);
     if ('missing' in started) {
       missing.push(`${started.name}: ${started.missing}`);
