@@ -9,6 +9,7 @@ import { createProgress } from './progress.mjs';
 import { stateRoot } from './project-root.ts';
 import { checkAddresses, type WantedAddress } from './foundation/check-addresses.ts';
 import { endOrphanedGateways } from './foundation/end-orphaned-gateways.ts';
+import { handOverWarning } from './foundation/check-hand-over.ts';
 import { chooseServers } from './foundation/choose-servers.ts';
 import { settlePorts } from './foundation/settle-ports.ts';
 import { openHome } from './foundation/home.ts';
@@ -45,6 +46,8 @@ async function start(invocation: Invocation, signal: AbortSignal): Promise<numbe
   try {
     if (roles.includes('gateway')) await endOrphanedGateways(home.file('gateway'), settings.drainMs, progress);
     await checkAddresses(listeners(settings, roles));
+    const warning = processes === undefined ? undefined : handOverWarning();
+    if (warning !== undefined) progress.say(`  ! ${warning}`);
     const cache = process.env['VELLO_CACHE'] ?? join(home.path, 'cache');
     const searchPath = serverSearchPath(process.env['PATH']);
     const servers = await chooseServers({
@@ -78,6 +81,8 @@ function readProcesses(written: string | undefined, roles: readonly RoleName[]):
   const processes = Number(written);
   if (!/^\d+$/.test(written) || processes < 1 || processes > MOST_PROCESSES)
     throw new UsageError(`--processes takes a whole number from 1 to ${MOST_PROCESSES}`);
+  if (process.platform !== 'linux' && processes > 1)
+    throw new UsageError('--processes above 1 needs Linux: other systems do not spread connections over a shared port');
   if (roles.join() !== 'gateway') throw new UsageError('--processes is for the gateway alone: add --roles gateway');
   return processes;
 }
