@@ -206,6 +206,8 @@ export class Call implements UpstreamCall, Carried {
   #end(): void {
     if (this.#isOver) return;
     this.#over();
+    // Where the coded answer ended before the body did: nobody waits for the rest, nor judges how long it takes.
+    this.#connection?.drop();
     this.#listener.end();
   }
 

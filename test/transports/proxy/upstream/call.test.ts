@@ -320,6 +320,18 @@ t.test('a coded answer is undone, and its length is not that of what comes', asy
   t.strictSame({ ...call.headers }, {});
 });
 
+t.test('a coded answer that ends before its body leaves no connection behind that nobody waits for', async (t) => {
+  const { upstream, pool } = await started(t);
+  const call = recordCall(pool, { body: 'x' });
+  const request = await upstream.next();
+  request.send('HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n');
+  request.send(chunk(Buffer.concat([gzipSync('coded'), Buffer.alloc(8)])));
+  await call.until('end');
+  t.equal(call.body(), 'coded');
+  await request.closed;
+  while (pool.stats().open > 0) await turn();
+});
+
 t.test('a call that is aborted, in whatever phase, leaves no descriptor and says nothing more', async (t) => {
   const open = () => readdirSync('/proc/self/fd').filter(isSocket).length;
   const { pool, accepted, hangUp } = await startRaw(t);
