@@ -47,10 +47,12 @@ const ended = runRoot({
 
 process.on('message', (message: MessageToGateway) => {
   if (message.type === 'hand-over') stopper.stop('succession');
-  else void answer(message.question).then((given) => tell({ type: 'answer', id: message.id, answer: given }));
+  else void reply(message);
 });
 // Whoever started it is gone, and nobody would ever end it.
 process.on('disconnect', () => stopper.stop());
+// Perhaps before anybody listened for that.
+if (!process.connected) stopper.stop();
 reportHealth();
 
 const code = await ended;
@@ -60,6 +62,15 @@ process.exit(code);
 
 function tell(message: GatewayMessage): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+}
+
+/** Without an answer, whoever asks goes on without it. */
+async function reply({ id, question }: Extract<MessageToGateway, { readonly type: 'question' }>): Promise<void> {
+  try {
+    tell({ type: 'answer', id, answer: await answer(question) });
+  } catch (error) {
+    log.error('a question could not be answered', { about: question.about, error });
+  }
 }
 
 async function answer(question: GatewayQuestion): Promise<unknown> {
