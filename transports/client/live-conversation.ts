@@ -68,15 +68,14 @@ export class LiveConversation {
   }
 
   async #speak(speech: AsyncGenerator<LiveOutgoing>): Promise<void> {
-    const left = aborted(this.#signal);
     try {
       for (;;) {
         // A microphone that says nothing any more keeps nobody.
-        const next = await Promise.race([speech.next(), left]);
+        const next = await this.#unlessAborted(speech.next());
         if (next === undefined) return;
         if (next.done === true) break;
         this.say(next.value);
-        while (this.#outbox.isFull && !this.#signal.aborted) await Promise.race([this.#change(), left]);
+        while (this.#outbox.isFull && !this.#signal.aborted) await this.#unlessAborted(this.#change());
       }
     } finally {
       void speech.return(undefined).catch(() => undefined);
@@ -86,13 +85,12 @@ export class LiveConversation {
   }
 
   async #hear(): Promise<void> {
-    const left = aborted(this.#signal);
     for (let patienceMs = 0; ; patienceMs = RESTART_MS) {
       const { reason } = await this.#transcribe(patienceMs);
       if (reason === 'asked') return;
       while (!this.#outbox.hasAudio) {
         if (this.#isSaid || this.#signal.aborted) return;
-        await Promise.race([this.#change(), left]);
+        await this.#unlessAborted(this.#change());
       }
       this.#texts.goOn();
       this.#outbox.restart();
@@ -102,6 +100,17 @@ export class LiveConversation {
   /** Resolves with the next change of the outbox. */
   #change(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Undefined where the signal aborts first. A race with one promise for all would keep what each of the others resolved to: an hour of audio. */
+  #unlessAborted<T>(promise: Promise<T>): Promise<T | undefined> {
+    const signal = this.#signal;
+    return new Promise((resolve, reject) => {
+      const leave = () => resolve(undefined);
+      if (signal.aborted) leave();
+      signal.addEventListener('abort', leave);
+      void promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+    });
   }
 
   #changed(): void {
@@ -204,9 +213,3 @@ export class LiveConversation {
     }
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<undefined> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import t, { type Test } from 'tap';
 import type { Clock } from '../../../actors/ports/clock.ts';
 import { transcribeLive, type LiveOptions } from '../../../transports/client/live.ts';
@@ -175,6 +177,27 @@ t.test('it is never further ahead than the gateway wants to hear', async (t) => 
   await socket.until(4);
   socket.say({ type: 'heard', messages: 4 });
   t.equal((await socket.until(5)).length, 5, 'one that is larger than the window is said by itself');
+});
+
+t.test('audio that was heard is let go', async (t) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const { live, socket } = await scripted(t);
+  socket.ready();
+  const memory = Array.from({ length: 20 }, () => {
+    const piece = new Uint8Array(32_000);
+    live.speak(piece);
+    return new WeakRef(piece.buffer);
+  });
+  await socket.until(memory.length);
+  socket.say({ type: 'heard', messages: memory.length });
+  const isKept = () => memory.filter((piece) => piece.deref() !== undefined).length > 2;
+  do {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+  } while (isKept());
+  live.end();
+  await socket.until(memory.length + 1);
 });
 
 t.test('one that the gateway ended for its silence is followed by another when there is more to say', async (t) => {
