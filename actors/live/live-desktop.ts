@@ -14,7 +14,7 @@ export class LiveDesktop {
   #socket: LiveSocket | undefined;
   /** Infinity while there is a socket. */
   #aloneSinceMs: number;
-  /** The desktop closed its socket itself: it does not come back. */
+  /** The desktop closed its socket itself: it is not waited for. */
   #hasLeft = false;
   #heard = 0;
   #bytesOut = 0;
@@ -49,6 +49,7 @@ export class LiveDesktop {
     this.#socket?.close(CLOSE.replaced, 'A newer socket of this transcription has opened.');
     this.#socket = socket;
     this.#aloneSinceMs = Infinity;
+    this.#hasLeft = false;
     this.#heard = heard;
   }
 

@@ -86,6 +86,8 @@ export function createLiveEndpoint(parts: LiveEndpointParts): LiveEndpoint {
       const { authorization, asks } = readLiveRequest(head);
       const enter = (caller: Caller) => {
         if (response.isOver) throw new VelloError('BAD_REQUEST');
+        // The token may have been asked for while the drain began.
+        if (isDraining) throw new VelloError('SHUTTING_DOWN');
         const isReturn = asks.kind === 'return';
         const call = isReturn ? calls.resume(asks.liveId, caller) : begin(asks, requestId, caller);
         metrics.count('vello_gateway_live_sockets_total', { result: isReturn ? 'resumed' : 'opened' });

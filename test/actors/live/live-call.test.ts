@@ -266,6 +266,23 @@ t.test('a desktop that reads too slowly is cut, and finds everything when it com
   t.equal(events.length, 0);
 });
 
+t.test('a desktop that hung up while its last words were awaited, and comes back for them, is met', async (t) => {
+  const { call, line, open, speak, settle, told, pass } = startLiveCall();
+  const first = open();
+  speak(first, 1);
+  call.take(first, { type: 'end' });
+  call.detach(first, true);
+  const second = open();
+  line.listener.final('a', 'One.', {});
+  line.listener.done();
+  settle();
+  t.match(second.last('end'), { reason: 'asked' });
+  pass(LIMITS.live.tickMs);
+  t.same(told, [], 'it is there');
+  pass(LIMITS.live.closeMs);
+  t.equal(second.closed, 1000);
+});
+
 t.test('a provider that says too much is hung up on', async (t) => {
   const { line, events } = startLiveCall();
   t.throws(() => line.listener.final('a', 'x'.repeat(LIMITS.live.textCharacters + 1), {}), { code: 'UPSTREAM_FAILED' });

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import t from 'tap';
 import { LIMITS } from '../../../config/limits.ts';
 import { LiveRefusal, startLiveGateway } from '../../fixtures/live-gateway.ts';
@@ -204,6 +205,27 @@ t.test('a stop lets those under way end, tells the others, and takes no new ones
   t.equal(await stays.closed, 1012);
   await drained;
   t.same(gateway.events.map(({ outcome }) => outcome).sort(), ['ok', 'shutdown']);
+});
+
+t.test('whose token was still being asked for when a stop began is not let in', async (t) => {
+  const provider = await startRealtimeProvider(t);
+  const store = new EventEmitter();
+  const find = async () => {
+    store.emit('asked');
+    await once(store, 'answer');
+    return grantOf('other', Date.now() + 900_000);
+  };
+  const gateway = await startLiveGateway(t, provider.url, { find });
+  const asked = once(store, 'asked');
+  const refused = t.rejects(
+    gateway.connect(undefined, { authorization: 'Bearer other' }),
+    new LiveRefusal(503, 'SHUTTING_DOWN'),
+  );
+  await asked;
+  await gateway.endpoint.drain(300);
+  store.emit('answer');
+  await refused;
+  t.equal(gateway.calls.activeCount, 0);
 });
 
 t.test('frames that say nothing end it with a word on why', async (t) => {
