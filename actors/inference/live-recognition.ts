@@ -129,11 +129,13 @@ export function recogniseLive(
 
   const pauseFor = (ms: number) =>
     new Promise<void>((resolve) => {
-      const timer = clock.setTimer(ms, resolve);
-      gone.signal.addEventListener('abort', () => {
+      const settle = () => {
         timer.cancel();
+        gone.signal.removeEventListener('abort', settle);
         resolve();
-      });
+      };
+      const timer = clock.setTimer(ms, settle);
+      gone.signal.addEventListener('abort', settle);
     });
 
   const workOff = async ({ item, stretch, isLast }: Job) => {

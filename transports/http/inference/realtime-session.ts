@@ -122,6 +122,12 @@ export function openRealtimeSession(
     hangUp();
   };
 
+  const commit = (event: ClientEvent) => {
+    const running = begin();
+    commits.push(eventIdOf(event));
+    running.commit();
+  };
+
   const act = (event: ClientEvent) => {
     switch (event['type']) {
       case 'session.update':
@@ -130,8 +136,7 @@ export function openRealtimeSession(
       case 'input_audio_buffer.append':
         return append(event);
       case 'input_audio_buffer.commit':
-        commits.push(eventIdOf(event));
-        return begin().commit();
+        return commit(event);
       default:
         throw new VelloError('BAD_REQUEST', 'An event of this type is not understood.', {
           fields: [{ field: 'type', problem: 'is unknown' }],

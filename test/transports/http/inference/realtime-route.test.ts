@@ -90,6 +90,18 @@ t.test('a commit that finds nothing is told so, by the id of its event', async (
   t.match(await client.next('error'), { error: { code: 'input_audio_buffer_commit_empty', event_id: 'mine' } });
 });
 
+t.test('a commit that came before the session was set up is answered once', async (t) => {
+  const { connect, ear } = await setUp(t);
+  const client = await connect();
+  client.say({ type: 'input_audio_buffer.commit', event_id: 'early' });
+  t.match(await client.next('error'), { error: { message: /must be updated first/, event_id: 'early' } });
+  client.say(realtimeUpdate({ turn_detection: null }));
+  await client.next('session.updated');
+  client.say({ type: 'input_audio_buffer.commit', event_id: 'mine' });
+  t.match(await client.next('error'), { error: { code: 'input_audio_buffer_commit_empty', event_id: 'mine' } });
+  t.equal(ear.hearings.length, 1);
+});
+
 t.test('what is not understood is an error, and the session goes on', async (t) => {
   const { connect } = await setUp(t);
   const client = await connect();
