@@ -90,6 +90,9 @@ export const jsonObject: FieldCodec<Readonly<Record<string, unknown>>> = {
   },
 };
 
+/** Whether an object from outside may go into an event: one that is nested deeper cannot even be written. */
+export const isShallow = (value: object): boolean => !isDeeperThan(value, MOST_LEVELS);
+
 function isDeeperThan(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((member) => isDeeperThan(member, levels - 1));

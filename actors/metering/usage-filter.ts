@@ -23,7 +23,8 @@ export class UsageFilter {
     const passed: Buffer[] = [];
     let from = 0;
     let lineFrom = 0;
-    for (let at = lineBreak(chunk, 0); at !== -1; at = lineBreak(chunk, lineFrom)) {
+    const breaks = new LineBreaks(chunk);
+    for (let at = breaks.next(0); at !== -1; at = breaks.next(lineFrom)) {
       const isEmpty = this.#lineIsEmpty && at === lineFrom;
       const isSecondHalf = this.#afterCr && isEmpty && chunk[at] === LF;
       lineFrom = at + 1;
@@ -105,11 +106,28 @@ const SMALL_N = 0x6e;
 const SPACE = 0x20;
 const TAB = 0x09;
 
-/** Where the next line ends, by a line feed or a carriage return; -1 where it does not yet. */
-function lineBreak(chunk: Buffer, from: number): number {
-  const lf = chunk.indexOf(LF, from);
-  const cr = chunk.subarray(from, lf === -1 ? chunk.length : lf).indexOf(CR);
-  return cr === -1 ? lf : from + cr;
+/** Each is looked for once behind the last one found: a chunk may consist of nothing but ends of lines of one sort. */
+class LineBreaks {
+  readonly #chunk: Buffer;
+  #lf = -1;
+  #cr = -1;
+
+  constructor(chunk: Buffer) {
+    this.#chunk = chunk;
+  }
+
+  /** Where the next line ends, by a line feed or a carriage return; -1 where it does not yet. `from` only grows. */
+  next(from: number): number {
+    if (this.#lf < from) this.#lf = this.#find(LF, from);
+    if (this.#cr < from) this.#cr = this.#find(CR, from);
+    const at = Math.min(this.#lf, this.#cr);
+    return at === Infinity ? -1 : at;
+  }
+
+  #find(byte: number, from: number): number {
+    const at = this.#chunk.indexOf(byte, from);
+    return at === -1 ? Infinity : at;
+  }
 }
 
 function join(held: Buffer, rest: Buffer): Buffer {

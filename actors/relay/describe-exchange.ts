@@ -2,6 +2,7 @@
 import type { Caller } from '../admission/admission.ts';
 import { LEAST_BYTES_PER_SECOND, type AudioLength } from '../audio/audio-length.ts';
 import { BYTES_PER_TOKEN, type AnswerSummary } from '../metering/answer-reader.ts';
+import { isShallow } from '../events/field-codecs.ts';
 import { MOST_AUDIO_SECONDS, type AdmittedRequest, type UsageEvent } from '../events/usage-event.ts';
 
 /** Providers round up what is short: so much is believed of any request. */
@@ -91,7 +92,7 @@ type Writable<T> = { -readonly [P in keyof T]: T[P] };
  * asking for no account, or leaving before it, is no way to chat for free. Of what is no chat, what was asked for is counted.
  */
 function usageOf({ type, status, ttfbMs, answer, textBytes, images }: ExchangeFacts): UsageEvent['usage'] {
-  if (answer?.usage !== undefined) return answer.usage;
+  if (answer?.usage !== undefined && isShallow(answer.usage)) return answer.usage;
   if (type !== 'process' || ttfbMs === undefined || status >= 400 || answer?.passedTokens === undefined)
     return undefined;
   const prompt = Math.ceil(textBytes / BYTES_PER_TOKEN);

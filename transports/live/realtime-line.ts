@@ -166,7 +166,8 @@ class RealtimeLine implements SpeechLine {
   #receive(data: RawData): void {
     if (this.#isClosed) return;
     const bytes = Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? Buffer.from(data) : data;
-    const event = readRealtimeEvent(bytes.toString('utf8'));
+    // As a whole, for what is kept of it besides its texts.
+    const event = readRealtimeEvent(this.#scrub(bytes.toString('utf8')));
     if (event === undefined) this.#break(new VelloError('UPSTREAM_FAILED'));
     else this.#take(event);
   }

@@ -79,14 +79,18 @@ export class Exchange implements LegListener {
 
   #judgeTime(): void {
     if (this.#phase === 'over') return;
+    const nowMs = this.#world.clock.monotonicMs();
     const late = findOverdue({
-      nowMs: this.#world.clock.monotonicMs(),
+      nowMs,
       startedMs: this.#report.startedMs,
       upload: this.#upload,
       leg: this.#leg,
       awaitsUpload: this.#phase !== 'orphaned' && !this.#answer.hasHead,
     });
-    if (late !== undefined) this.#fail(late, 'timeout');
+    if (late === undefined) return;
+    // Whoever reads an answer for an hour has had it all the same, unless it is the provider that is silent.
+    const isHad = this.#answer.begun && this.#leg?.isOverdue(nowMs) !== true;
+    this.#fail(late, isHad ? 'truncated' : 'timeout');
   }
 
   /** Ends the exchange because the gateway stops. */

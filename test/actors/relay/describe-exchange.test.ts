@@ -127,3 +127,12 @@ t.test('images that nobody counted are taken for a thousand tokens each', async 
     ...{ prompt_tokens: 10, completion_tokens: 0, estimated: true },
   });
 });
+
+t.test('an account that no event can hold, because it is nested without end, is none', async (t) => {
+  const usage = JSON.parse('{"a":'.repeat(20_000) + '1' + '}'.repeat(20_000)) as Record<string, unknown>;
+  const answer = { finished: true, passedTokens: 3, usage };
+  t.same(describeExchange({ ...facts, type: 'process', textBytes: 4, answer }).usage, {
+    ...{ prompt_tokens: 1, completion_tokens: 3, estimated: true },
+  });
+  t.equal(describeExchange({ ...facts, answer }).usage, undefined);
+});

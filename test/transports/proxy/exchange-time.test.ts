@@ -154,6 +154,27 @@ for (const route of BOTH_ROUTES) {
 }
 
 for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: an answer that is read until its time is over is paid for as far as it came`, async (t) => {
+    const clock = createManualClock();
+    const upstream = await startScriptedUpstream(t);
+    const gateway = await startGateway(t, { providers: { main: upstream.url }, clock });
+    const client = await connectRaw(t, gateway.port);
+    client.send(route.head(route.body.length));
+    client.send(route.body);
+    const request = await upstream.next();
+    await request.whole();
+    request.send('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
+    for (let at = 0; gateway.events.length === 0; at += 1) {
+      request.send(chunk(route.word(`word-${at}-`)));
+      await Promise.race([client.until(`word-${at}-`), gateway.reported(1)]);
+      clock.advance(119_000);
+    }
+    t.notMatch(await client.ended, /\r\n0\r\n\r\n$/);
+    t.match(gateway.events, [{ outcome: 'truncated', status: 200 }]);
+  });
+}
+
+for (const route of BOTH_ROUTES) {
   t.test(
     `${route.name}: a request whose token had to be asked for is watched like any other, however long the answer took`,
     async (t) => {
