@@ -37,6 +37,8 @@ export interface JsonBodyListener {
   onTooManyKeys(): void;
   /** A byte that no JSON in UTF-8 has. */
   onNul(): void;
+  /** A byte behind the object that is no blank. */
+  onRest(): void;
 }
 
 export class JsonBodyScanner implements JsonShape {
@@ -95,6 +97,7 @@ export class JsonBodyScanner implements JsonShape {
       }
       const byte = chunk[at];
       at += 1;
+      if (this.#closedAt !== undefined && byte !== undefined && byte > SPACE) this.#listener.onRest();
       if (byte === QUOTE) this.#inString = true;
       else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) this.#depth += 1;
       else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {

@@ -8,7 +8,7 @@ export interface UploadMeter {
   /**
    * Takes the next bytes; `isLast` when the body is over with them. Returns `BAD_REQUEST` once it has shown that two readers could
    * find two different requests in it: a field given twice, a model other than the one named beside the body, lines or boundaries
-   * that some take for ends and some do not.
+   * that some take for ends and some do not, bytes behind its end.
    */
   take(chunks: readonly Uint8Array[], isLast: boolean): VelloError | undefined;
   /** The `model` field, once it has been seen whole. */
@@ -147,6 +147,10 @@ export class JsonMeter implements UploadMeter, JsonBodyListener {
 
   onNul(): void {
     throw contradiction('The body must be JSON in UTF-8.');
+  }
+
+  onRest(): void {
+    throw contradiction('Something follows the end of the object.');
   }
 }
 

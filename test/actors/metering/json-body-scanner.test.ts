@@ -3,15 +3,16 @@ import { JsonBodyScanner } from '../../../actors/metering/json-body-scanner.ts';
 
 function scan(body: string, size = body.length) {
   const keys: string[] = [];
-  let [nuls, tooMany] = [0, 0];
+  let [nuls, tooMany, rest] = [0, 0, 0];
   const scanner = new JsonBodyScanner({
     onKey: (key, isRepeated) => keys.push(isRepeated ? `${key} again` : key),
     onTooManyKeys: () => (tooMany += 1),
     onNul: () => (nuls += 1),
+    onRest: () => (rest += 1),
   });
   const bytes = Buffer.from(body);
   for (let from = 0; from < bytes.length; from += size) scanner.push(bytes.subarray(from, from + size));
-  return { scanner, keys, nuls, tooMany };
+  return { scanner, keys, nuls, tooMany, rest };
 }
 const sizes = [1, 3, 64, 10_000];
 
@@ -43,6 +44,19 @@ t.test('a member is known once its end was seen, and the object once it was clos
     t.equal(open.closedAt(), undefined);
     t.equal(scan('[{"a":1}]', size).scanner.closedAt(), undefined, 'an object in a list is not the body');
     t.equal(scan('{"a":[1]} {"b":2}', size).scanner.closedAt(), 8, 'what follows is another');
+  }
+});
+
+t.test('what follows the object is told, blanks aside', async (t) => {
+  for (const size of sizes) {
+    t.equal(scan('{"a":1} \r\n\t', size).rest, 0);
+    t.equal(
+      scan('{"a":1}\r\n0\r\n\r\n', size).rest,
+      1,
+      'the end of a chunked body, where its chunk was taken for longer',
+    );
+    t.not(scan('{"a":1}{"b":2}', size).rest, 0);
+    t.equal(scan('[{"a":1},2]', size).rest, 0);
   }
 });
 

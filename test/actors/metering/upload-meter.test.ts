@@ -63,26 +63,31 @@ t.test('a form that gives a field twice, or another model than the request names
   t.doesNotThrow(() => pushed(createMultipartMeter('b', 'm'), Buffer.concat([field('model', 'm'), lists, closing])));
 });
 
-t.test('a JSON body that gives a member twice, or another model than beside it, is refused', async (t) => {
-  const bodies: [string, string?][] = [
-    ['{"model":"cheap","messages":[],"model":"expensive"}'],
-    ['{"model":"cheap","m\\u006fdel":"expensive"}'],
-    ['{"model":"m","stream":true,"stream":false}'],
-    ['{"MODEL":"expensive"}'],
-    ['{"model":"expensive"}', 'cheap'],
-    [`{"messages":["${'x'.repeat(70_000)}"],"model":"expensive"}`, 'cheap'],
-    [Buffer.from('{"model":"exp"}', 'utf16le').toString('latin1')],
-  ];
-  for (const [body, named] of bodies) {
-    for (const size of [1, 7, body.length]) {
-      const meter = new JsonMeter(named);
-      const push = () => {
-        for (let from = 0; from < body.length; from += size) pushed(meter, Buffer.from(body.slice(from, from + size)));
-      };
-      t.throws(push, { code: 'BAD_REQUEST' }, body.slice(0, 60));
+t.test(
+  'a JSON body that gives a member twice, another model than beside it, or more than an object, is refused',
+  async (t) => {
+    const bodies: [string, string?][] = [
+      ['{"model":"cheap","messages":[],"model":"expensive"}'],
+      ['{"model":"cheap","m\\u006fdel":"expensive"}'],
+      ['{"model":"m","stream":true,"stream":false}'],
+      ['{"MODEL":"expensive"}'],
+      ['{"model":"cheap"} {"model":"expensive"}'],
+      ['{"model":"expensive"}', 'cheap'],
+      [`{"messages":["${'x'.repeat(70_000)}"],"model":"expensive"}`, 'cheap'],
+      [Buffer.from('{"model":"exp"}', 'utf16le').toString('latin1')],
+    ];
+    for (const [body, named] of bodies) {
+      for (const size of [1, 7, body.length]) {
+        const meter = new JsonMeter(named);
+        const push = () => {
+          for (let from = 0; from < body.length; from += size)
+            pushed(meter, Buffer.from(body.slice(from, from + size)));
+        };
+        t.throws(push, { code: 'BAD_REQUEST' }, body.slice(0, 60));
+      }
     }
-  }
-});
+  },
+);
 
 t.test('the model of a JSON body is the top-level one, escaped or not, however it is cut', async (t) => {
   const cases: [string, string | undefined][] = [

@@ -7,6 +7,7 @@ function scan(body: string, size = body.length) {
     onKey: () => undefined,
     onTooManyKeys: () => undefined,
     onNul: () => undefined,
+    onRest: () => undefined,
   });
   const bytes = Buffer.from(body);
   for (let from = 0; from < bytes.length; from += size) scanner.push(bytes.subarray(from, from + size));
