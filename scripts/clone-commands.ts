@@ -5,6 +5,10 @@ export const CLONE_COMMANDS: Readonly<Record<string, Entry>> = {
   test: { summary: 'Check types, style and format, and run the tests.', load: () => import('./test.ts') },
   check: { summary: 'Check types, style and format only.', load: () => import('./check.ts') },
   bench: { summary: 'Measure this build beside its peers.', load: () => import('./bench.ts') },
+  conformance: {
+    summary: 'Play what a correct gateway must do on this one and its peers.',
+    load: () => import('./conformance.ts'),
+  },
   fuzz: { summary: 'Run the fuzzers of the tests for longer.', load: () => import('./fuzz.ts') },
   soak: { summary: 'Run a gateway under mixed traffic for longer.', load: () => import('./soak.ts') },
   mutants: {

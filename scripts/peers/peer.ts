@@ -30,6 +30,7 @@ export interface RunningPeer {
   readonly version: string;
   /** What it asks of a client beside the usual. */
   readonly headers: Readonly<Record<string, string>>;
+  isRunning(): boolean;
   /** Resolves when it has ended: in order where it can do that within `graceMs`. */
   stop(graceMs?: number): Promise<void>;
 }
@@ -81,7 +82,15 @@ export async function startPeerProgram(peer: PeerProgram): Promise<RunningPeer> 
     throw error;
   }
   const { name, version, headers = {} } = peer;
-  return { name, version, headers, url: `http://127.0.0.1:${port}`, pid: program.pid, stop };
+  return {
+    name,
+    version,
+    headers,
+    url: `http://127.0.0.1:${port}`,
+    pid: program.pid,
+    isRunning: () => program.isRunning(),
+    stop,
+  };
 }
 
 const MOST_LOOKS = 400;

@@ -6,11 +6,15 @@ import { findFreePort } from '../../transports/process/free-port.ts';
 import { systemClock } from '../../transports/process/system-clock.ts';
 import { connectRedis } from '../../transports/redis/connection/connect.ts';
 import { createGrantPublisher } from '../../transports/redis/grants/grant-publisher.ts';
+import { createPromptShelf } from '../../transports/redis/prompts/prompt-shelf.ts';
 import { createJsonLog } from '../../transports/telemetry/json-log.ts';
 import { productVersion, projectRoot } from '../project-root.ts';
 import { startPeerProgram, type PeerWorld, type RunningPeer } from './peer.ts';
 
-/** Publishes a grant as the api would, and resolves once the gateway is ready. */
+/** A named prompt that it knows. */
+export const TESTED_PROMPT = 'brief';
+
+/** Publishes what the api would, and resolves once the gateway is ready. */
 export async function startVello({ upstreamUrl, token, providerKey, redisUrl }: PeerWorld): Promise<RunningPeer> {
   const log = createJsonLog({ level: 'silent', write: () => undefined });
   const redis = await connectRedis({ url: redisUrl, use: 'command', name: 'vello-peers', log });
@@ -22,6 +26,8 @@ export async function startVello({ upstreamUrl, token, providerKey, redisUrl }: 
       familyId: newId(),
       expiresAtMs: Date.now() + 86_400_000,
     });
+    const prompt = { name: TESTED_PROMPT, version: 1, text: 'Be brief.', madeAtMs: Date.now() };
+    await createPromptShelf(redis).put([prompt]);
   } finally {
     redis.disconnect();
   }
