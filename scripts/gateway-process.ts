@@ -16,6 +16,7 @@ import { takeProcessLock } from '../transports/process/process-lock.ts';
 import { guardClock, systemClock } from '../transports/process/system-clock.ts';
 import { createJsonLog } from '../transports/telemetry/json-log.ts';
 import { createPrometheusMetrics } from '../transports/telemetry/prometheus-metrics.ts';
+import { explainFileError } from './explain-file-error.mjs';
 import { openLogFile } from './log-file.ts';
 import { createStopper } from './stopper.ts';
 
@@ -28,7 +29,6 @@ const { home, redisUrl, inferenceKey } = settings;
 if (redisUrl === undefined || inferenceKey === undefined) throw new Error('Started by `vello start` alone.');
 const folder = slotFolder(join(home, 'gateway'), slot);
 const lock = slotLock(folder);
-if (takeProcessLock(lock) !== undefined) throw new Error(`Another process has ${folder}.`);
 
 const output = openLogFile(join(home, 'logs', `gateway-${slot}.log`));
 const log = safeLog(createJsonLog({ level: settings.logLevel, write: output.write }));
@@ -37,6 +37,13 @@ const metrics = createPrometheusMetrics();
 const system = createActorSystem({ clock, log, metrics });
 const drain = new Drain(clock, log);
 const stopper = createStopper();
+try {
+  if (takeProcessLock(lock) !== undefined) throw new Error(`Another process has ${folder}.`);
+} catch (error) {
+  if (explainFileError(error) === undefined) throw error;
+  // A full disk: whoever started it knows what runs.
+  log.warn('the folder cannot be marked as taken', { error });
+}
 
 const options = { settings, folder, sharesPort: true, redisUrl, inferenceKey, clock, drain, log, metrics };
 const ended = runRoot({
@@ -49,6 +56,8 @@ process.on('message', (message: MessageToGateway) => {
   if (message.type === 'hand-over') stopper.stop('succession');
   else void reply(message);
 });
+// Meant for whoever started it; sent to all of a service it would end this one.
+process.on('SIGUSR2', () => undefined);
 // Whoever started it is gone, and nobody would ever end it.
 process.on('disconnect', () => stopper.stop());
 // Perhaps before anybody listened for that.

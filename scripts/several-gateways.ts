@@ -59,7 +59,13 @@ export function severalGateways(options: SeveralGatewaysOptions): SeveralGateway
       ...{ ...parts, count, directory: new Map() },
       start: (id, signal) => watch.observe(`Gateway ${id} started`, () => start(signal)),
       isOwed: () => slots.isOwed,
-      onRenewal: (renewals) => home.tell(renewals),
+      onRenewal: (renewals) => {
+        try {
+          home.tell(renewals);
+        } catch (error) {
+          parts.log.warn('vello restart cannot be told how far it is', { error });
+        }
+      },
     },
     settings,
   );

@@ -36,6 +36,8 @@ export const command: Command = {
 };
 
 async function start(invocation: Invocation, signal: AbortSignal): Promise<number> {
+  // It would end what is only starting: `systemctl reload` sends it at any time.
+  process.on('SIGUSR2', () => undefined);
   const roles = readRoles(invocation.text('roles'));
   const processes = readProcesses(invocation.text('processes'), roles);
   const demo = readDemo(invocation, roles);

@@ -119,6 +119,15 @@ export function gatewayProcessActor(options: GatewayProcessOptions): ActorDefini
         return undefined;
       };
 
+      /** Twice in a row: after a pause of this whole machine the first look comes before what was said is heard. */
+      let wasSilent = false;
+      const look = () => {
+        const isSilent = current.silentMs() > mostSilentMs;
+        // What does not turn takes connections and never answers them.
+        if (isSilent && wasSilent) current.signal('SIGKILL');
+        wasSilent = isSilent;
+      };
+
       const withdraw = drain.on('finish', id, stopAll);
       ctx.timers.every('look', lookMs, { type: 'look' });
       return {
@@ -126,8 +135,7 @@ export function gatewayProcessActor(options: GatewayProcessOptions): ActorDefini
           if (message.type === 'renew') {
             message.reply.ok(await renew().catch((error: unknown) => (error as Error).message));
           } else if (message.type === 'look') {
-            // What does not turn takes connections and never answers them.
-            if (current.silentMs() > mostSilentMs) current.signal('SIGKILL');
+            look();
           } else if (message.process === current && !isStopping) {
             throw new Error(`${id} ended by itself (${message.how}): ${current.lastWords()}`);
           }

@@ -22,16 +22,16 @@ const { readyMs, answerMs } = LIMITS.gatewayProcesses;
 
 /** Resolves once it says how it is. @throws Error with its last words where it does not come up */
 export async function startGatewayChild(options: GatewayChildOptions): Promise<GatewayProcess> {
-  const output = openOutput(options.outputFile);
+  const output = tryOpenOutput(options.outputFile);
   let child: ChildProcess;
   try {
     child = fork(options.entry, [String(options.slot)], {
       ...{ env: { ...options.environment }, cwd: '/' },
       // Ctrl-C at a terminal is for us alone to hear.
-      ...{ detached: true, stdio: ['ignore', output, output, 'ipc'] },
+      ...{ detached: true, stdio: ['ignore', output ?? 'ignore', output ?? 'ignore', 'ipc'] },
     });
   } finally {
-    closeSync(output);
+    if (output !== undefined) closeSync(output);
   }
   // A channel that breaks, and a program that is not there, show themselves as an end.
   child.on('error', () => undefined);
@@ -68,6 +68,15 @@ export async function startGatewayChild(options: GatewayChildOptions): Promise<G
       clearTimeout(killer);
     },
   };
+}
+
+/** A full disk keeps no gateway from its work. */
+function tryOpenOutput(file: string): number | undefined {
+  try {
+    return openOutput(file);
+  } catch {
+    return undefined;
+  }
 }
 
 const UNKNOWN: GatewayHealth = { isReady: false, waitingFor: [], problems: {} };
