@@ -57,19 +57,22 @@ export class Exchange implements LegListener {
 
   /** Begins. Must be called in the same turn as the constructor. */
   start(): void {
+    let caller: Caller | Promise<Caller>;
     try {
-      const caller = this.#world.admission.admit(this.#request.header('authorization'), this.#request.remoteAddress);
-      if (!(caller instanceof Promise)) {
-        this.#onAdmitted(caller);
-        return;
-      }
-      caller.then(
-        (admitted) => this.#guard(() => this.#onAdmitted(admitted)),
-        (error: unknown) => this.#guard(() => this.#refuseUnadmitted(error)),
-      );
+      caller = this.#world.admission.admit(this.#request.header('authorization'), this.#request.remoteAddress);
     } catch (error) {
-      this.#refuseUnadmitted(error);
+      this.#guard(() => this.#refuseUnadmitted(error));
+      return;
     }
+    if (!(caller instanceof Promise)) {
+      const admitted = caller;
+      this.#guard(() => this.#onAdmitted(admitted));
+      return;
+    }
+    caller.then(
+      (admitted) => this.#guard(() => this.#onAdmitted(admitted)),
+      (error: unknown) => this.#guard(() => this.#refuseUnadmitted(error)),
+    );
   }
 
   /** Judges what has waited too long. To be called a few times a second. */

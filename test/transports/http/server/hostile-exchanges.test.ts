@@ -261,3 +261,20 @@ for (const route of ROUTES) {
     );
   });
 }
+
+t.test('what throws in the turn in which a request came is answered', async (t) => {
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url } });
+  const observe = gateway.metrics.observe.bind(gateway.metrics);
+  gateway.metrics.observe = (name, labels, value) => {
+    if (name === 'vello_gateway_overhead_seconds') throw new Error('planted');
+    observe(name, labels, value);
+  };
+  const client = await connectRaw(t, gateway.port);
+  client.send('GET /v1/models HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer good\r\n\r\n');
+  t.match(await client.until('}'), /^HTTP\/1\.1 500 /);
+  t.match(
+    gateway.log.find(({ level }) => level === 'error'),
+    { message: 'an exchange failed', fields: { error: { message: 'planted' } } },
+  );
+});
