@@ -138,9 +138,18 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   const settle = (emitted: Iterable<Emitted>) => {
     for (const one of emitted) {
       notes.end(one.event.eventId);
-      release(one);
+      settleAnswer(one);
     }
     checkpointSoon();
+  };
+
+  /** What it throws is the answer's own trouble: neither the disk's, nor that of the answers behind it. */
+  const settleAnswer = (emitted: Emitted) => {
+    try {
+      release(emitted);
+    } catch (error) {
+      log.error('an answer that waited for its event failed', { eventId: emitted.event.eventId, error });
+    }
   };
 
   const openSpool = () => {
@@ -183,7 +192,7 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     const lost = unspooled.splice(0, Math.max(0, unspooled.length - mostInMemory));
     if (lost.length > 0) logLost(lost);
     // An answer that was made is not held back for ever: its event is still sent when the stream or the disk is back.
-    clock.setTimer(sendMs, () => arrived.forEach(release));
+    clock.setTimer(sendMs, () => arrived.forEach(settleAnswer));
   };
 
   const logLost = (lost: readonly Emitted[]) =>

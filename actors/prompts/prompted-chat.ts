@@ -12,7 +12,7 @@ export interface PromptedChat {
   readonly prompt: string;
 }
 
-/** The words of these are the operator's. */
+/** The words of these are the operator's, however a provider may read their case. */
 const RESERVED_ROLES = ['system', 'developer'];
 
 /** @throws VelloError `BAD_REQUEST`, `PROMPT_NOT_FOUND`, or `INVALID_FIELDS`, which lists every offending field */
@@ -75,7 +75,8 @@ function readMessages(given: unknown, problems: Map<string, string>): readonly u
     }
     const { role } = message;
     if (typeof role !== 'string') problems.set(`/messages/${at}/role`, 'must be a string');
-    else if (RESERVED_ROLES.includes(role)) problems.set(`/messages/${at}/role`, 'belongs to the prompt');
+    else if (RESERVED_ROLES.includes(role.trim().toLowerCase()))
+      problems.set(`/messages/${at}/role`, 'belongs to the prompt');
   }
   return messages;
 }

@@ -84,7 +84,7 @@ function ours(port: number): Leg {
   return {
     name: 'ours',
     call: (done) => {
-      const headers = headersToProvider(ofClient, KEY);
+      const headers = headersToProvider(ofClient, KEY, undefined);
       const call = pool.open(
         { method: 'POST', path: PATH, headers, contentLength: body.length },
         {
@@ -135,7 +135,7 @@ function undicis(port: number): Leg {
 
 /** Whatever arrives is taken for a whole answer. */
 async function bareSockets(port: number): Promise<Leg> {
-  const lines = headersToProvider(ofClient, KEY);
+  const lines = headersToProvider(ofClient, KEY, undefined);
   const head = `POST ${PATH} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n${lines}content-length: ${body.length}\r\n\r\n`;
   const request = Buffer.concat([Buffer.from(head), body]);
   const buffer = Buffer.allocUnsafe(64 * 1024);

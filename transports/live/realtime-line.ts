@@ -82,7 +82,9 @@ class RealtimeLine implements SpeechLine {
       maxPayload: LIMITS.live.messageBytes,
       handshakeTimeout: LIMITS.live.readyMs,
     });
-    this.#deadline = clock.setTimer(LIMITS.live.readyMs, () => this.#break(new VelloError('UPSTREAM_TIMEOUT')));
+    this.#deadline = clock.setTimer(LIMITS.live.readyMs, () =>
+      this.#guard(() => this.#break(new VelloError('UPSTREAM_TIMEOUT'))),
+    );
     this.#listen();
   }
 

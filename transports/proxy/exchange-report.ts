@@ -29,6 +29,7 @@ export class ExchangeReport {
   readonly #startedAtMs: number;
   #admitted: Admitted | undefined;
   #admittedMs = 0;
+  #hasFirstByte = false;
 
   constructor(world: ExchangeWorld, request: RelayRequest, upload: Upload, answer: ExchangeAnswer) {
     this.#world = world;
@@ -71,8 +72,10 @@ export class ExchangeReport {
     this.#observe('vello_gateway_overhead_seconds', sinceMs);
   }
 
-  /** The first byte of the answer is on its way to the client. */
+  /** The provider's answer has begun. Counted once, however long a part of it is held back. */
   observeFirstByte(): void {
+    if (this.#hasFirstByte) return;
+    this.#hasFirstByte = true;
     this.#observe('vello_gateway_ttft_seconds', this.startedMs);
   }
 

@@ -2,20 +2,12 @@
  * Which headers cross the gateway, in both directions: those listed here and no others. So no credential, cookie, caller
  * address, hop-by-hop header (RFC 9110 §7.6.1) or account detail of ours can cross by being forgotten.
  */
-import { createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import type { UpstreamHeaders } from '../../actors/relay/upstream.ts';
 import { REQUEST_ID_HEADER } from '../http/server/write-reply.ts';
 import { scrubText } from './key-scrubber.ts';
 
-const TO_PROVIDER = [
-  'content-type',
-  'accept',
-  'accept-language',
-  'idempotency-key',
-  'openai-beta',
-  'traceparent',
-  'tracestate',
-];
+const TO_PROVIDER = ['content-type', 'accept', 'accept-language', 'openai-beta', 'traceparent', 'tracestate'];
 
 const TO_CLIENT = [
   'content-type',
@@ -34,17 +26,28 @@ export const ANSWER_HEADERS = [...TO_CLIENT, 'content-encoding', 'content-length
 const OF_OURS = 'user-agent: vello-gateway\r\naccept-encoding: identity\r\n';
 
 /**
- * Headers of the provider's call, as lines. `secret` is the provider's key, if it asks for one.
+ * Headers of the provider's call, as lines. `secret` is the provider's key, if it asks for one; `userId` whom the call is for, where that is known.
  * @throws Error for a value that would end its line, which no client can send through the listener
  */
-export function headersToProvider(header: (name: string) => string, secret: string | undefined): string {
+export function headersToProvider(
+  header: (name: string) => string,
+  secret: string | undefined,
+  userId: string | undefined,
+): string {
   let lines = OF_OURS;
   for (const name of TO_PROVIDER) {
     const value = header(name);
     if (value !== '') lines += headerLine(name, value);
   }
+  const key = header(IDEMPOTENCY_KEY);
+  if (key !== '') lines += headerLine(IDEMPOTENCY_KEY, userId === undefined ? key : keyOfUser(key, userId));
   return secret === undefined ? lines : lines + headerLine('authorization', `Bearer ${secret}`);
 }
+
+const IDEMPOTENCY_KEY = 'idempotency-key';
+
+/** All users share the provider's account: a key that another has used as well must not bring the answer to him. */
+const keyOfUser = (key: string, userId: string): string => hash('sha256', `${userId}\n${key}`, 'base64url');
 
 /** Text beyond ASCII stands in it as the client sent it: in UTF-8 (RFC 9110 §5.5). Cut to a byte each, its characters could become line breaks. */
 function headerLine(name: string, value: string): string {

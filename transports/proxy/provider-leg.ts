@@ -120,7 +120,7 @@ export class ProviderLeg implements UpstreamListener {
     this.#bodySent = contentLength === 0;
     const secret = this.key?.reveal();
     const ofCaller = this.provider.isOwn === true ? callerHeader(this.#userId, secret) : '';
-    const headers = headersToProvider((name) => this.#request.header(name), secret) + ofCaller;
+    const headers = headersToProvider((name) => this.#request.header(name), secret, this.#userId) + ofCaller;
     const request = { method, path: upstreamPath, headers, contentLength };
     this.#call = this.provider.upstream.open(request, this);
   }

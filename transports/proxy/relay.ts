@@ -24,7 +24,8 @@ export function createRelay(world: RelayOptions): Relay {
   const active = new Roster<ActiveExchange>();
   const orphans = { count: 0 };
   let ticker: Timer | undefined;
-  let onIdle: (() => void) | undefined;
+  /** Of drains, which may overlap: that of a stop, and that of a listener. */
+  const onIdle = new Set<() => void>();
 
   metrics.onScrape(() => {
     metrics.gauge('vello_gateway_active_requests', {}, active.size);
@@ -35,8 +36,8 @@ export function createRelay(world: RelayOptions): Relay {
   const tick = () => {
     ticker = undefined;
     for (const exchange of active.all()) exchange.tick();
-    if (active.size === 0) onIdle?.();
-    else keepTicking();
+    if (active.size > 0) keepTicking();
+    else for (const settle of onIdle) settle();
   };
   const keepTicking = () => {
     ticker ??= clock.setTimer(LIMITS.relay.tickMs, tick);
@@ -58,16 +59,17 @@ export function createRelay(world: RelayOptions): Relay {
     drain: async (withinMs) => {
       if (active.size === 0) return;
       await new Promise<void>((resolve) => {
+        const settle = () => {
+          deadline.cancel();
+          onIdle.delete(settle);
+          resolve();
+        };
         let deadline = clock.setTimer(withinMs, () => {
           for (const exchange of active.all()) exchange.shutDown();
           // Their answers wait for their events, and are not waited for without end.
-          deadline = clock.setTimer(LIMITS.events.sendMs + LIMITS.relay.tickMs, () => onIdle?.());
+          deadline = clock.setTimer(LIMITS.events.sendMs + LIMITS.relay.tickMs, settle);
         });
-        onIdle = () => {
-          deadline.cancel();
-          onIdle = undefined;
-          resolve();
-        };
+        onIdle.add(settle);
         keepTicking();
       });
     },

@@ -54,7 +54,7 @@ t.test('every offending field is named', async (t) => {
     problemsOf({
       prompt: 'mail',
       variables: { sender: 5, 'no/such~one': 'x', __proto: 'x' },
-      messages: [user, { role: 'system', content: 'x' }, 'x', { content: 'x' }, { role: 'developer' }, null],
+      messages: [user, { role: 'system', content: 'x' }, 'x', { content: 'x' }, { role: ' Developer' }, null],
     }),
     {
       '/variables/sender': 'must be a string',
