@@ -57,7 +57,11 @@ export interface AnswerReader {
 
 /** A reader for one answer, by its `Content-Type`. */
 export function createAnswerReader(kind: AnswerKind, contentType: string): AnswerReader {
-  const media = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const parameters = contentType.indexOf(';');
+  const media = contentType
+    .slice(0, parameters === -1 ? undefined : parameters)
+    .trim()
+    .toLowerCase();
   if (media === '') return new UnlabelledReader(kind);
   if (media === 'text/event-stream') return new StreamReader(kind);
   if (media === 'application/json') return new WholeReader(readJson, kind);

@@ -54,6 +54,8 @@ export class JsonBodyScanner implements JsonShape {
   #heldBytes = 0;
   /** They had a blank among them. */
   #heldBlank = false;
+  /** In this chunk: no backslash stands between the last long string that was looked at and this place. */
+  #backslash = -1;
   #lastString: string | undefined;
   #key: string | undefined;
   #model: string | undefined;
@@ -89,6 +91,7 @@ export class JsonBodyScanner implements JsonShape {
     const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const before = this.#passedBytes;
     this.#passedBytes += chunk.length;
+    this.#backslash = -1;
     let at = 0;
     while (at < chunk.length) {
       if (this.#inString) {
@@ -152,19 +155,24 @@ export class JsonBodyScanner implements JsonShape {
     this.#inString = false;
     const length = this.#heldBytes + end - from;
     const isName = this.#depth === 1 && length < LONGEST_NAME;
-    const start = () => {
-      const rest = chunk.subarray(from, Math.min(end, from + LONGEST_NAME));
-      return this.#heldBytes === 0 ? rest : Buffer.concat([this.#held, rest]);
-    };
-    if (length > LEAST_FILE_BYTES && !this.#heldBlank && !chunk.subarray(from, end).includes(SPACE)) {
-      if (FILE_START.test(start().toString('latin1', 0, 64))) this.#fileBytes += length;
-    }
-    this.#lastString = isName ? decode(start()) : undefined;
+    if (length > LEAST_FILE_BYTES && this.#isFile(chunk, from, end)) this.#fileBytes += length;
+    this.#lastString = isName ? decode(this.#textOf(chunk, from, end)) : undefined;
     if (this.#key === 'model') this.#model ??= this.#lastString;
     this.#held = NOTHING;
     this.#heldBytes = 0;
     this.#heldBlank = false;
     return end + 1;
+  }
+
+  #isFile(chunk: Buffer, from: number, end: number): boolean {
+    if (this.#heldBlank || chunk.subarray(from, end).includes(SPACE)) return false;
+    return FILE_START.test(this.#textOf(chunk, from, Math.min(end, from + LONGEST_NAME)));
+  }
+
+  /** The string as far as `end`, with what is held of it. */
+  #textOf(chunk: Buffer, from: number, end: number): string {
+    if (this.#heldBytes === 0) return chunk.toString('utf8', from, end);
+    return Buffer.concat([this.#held, chunk.subarray(from, end)]).toString('utf8');
   }
 
   /** The place of the quote that closes the string; -1 where it is in a later chunk. */
@@ -180,13 +188,13 @@ export class JsonBodyScanner implements JsonShape {
       if (byte === QUOTE) return at;
       if (byte === BACKSLASH) at += 1;
     }
-    let quote = at;
+    let quote = -1;
     while (at < chunk.length) {
-      // Looked for once behind the last one found: a string may consist of nothing but backslashes.
-      if (quote !== -1 && quote <= at) quote = chunk.indexOf(QUOTE, at);
-      const backslash = chunk.subarray(at, quote === -1 ? chunk.length : quote).indexOf(BACKSLASH);
-      if (backslash === -1) return quote;
-      at += backslash + 2;
+      // Each is looked for once behind the last one found: a string may consist of nothing but backslashes.
+      if (quote < at) quote = placeOf(chunk, QUOTE, at);
+      if (this.#backslash < at) this.#backslash = placeOf(chunk, BACKSLASH, at);
+      if (this.#backslash >= quote) return quote === chunk.length ? -1 : quote;
+      at = this.#backslash + 2;
     }
     // The last byte was a backslash.
     this.#escaped = at > chunk.length;
@@ -194,8 +202,13 @@ export class JsonBodyScanner implements JsonShape {
   }
 }
 
-function decode(bytes: Buffer): string {
-  const raw = bytes.toString('utf8');
+/** Of the next such byte; behind the chunk where there is none. */
+function placeOf(chunk: Buffer, byte: number, from: number): number {
+  const at = chunk.indexOf(byte, from);
+  return at === -1 ? chunk.length : at;
+}
+
+function decode(raw: string): string {
   if (!raw.includes('\\')) return raw;
   try {
     return JSON.parse(`"${raw}"`) as string;
