@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { RawClient } from './raw-client.ts';
 import { chunk, EVENT, no, STREAM_HEAD, within, yes, type ConformanceCase, type Stage } from './stage.ts';
 
-/** A sleep before the first byte, and Nagle's wait for an acknowledgement, cost more than this; a busy machine seldom does each time. */
+/** A sleep before the first byte, and Nagle's wait for an acknowledgement, cost more than this; a busy machine does not each time. */
 const SOON_MS = 20;
 const PIECE = Buffer.alloc(256 * 1024, 'x');
 const ANSWER_PIECES = 256;
@@ -18,19 +18,20 @@ const HELD_OF_UPLOAD = 128 * 1024 * 1024;
 export const FLOW_CASES: readonly ConformanceCase[] = [
   {
     name: 'first-byte',
-    title: 'first byte of a stream over a new connection, ms: median, added to the direct call',
+    title: 'first byte of a stream over a new connection, ms: the least of 15, added to that of the direct call',
     pace: 'measured',
     on: (route) => route.answersInStream,
     async play(stage) {
       const direct: number[] = [];
       const through: number[] = [];
-      for (let turn = 0; turn < 11; turn += 1) {
+      for (let turn = 0; turn < 15; turn += 1) {
         direct.push(await firstByteMs(stage, stage.upstream.url));
         through.push(await firstByteMs(stage, stage.arm.running.url));
       }
-      const added = median(through) - median(direct);
-      const cell = `+${Math.max(0, added).toFixed(1)}`;
-      return Math.min(...through) - Math.min(...direct) < SOON_MS ? yes(cell) : no(cell);
+      // The best, which other work on the machine leaves alone.
+      const added = Math.max(0, Math.min(...through) - Math.min(...direct));
+      const cell = `+${added.toFixed(1)}`;
+      return added < SOON_MS ? yes(cell) : no(cell);
     },
   },
   {

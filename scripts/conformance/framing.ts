@@ -40,11 +40,11 @@ const AMBIGUOUS: readonly Ambiguous[] = [
   },
   {
     ...{ name: 'coding-list', title: 'Transfer-Encoding: gzip, chunked' },
-    ...{ framing: 'Transfer-Encoding: gzip, chunked', body: EMPTY_CHUNKS, mustBeRefused: true },
+    ...{ framing: 'Transfer-Encoding: gzip, chunked', body: sized('5'), mustBeRefused: true },
   },
   {
     ...{ name: 'coding-unknown', title: 'Transfer-Encoding: xchunked' },
-    ...{ framing: 'Transfer-Encoding: xchunked', body: EMPTY_CHUNKS, mustBeRefused: true },
+    ...{ framing: 'Transfer-Encoding: xchunked', body: sized('5'), mustBeRefused: true },
   },
   {
     ...{ name: 'coding-twice', title: 'two Transfer-Encodings' },
