@@ -83,6 +83,7 @@ async function openLane(
     routes,
     revive: async () => {
       if (arm.running.isRunning()) return false;
+      await arm.running.stop();
       arm.running = await start();
       return true;
     },
