@@ -77,28 +77,34 @@ function uncounted(kind: AnswerKind): number | undefined {
   return kind === 'images' || kind === 'other' ? 0 : undefined;
 }
 
-/** For an answer without a `Content-Type`: its first byte tells, as far as it matters here. */
+/** For an answer without a `Content-Type`: its first bytes tell, as far as it matters here. */
 class UnlabelledReader implements AnswerReader {
   readonly #kind: AnswerKind;
   #reader: AnswerReader | undefined;
+  /** The beginning, in latin1 and without blanks, while it may become the name of a field. */
+  #start = '';
 
   constructor(kind: AnswerKind) {
     this.#kind = kind;
   }
 
   push(chunk: Uint8Array): void {
-    this.#reader ??= this.#readerFor(chunk);
-    this.#reader?.push(chunk);
+    if (this.#reader !== undefined) {
+      this.#reader.push(chunk);
+      return;
+    }
+    const start = (this.#start + Buffer.from(chunk).toString('latin1')).trimStart();
+    this.#start = start;
+    if (!FIELDS.some((field) => field !== start && field.startsWith(start))) this.#reader = this.#readerOf(start);
   }
 
-  /** `undefined` while only blanks have come. */
-  #readerFor(chunk: Uint8Array): AnswerReader | undefined {
-    const first = chunk.find((byte) => byte > 0x20);
-    if (first === undefined) return undefined;
+  #readerOf(start: string): AnswerReader {
     // `{` begins JSON; lines of an event stream begin with a field's name or a colon.
-    const isStream = /^\s*(data|event|id|retry)?:/.test(Buffer.from(chunk).toString('latin1'));
-    const media = first === 0x7b ? 'application/json' : isStream ? 'text/event-stream' : 'text/plain';
-    return createAnswerReader(this.#kind, media);
+    const isStream = FIELDS.some((field) => start.startsWith(field));
+    const media = start.startsWith('{') ? 'application/json' : isStream ? 'text/event-stream' : 'text/plain';
+    const reader = createAnswerReader(this.#kind, media);
+    reader.push(Buffer.from(start, 'latin1'));
+    return reader;
   }
 
   get finished(): boolean {
@@ -106,6 +112,7 @@ class UnlabelledReader implements AnswerReader {
   }
 
   summary(): AnswerSummary {
+    if (this.#start !== '') this.#reader ??= this.#readerOf(this.#start);
     return this.#reader?.summary() ?? summarise({}, uncounted(this.#kind), true);
   }
 
@@ -113,6 +120,8 @@ class UnlabelledReader implements AnswerReader {
     return this.#reader?.betweenEvents() ?? false;
   }
 }
+
+const FIELDS = ['data:', 'event:', 'id:', 'retry:', ':'];
 
 /** Of generated words that cannot be read, because they are too long or the client left before their end, the bytes are counted. */
 class WholeReader implements AnswerReader {

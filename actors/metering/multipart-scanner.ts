@@ -156,7 +156,10 @@ function partName(header: string): string {
 
 /** Browsers write quotes as %22, other clients as \", in file names; a name that needs either is none that a provider knows. */
 function dispositionName(value: string): string {
-  const parameters = /^\s*form-data\s*((?:;\s*[\w*-]+=(?:"(?:[^"\\]|\\.)*"|[^\s;"]*)\s*)*);?\s*$/i.exec(value)?.[1];
+  // No two repetitions of blanks stand side by side in it: they would be tried in every division.
+  const parameters = /^form-data((?:\s*;\s*[\w*-]+=(?:"(?:[^"\\]|\\.)*"|[^\s;"]*))*)(?:\s*;)?$/i.exec(
+    value.trim(),
+  )?.[1];
   if (parameters === undefined) throw ambiguous('A Content-Disposition cannot be read.');
   const names = [...parameters.matchAll(/;\s*([\w*-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/g)]
     .filter(([, key = '']) => /^name\*?/i.test(key))

@@ -134,10 +134,10 @@ function join(held: Buffer, rest: Buffer): Buffer {
   return held.length === 0 ? rest : Buffer.concat([held, rest]);
 }
 
-/** Quotes inside of a JSON string are escaped, so that these are members and never words. */
+/** Quotes inside of a JSON string are escaped, so that these are members and never words; comments are no data. */
 function isKnownOther(event: string): boolean {
   const [, firstOfData = '{'] = /(?:^|[\r\n])data:[ \t]*(\S)/.exec(event) ?? [];
-  return firstOfData !== '{' || /"choices"\s*:\s*(?:[^\s[]|\[\s*[^\s\]])/.test(event);
+  return firstOfData !== '{' || /(?:^|[\r\n])data:[^\r\n]*"choices"\s*:\s*(?:[^\s[]|\[\s*[^\s\]])/.test(event);
 }
 
 function isAccount(event: Buffer): boolean {

@@ -141,10 +141,14 @@ t.test('without a content type the first byte tells what it is, if anything', as
   t.strictSame(summaryOf(' words\n'), { text: 'words', finished: true });
   t.strictSame(summaryOf(' words\n', 'words'), { finished: true }, 'the words of a chat are no recognised text');
   for (const start of [': hello', 'event: x', 'id: 1', 'retry: 5', 'data: {}']) {
-    t.strictSame(summaryOf(`${start}\n\n`), { finished: false }, start);
+    for (const size of [1, 3, 99]) {
+      t.strictSame(summaryOf(`\n${start}\n\n`, 'transcript', size), { finished: false }, start);
+    }
     t.equal(read('', `${start}\n\n`).betweenEvents(), true, start);
   }
-  t.strictSame(summaryOf('database: x'), { text: 'database: x', finished: true });
+  for (const text of ['database: x', 'data', 'i']) {
+    for (const size of [1, 3, 99]) t.strictSame(summaryOf(text, 'transcript', size), { text, finished: true });
+  }
   t.strictSame(summaryOf(''), { finished: true });
   const empty = read('', '  ');
   t.strictSame([empty.summary(), empty.betweenEvents()], [{ finished: true }, false]);
