@@ -27,13 +27,14 @@ const STRICTER: Readonly<Record<string, RegExp>> = {
     /transfer-encoding:(?![ \t]*chunked[ \t]*\r)|transfer-encoding:[^]*transfer-encoding:/i,
   // RFC 9112 §6.1: framing that HTTP/1.0 does not have.
   'Transfer-Encoding beside Content-Length, or in HTTP/1.0.': /^HTTP\/1\.0/m,
-  // RFC 9110 §15: a status is within 100 and 599.
-  'The status line is malformed.': /HTTP\/1\.\d [06-9]/,
+  // RFC 9110 §15: a status is within 100 and 599. undici ends its line with any carriage return.
+  'The status line is malformed.': /HTTP\/1\.\d ([06-9]|\d{3}\r(?!\n))/,
   // RFC 9112 §2.2 lets servers pass over an empty line before a request, and nobody before an answer.
   'The answer is not HTTP/1.': /HTTP\/(0\.9|2\.0)|RTSP|ICY|(^|\r\n\r\n)[\r\n]+HTTP/,
   'A line ends with a line feed alone.': /(^|\r\n\r\n)[\r\n]*\n+HTTP/,
-  // Of the reason phrase, which undici ends with any carriage return.
-  'A line has a control character.': /HTTP\/1\.\d \d{3}[^\r\n]*(\r(?!\n)|[^\t\r\n\x20-\x7e\x80-\xff])/,
+  // Of the reason phrase, which undici ends with any carriage return, or of what a chunk says beside its size.
+  'A line has a control character.':
+    /HTTP\/1\.\d \d{3}[^\r\n]*(\r(?!\n)|[^\t\r\n\x20-\x7e\x80-\xff])|^[\da-f]+[ \t]*;[^\r\n]*[^\t\r\n\x20-\x7e\x80-\xff]/im,
 };
 /** What undici refuses though it can be read in one way only: its words, and what must then stand in the answer. */
 const LAXER: readonly (readonly [words: RegExp, answer: RegExp])[] = [
@@ -46,6 +47,8 @@ const LAXER: readonly (readonly [words: RegExp, answer: RegExp])[] = [
     /Content-Length can't be present|Content-Length already present|Transfer-Encoding can't be present|Invalid character in Content-Length|Content-Length overflow/,
     /\r\n0[^\r\n]*\r\n(.*\r\n)*(content-length|transfer-encoding):/i,
   ],
+  // What an interim answer says of its connection, or its version means, is for the final one to say.
+  [/Data after `Connection: close`/, /HTTP\/1\.\d 1\d\d/],
   // An interim answer that nobody asked for is one all the same (RFC 9110 §15.2).
   [/bad response/, /HTTP\/1\.\d 1/],
 ];

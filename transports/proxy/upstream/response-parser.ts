@@ -187,7 +187,8 @@ export class ResponseParser {
   /** One chunk, and those behind it that arrived with it. */
   #takeChunks(): AnswerStep {
     const step = this.#takeData();
-    while (step === 'data' && this.#bytesLeft === 0 && this.#joinChunk());
+    // Of a chunk that has not arrived whole nothing is left to look at.
+    while (step === 'data' && this.#joinChunk());
     return step;
   }
 

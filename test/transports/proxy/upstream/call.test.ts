@@ -286,9 +286,7 @@ t.test('an answer that is whole when its connection goes is delivered once it is
   }
 });
 
-const HUNG = 'it hung once in a run of all tests, waiting to go on writing, and it is not known yet why';
-
-t.test('a body is taken no faster than the provider takes it', { skip: HUNG }, async (t) => {
+t.test('a body is taken no faster than the provider takes it', async (t) => {
   const { pool, accepted } = await startRaw(t);
   const call = recordCall(pool, { contentLength: 64 * 1024 * 1024 });
   const socket = await accepted();
@@ -297,9 +295,11 @@ t.test('a body is taken no faster than the provider takes it', { skip: HUNG }, a
   const piece = Buffer.alloc(256 * 1024);
   const feed = async () => {
     await call.until('wanted');
-    while (written < 64 * 1024 * 1024) {
+    for (let isLast = false; !isLast;) {
       written += piece.length;
-      if (!call.write(piece, written === 64 * 1024 * 1024)) await call.until('wanted');
+      isLast = written === 64 * 1024 * 1024;
+      // Behind the last piece nothing is wanted any more, whether it was taken at once or not.
+      if (!call.write(piece, isLast) && !isLast) await call.until('wanted');
     }
   };
   const fed = feed();

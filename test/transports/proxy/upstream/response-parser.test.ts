@@ -197,6 +197,7 @@ t.test('what was fed is given in place, and kept only where it is asked to be', 
   t.equal(parser.read(), 'data');
   t.equal(parser.data.toString(), 'abcdef');
   t.equal(parser.read(), 'end');
+  t.equal(parser.read(), 'more', 'nothing follows until it is expected');
   parser.begin(false);
   const second = Buffer.from(`${OK}Content-Length: 3\r\n\r\nabc`);
   parser.feed(second);
@@ -225,6 +226,9 @@ t.test('small chunks that arrive together are given together, others as they are
   t.strictSame(pieces('3\r\none\r\n0003\r\ntwo\r\n5\r\nth'), ['onetwo', 'th']);
   t.strictSame(pieces('3\r\none\r\n3;x\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n'), ['one', 'twothree']);
   t.strictSame(pieces(`3\r\none\r\n1000\r\n${large}\r\n3\r\ntwo\r\n0\r\n\r\n`), ['one', `${large}two`]);
-  t.throws(() => pieces('3\r\none\r\n3\r\ntwo!\r\n'), /too long|longer than its size/);
+  for (const chunks of ['3\r\none\r\n3\r\ntwo!\r\n', '3\r\none!!3\r\ntwo\r\n', '3\r\none\r!3\r\ntwo\r\n']) {
+    t.throws(() => pieces(chunks), /too long|longer than its size/, chunks);
+  }
+  t.throws(() => pieces('3\r\none\r\n3\r!two\r\n'), /control character/);
   t.throws(() => pieces('3\r\none\r\n3\ntwo\r\n'), /line feed alone/);
 });
