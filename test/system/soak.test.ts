@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { watchOthers } from '../../scripts/bench/gateway/process-accounts.ts';
 import { createGrantPublisher } from '../../transports/redis/grants/grant-publisher.ts';
 import { createPromptShelf } from '../../transports/redis/prompts/prompt-shelf.ts';
 import { realClock } from '../fixtures/api-listener.ts';
@@ -15,21 +16,26 @@ import { COLLECTS_GARBAGE, countEvents, sampleGateway, type GatewaySample } from
 import { startGatewayProcess } from '../fixtures/gateway-process.ts';
 import { startRedis } from '../fixtures/redis.ts';
 import { startTraffic, type AskedRequest } from '../fixtures/soak-traffic.ts';
-import { bestGrow, grows } from '../fixtures/trend.ts';
+import { grows } from '../fixtures/trend.ts';
 
 const PER_SECOND = 75;
 const soakMs = fuzzMinutes > 0 ? fuzzMinutes * 60_000 : 12_000;
-const WINDOWS = 30;
-/** What a gateway takes to be warm. */
-const FIRST_JUDGED = WINDOWS / 3;
-const canJudge = fuzzMinutes >= 3;
+/** Of traffic, and then a look at the gateway at rest. */
+const windowMs = Math.max(6_000, soakMs / 30);
+const JUDGED_FROM_MINUTES = 3;
+/** Descriptors that a gateway at rest may have more than at its start. */
+const SPARE = 3;
+/** Least share of others that is seen in waiting times. */
+const CALM = 0.2;
 const MB = 1024 * 1024;
 
-t.setTimeout(soakMs + 120_000);
+t.setTimeout(2 * soakMs + 120_000);
 
 interface Window extends GatewaySample {
   readonly requests: number;
   readonly p99Ms: number;
+  /** Of the processors, taken by other programs. */
+  readonly othersShare: number;
 }
 
 t.test(`mixed traffic leaves nothing behind, and one event for each admitted request (seed ${fuzzSeed})`, async (t) => {
@@ -50,32 +56,37 @@ t.test(`mixed traffic leaves nothing behind, and one event for each admitted req
 
   const asked: AskedRequest[] = [];
   const events = countEvents(streams.redis);
-  const traffic = startTraffic({
-    ...{ port: gateway.ports.gateway, token: 'good', prompt: 'soak', perSecond: PER_SECOND },
-    ...{ chance: chanceFrom(fuzzSeed), onEnd: (one) => void asked.push(one) },
-  });
+  const chance = chanceFrom(fuzzSeed);
   const windows: Window[] = [];
-  for (let at = 0; at < WINDOWS; at += 1) {
+  const untilMs = performance.now() + soakMs;
+  while (performance.now() < untilMs) {
     const from = asked.length;
-    await sleep(soakMs / WINDOWS);
+    const othersShare = watchOthers();
+    const traffic = startTraffic({
+      ...{ port: gateway.ports.gateway, token: 'good', prompt: 'soak', perSecond: PER_SECOND, chance },
+      onEnd: (one) => void asked.push(one),
+    });
+    await sleep(windowMs);
+    await traffic.stop();
+    const seen = { requests: asked.length - from, p99Ms: p99(asked.slice(from)), othersShare: othersShare() ?? 0 };
+    let rest = await sampleGateway(gateway);
+    await eventually(async () => {
+      provider.closeIdle();
+      rest = await sampleGateway(gateway);
+      const { active, waiting, descriptors } = rest;
+      return active === 0 && waiting === 0 && provider.open === 0 && descriptors <= atFirst.descriptors + SPARE;
+    });
+    windows.push({ ...seen, ...rest });
     await events.read();
-    const ended = asked.slice(from);
-    const window = { ...(await sampleGateway(gateway)), requests: ended.length, p99Ms: p99(ended) };
-    windows.push(window);
-    t.comment(describe(at, window));
+    t.comment(describe(windows));
   }
-  await traffic.stop();
+  t.pass('each pause finds no request under way, no event waiting and no descriptor left');
 
-  await eventually(async () => {
-    const { active, waiting } = await sampleGateway(gateway);
-    return active === 0 && waiting === 0 && provider.open === 0;
-  });
-  await events.read();
   const last = await sampleGateway(gateway);
   const eventsOf = ({ session }: AskedRequest) => events.outcomes.get(session)?.join() ?? 'none';
   const odd = (wrong: (one: AskedRequest) => boolean) =>
     asked.filter(wrong).map((one) => `${one.session} ${one.kind}: ${one.status}, ${eventsOf(one)}`);
-  t.ok(asked.length > (PER_SECOND * soakMs) / 2000, `${asked.length} requests`);
+  t.ok(asked.length > (PER_SECOND * windowMs * windows.length) / 2000, `${asked.length} requests`);
   t.equal(events.ids.size, last.reported, `${events.ids.size} events for ${last.reported} admitted requests`);
   t.comment(`${events.entries - events.ids.size} events are on their stream a second time`);
   t.same(
@@ -104,19 +115,17 @@ t.test(`mixed traffic leaves nothing behind, and one event for each admitted req
     'the well-behaved were answered whole, whatever befell their neighbours',
   );
 
-  provider.closeIdle();
-  const spare = 3;
-  await eventually(async () => (await sampleGateway(gateway)).descriptors <= atFirst.descriptors + spare);
-  t.pass('every connection is closed');
-  if (canJudge) {
-    const judged = windows.slice(FIRST_JUDGED);
-    const flat = (name: string, of: (window: Window) => number, least: number, share: number) =>
-      t.notOk(grows(judged.map(of), least, share), `${name} flat`);
-    flat('heap', ({ heapBytes }) => heapBytes, MB, 0.03);
-    flat('memory', ({ residentBytes }) => residentBytes, 16 * MB, 0.08);
-    flat('descriptors', ({ descriptors }) => descriptors, 16, 0.2);
-    const times = judged.map(({ p99Ms }) => p99Ms);
-    t.notOk(bestGrow(times, 5, 0.5), 'p99 flat');
+  if (fuzzMinutes >= JUDGED_FROM_MINUTES) {
+    // A third is given to it to get warm.
+    const judged = windows.slice(windows.length / 3);
+    const heap = judged.map(({ heapBytes }) => heapBytes);
+    t.notOk(grows(heap, MB / 2, 0.02), 'heap flat');
+    const resident = judged.map(({ residentBytes }) => residentBytes);
+    t.notOk(grows(resident, 16 * MB, 0.08), 'memory flat');
+    // What other programs do adds to every wait, and is no fault of the gateway's.
+    const p99s = judged.filter(({ othersShare }) => othersShare < CALM).map(({ p99Ms }) => p99Ms);
+    const isCalm = p99s.length >= judged.length / 2;
+    t.notOk(isCalm && grows(p99s, 10, 0.5), 'p99 flat', isCalm ? {} : { skip: 'other programs were busy' });
   }
   gateway.signal('SIGTERM');
   t.equal(await gateway.ended, 0, 'it ends in order');
@@ -134,14 +143,6 @@ t.test('what grows is found, and noise is not', async (t) => {
     'one that doubles the noise within the series',
   );
   t.ok(found((value, at) => (at === 19 ? 10_000 : value)) <= 10, 'one wild value at the end');
-  const busy = (values: readonly number[]) => values.map((value, at) => (at % 3 === 0 || at < 8 ? value : value * at));
-  t.equal(steady.filter((values) => bestGrow(busy(values), 1, 0.2)).length, 0, 'work of others, more and more of it');
-  const slower = (values: readonly number[]) => busy(values.map((value, at) => value * (1 + at / 10)));
-  t.equal(
-    steady.filter((values) => bestGrow(slower(values), 1, 0.2)).length,
-    200,
-    'and beside it, one that gets slower',
-  );
   const slow = Array.from({ length: 20 }, (_, at) => 100 + at / 10);
   t.notOk(grows(slow, 1, 0.03), 'what surely grows, but by less than matters');
 });
@@ -151,10 +152,10 @@ function p99(requests: readonly AskedRequest[]): number {
   return times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? 0;
 }
 
-function describe(at: number, { heapBytes, residentBytes, descriptors, active, requests, p99Ms }: Window): string {
-  const seconds = ((((at + 1) / WINDOWS) * soakMs) / 1000).toFixed(0);
+function describe(windows: readonly Window[]): string {
+  const { heapBytes, residentBytes, descriptors, requests, p99Ms, othersShare } = windows[windows.length - 1]!;
   return (
-    `${seconds} s: ${requests} requests, p99 ${p99Ms.toFixed(0)} ms, heap ${(heapBytes / MB).toFixed(1)} MB, ` +
-    `memory ${(residentBytes / MB).toFixed(0)} MB, ${descriptors} descriptors, ${active} under way`
+    `${windows.length}: ${requests} requests, p99 ${p99Ms.toFixed(0)} ms, other programs ${(othersShare * 100).toFixed(0)} %; at rest heap ` +
+    `${(heapBytes / MB).toFixed(2)} MB, memory ${(residentBytes / MB).toFixed(0)} MB, ${descriptors} descriptors`
   );
 }
