@@ -16,8 +16,11 @@ import type { AdmittedRequest, UsageEvent } from './usage-event.ts';
 
 /** Where the gateway leaves its usage events. */
 export interface EventSink {
-  /** A request was admitted: should this process die before it ends, its event says that it is lost. Never fails. */
-  admit(request: AdmittedRequest): void;
+  /**
+   * A request was admitted: should this process die before it ends, its event says that it is lost. Never fails. `onNoted` is called once
+   * that is written down, at the end of this turn of the event loop, or where the disk does not take it.
+   */
+  admit(request: AdmittedRequest, onNoted?: () => void): void;
   /**
    * Takes the event at once and never fails. `onDurable` is called once the death of this process cannot take it any more, at the end of
    * this turn of the event loop; or, where neither disk nor stream takes it, when it has been waited for long enough.
@@ -62,6 +65,8 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   const notes = new AdmissionNotes({ journal, spool, clock, log });
   /** Emitted in this turn. */
   let fresh: Emitted[] = [];
+  /** Of requests admitted in this turn. */
+  let onNoted: (() => void)[] = [];
   /** What the disk did not take; older than anything fresh. */
   let unspooled: Emitted[] = [];
   let isOpen = false;
@@ -80,8 +85,10 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   let progressIsStuck = false;
   /** Since something was sent, and for a while after. */
   let isGathering = false;
-  /** Where a send failed, its events may be on the stream nevertheless. */
-  let sentBefore = true;
+  /** Of the oldest in the spool: they may be on the stream already, sent by a process before this one or in a batch that failed. */
+  let doubtful = 0;
+  /** So may those in memory. */
+  let memoryIsDoubtful = false;
 
   const waiting = () => fresh.length + unspooled.length + spool.waiting;
   metrics.onScrape(() => metrics.gauge('vello_gateway_events_waiting', {}, waiting()));
@@ -118,7 +125,9 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
       while (unspooled.length > 0) {
         append(unspooled.slice(0, batch));
         unspooled = unspooled.slice(batch);
+        if (memoryIsDoubtful) doubtful = spool.waiting;
       }
+      memoryIsDoubtful = false;
       append(arrived);
     } catch (error) {
       if (!diskIsBad) log.error('usage events cannot be spooled and wait in memory', { events: arrived.length, error });
@@ -155,7 +164,7 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   const openSpool = () => {
     spool.open();
     spoolIsOpen = true;
-    sentBefore ||= spool.waiting > 0;
+    doubtful = spool.waiting;
   };
 
   const noteAdmissions = () => {
@@ -200,7 +209,19 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
 
   const commit = () => {
     isCommitting = false;
-    if (!isOpen) return;
+    if (isOpen) write();
+    const noted = onNoted;
+    onNoted = [];
+    for (const notify of noted) {
+      try {
+        notify();
+      } catch (error) {
+        log.error('a request that waited for its note failed', { error });
+      }
+    }
+  };
+
+  const write = () => {
     toDisk();
     // While the stream is away, or the spool cannot be read, only the timer wakes the sender: each event would cost a failed attempt.
     if (!outage && !spoolIsStuck && !(isGathering && mayGather())) wake?.();
@@ -215,21 +236,26 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   };
 
   /** While the connection itself is being replaced, a send fails whole. */
-  const send = async (events: readonly UsageEvent[]): Promise<readonly UsageEvent[]> => {
+  const send = async (events: readonly UsageEvent[], sentBefore: boolean): Promise<readonly UsageEvent[]> => {
     const left = await outlet.send(events, sentBefore).catch(() => events);
-    if (left.length > 0) sentBefore = true;
     setOutage(left.length > 0);
     return left;
   };
 
   /** False when the stream does not take all of them. */
   const sendFromSpool = async (): Promise<boolean> => {
-    const events = spool.peek(batch);
-    const way = sentBefore ? 'replayed' : 'direct';
+    const sentBefore = doubtful > 0;
+    // What is in doubt is looked for on the stream: what came after it need not be.
+    const most = Math.min(batch, sentBefore ? doubtful : spool.waiting);
+    const events = spool.peek(most);
     // None where all that was read is damaged.
-    if (events.length > 0 && (await send(events)).length > 0) return false;
+    if (events.length > 0 && (await send(events, sentBefore)).length > 0) {
+      doubtful = Math.max(doubtful, most);
+      return false;
+    }
     const before = spool.waiting;
     spool.drop();
+    doubtful = Math.max(0, doubtful - (before - spool.waiting));
     if (spool.waiting === before) {
       // Its count is wrong, and is taken anew.
       spoolIsOpen = false;
@@ -237,15 +263,16 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     }
     if (spool.isSpent) checkpoint();
     else checkpointSoon();
-    metrics.count('vello_gateway_events_total', { way }, events.length);
-    if (spool.waiting === 0 && unspooled.length === 0) sentBefore = false;
+    metrics.count('vello_gateway_events_total', { way: sentBefore ? 'replayed' : 'direct' }, events.length);
     return true;
   };
 
   /** Only while the disk takes nothing. False when the stream does not take all of them either. */
   const sendFromMemory = async (): Promise<boolean> => {
     const emitted = unspooled.slice(0, batch);
-    const left = new Set(await send(emitted.map(({ event }) => event)));
+    const events = emitted.map(({ event }) => event);
+    const left = new Set(await send(events, memoryIsDoubtful));
+    memoryIsDoubtful = left.size > 0;
     const sent = new Set(emitted.filter(({ event }) => !left.has(event)));
     unspooled = unspooled.filter((one) => !sent.has(one));
     settle(sent);
@@ -263,7 +290,7 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
       // The disk: what was to be noted as sent is sent again, and recognised.
       if (!spoolIsStuck) log.error('the spool cannot be read or written', { error });
       spoolIsStuck = true;
-      sentBefore = true;
+      doubtful = spool.waiting;
       return false;
     }
   };
@@ -303,8 +330,9 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   };
 
   return {
-    admit: (request) => {
+    admit: (request, notify) => {
       notes.admit(request);
+      if (notify !== undefined) onNoted.push(notify);
       commitSoon();
     },
     emit: (event, onDurable) => {
@@ -314,7 +342,6 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     start: () => {
       stopping = false;
       isOpen = true;
-      sentBefore = false;
       spoolMemory();
       noteAdmissions();
       loop = run();

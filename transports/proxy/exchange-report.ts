@@ -41,8 +41,8 @@ export class ExchangeReport {
     this.startedMs = world.clock.monotonicMs();
   }
 
-  /** From now on the exchange owes an event, where its route reports any. */
-  admit(admitted: Admitted): void {
+  /** From now on the exchange owes an event, where its route reports any. Calls `onNoted` once that is written down. */
+  admit(admitted: Admitted, onNoted: () => void): void {
     this.#admitted = admitted;
     this.#admittedMs = this.#world.clock.monotonicMs();
     const { route, requestId, traceparent } = this.#request;
@@ -58,6 +58,7 @@ export class ExchangeReport {
         startedAtMs: this.#startedAtMs,
         traceparent,
       }),
+      onNoted,
     );
   }
 

@@ -30,6 +30,8 @@ export class Exchange implements LegListener {
   readonly #answer: ExchangeAnswer;
   readonly #report: ExchangeReport;
   #phase: Phase = 'admitting';
+  /** The request is accounted for, should this process die: now it may reach the provider. */
+  #isNoted: boolean;
   #userId: string | undefined;
   #forgetCaller: (() => void) | undefined;
   #meter: UploadMeter | undefined;
@@ -41,6 +43,7 @@ export class Exchange implements LegListener {
     this.#world = world;
     this.#response = response;
     this.#request = request;
+    this.#isNoted = !request.route.reportsEvent;
     const { chunked, contentLength } = request.framing;
     this.#upload = new Upload(response, {
       hasBody: chunked || (contentLength ?? 0) > 0,
@@ -122,9 +125,14 @@ export class Exchange implements LegListener {
     this.#config = config;
     this.#phase = 'routing';
     this.#world.active.add(this);
-    this.#report.admit({ caller, sessionId, meter, config });
+    this.#report.admit({ caller, sessionId, meter, config }, () => this.#guard(() => this.#onNoted()));
     this.#world.onActive();
     if (this.#meters(this.#upload.queued()) && this.#fits(config)) this.#route();
+  }
+
+  #onNoted(): void {
+    this.#isNoted = true;
+    if (this.#phase === 'routing') this.#route();
   }
 
   /** False when the request has contradicted itself, and has been refused for it. */
@@ -171,7 +179,7 @@ export class Exchange implements LegListener {
   /** Sends the request on as soon as it is known where to. */
   #route(): void {
     const config = this.#config;
-    if (config === undefined || !this.#isPrompted()) return;
+    if (config === undefined || !this.#isNoted || !this.#isPrompted()) return;
     const model = this.#model();
     const mayStillCome = !this.#upload.complete && this.#upload.receivedBytes < LIMITS.relay.lookAheadBytes;
     if (model === undefined && mayStillCome && needsModel(config)) return;
