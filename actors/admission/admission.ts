@@ -31,9 +31,10 @@ export interface Admission {
   admit(authorization: string, from: () => SourceAddress): Caller | Promise<Caller>;
   /**
    * One more request of the caller's is under way, until the returned function is called (more than once does no harm). Calls `onRevoked`,
-   * once, when what admitted him is revoked. @throws VelloError `RATE_LIMITED` where he has as many at once as he may
+   * once, when what admitted him is revoked. `takesOver`: it is one that he has under way already, which is let go after this.
+   * @throws VelloError `RATE_LIMITED` where he has as many at once as he may
    */
-  hold(caller: Caller, onRevoked: () => void): () => void;
+  hold(caller: Caller, onRevoked: () => void, takesOver?: boolean): () => void;
 }
 
 export interface AdmissionOptions {
@@ -111,11 +112,11 @@ export function createAdmission({ table, source, requestsPerUser, clock, metrics
   };
 
   return {
-    hold: ({ userId, deviceId, familyId, requestsAtOnce = requestsPerUser }, onRevoked) => {
+    hold: ({ userId, deviceId, familyId, requestsAtOnce = requestsPerUser }, onRevoked, takesOver = false) => {
       if (userId === undefined || deviceId === undefined || familyId === undefined) return () => undefined;
       const count = underWay.get(userId) ?? 0;
       const most = Math.min(requestsPerUser, requestsAtOnce);
-      if (count >= most) {
+      if (count - (takesOver ? 1 : 0) >= most) {
         const reason = most < requestsPerUser ? ' with the credits that are left' : '';
         const detail = `At most ${most} ${most === 1 ? 'request' : 'requests'} at once${reason}.`;
         throw new VelloError('RATE_LIMITED', detail, { retryAfterMs: 1000 });

@@ -85,11 +85,11 @@ export class LiveCall implements SpeechLineListener {
     this.#onReported = notify;
   }
 
-  /** Takes over what is called when the caller has one less under way; what was given before is called. */
+  /** Takes over what is called when the caller has one less under way; what was given before is called. Where `take` throws, all stays as it is. */
   hold(take: () => () => void): void {
+    const forgetCaller = this.#phase === 'settled' ? () => undefined : take();
     this.letGo();
-    this.#forgetCaller = () => undefined;
-    if (this.#phase !== 'settled') this.#forgetCaller = take();
+    this.#forgetCaller = forgetCaller;
   }
 
   letGo(): void {

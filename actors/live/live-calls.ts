@@ -57,13 +57,13 @@ export function createLiveCalls({ children, admission, ...parts }: LiveCallsPart
     if (session.tell(message) === 'dead') call.shutDown();
   };
 
-  const hold = (call: LiveCall, caller: Caller) =>
-    call.hold(() =>
-      admission.hold(caller, () => {
-        const entry = entries.get(call.start.liveId);
-        if (entry !== undefined) tell(entry, { type: 'revoked' });
-      }),
-    );
+  const hold = (call: LiveCall, caller: Caller, takesOver: boolean) => {
+    const onRevoked = () => {
+      const entry = entries.get(call.start.liveId);
+      if (entry !== undefined) tell(entry, { type: 'revoked' });
+    };
+    call.hold(() => admission.hold(caller, onRevoked, takesOver));
+  };
 
   return {
     open: (start, openLine) => {
@@ -74,7 +74,7 @@ export function createLiveCalls({ children, admission, ...parts }: LiveCallsPart
       }
       const { liveId } = start;
       const call = new LiveCall(start, { ...parts, openLine });
-      hold(call, start.caller);
+      hold(call, start.caller, false);
       try {
         const session = children.start(`live-${liveId}`, () => liveSession(call, () => entries.delete(liveId)));
         entries.set(liveId, { call, session });
@@ -98,7 +98,7 @@ export function createLiveCalls({ children, admission, ...parts }: LiveCallsPart
         call.start.caller.userId === caller.userId &&
         call.start.caller.deviceId === caller.deviceId;
       if (!isHis || !call.isWorthMeeting) throw new VelloError('LIVE_UNKNOWN');
-      hold(call, caller);
+      hold(call, caller, true);
       return call;
     },
     get activeCount() {

@@ -110,6 +110,26 @@ t.test('it counts among the requests of its user, once, until its event is out',
   open(3);
 });
 
+t.test('a return that is refused leaves it as it was: counted, and ended with what let its desktop in', async (t) => {
+  const { calls, open, events, table } = setUp(3);
+  const call = open(1);
+  open(2);
+  const socket = createMemorySocket();
+  call.attach(socket, 0);
+  await settled();
+  const poorer = { ...good, familyId: 'family-2', requestsAtOnce: 1 };
+  t.throws(() => calls.resume(idOf(1), poorer), { code: 'RATE_LIMITED' });
+  t.equal(socket.closed, undefined);
+  open(3);
+  t.throws(() => open(4), { code: 'RATE_LIMITED' }, 'it still has its place');
+  t.equal(calls.resume(idOf(1), { ...poorer, requestsAtOnce: 3 }), call, 'all three are his: one more may take over');
+  t.throws(() => calls.resume(idOf(1), poorer), { code: 'RATE_LIMITED' });
+  table.apply({ op: 'revoke', scope: { familyId: 'family-2' } });
+  await settled();
+  t.match(events, [{ eventId: idOf(1), outcome: 'client_abort' }]);
+  t.equal(socket.closed, 4401);
+});
+
 t.test('there are so many at once and no more', async (t) => {
   const { open } = setUp();
   for (let index = 0; index < LIMITS.live.sessions; index += 1) open(index);
