@@ -265,6 +265,11 @@ export class LiveCall implements SpeechLineListener {
     this.#fail(error, 'upstream_error');
   }
 
+  unreadable(): void {
+    const error = new VelloError('AUDIO_NOT_RECOGNISED', 'A frame cannot be decoded.');
+    this.#fail(error, 'client_abort', CLOSE.malformed);
+  }
+
   fault(error: unknown): void {
     this.#tell({ type: 'fault', error });
   }

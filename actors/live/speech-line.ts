@@ -34,6 +34,8 @@ export interface SpeechLineListener {
   done(): void;
   /** The call has ended before its time. */
   broken(error: VelloError): void;
+  /** The call has ended because audio of the desktop's cannot be decoded. */
+  unreadable(): void;
   /** One of the above, or what it leads to, threw. Must not throw. */
   fault(error: unknown): void;
 }

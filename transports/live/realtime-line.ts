@@ -59,6 +59,8 @@ class RealtimeLine implements SpeechLine {
   /** Committed, and without their text. */
   readonly #awaited = new Set<string>();
   readonly #spokenAt = new Map<string, { startMs?: number; endMs?: number }>();
+  /** Items whose usage is in the sum. */
+  readonly #counted = new Set<string>();
   #usage: Readonly<Record<string, unknown>> | undefined;
 
   constructor(
@@ -91,7 +93,7 @@ class RealtimeLine implements SpeechLine {
   send(frame: Uint8Array): boolean {
     const audio = this.#call.isOwn ? frame : this.#feed?.push(frame);
     if (audio === undefined) {
-      this.#break(new VelloError('BAD_REQUEST', 'A frame is no Opus packet that can be decoded.'));
+      this.#breakAsUnreadable();
       return false;
     }
     if (audio.length > 0) {
@@ -196,7 +198,7 @@ class RealtimeLine implements SpeechLine {
         this.#listener.partial(event.item, this.#scrub(event.delta));
         return;
       case 'final':
-        if (event.usage !== undefined) this.#listener.counted((this.#usage = addUsage(this.#usage, event.usage)));
+        this.#count(event.item, event.usage);
         this.#listener.final(event.item, this.#scrub(event.text), this.#forget(event.item));
         this.#look();
         return;
@@ -222,7 +224,11 @@ class RealtimeLine implements SpeechLine {
     }
     const [code, message] = [this.#scrub(error.code), this.#scrub(error.message)];
     this.#warn('the provider reports an error', { code, type: error.type, reason: message });
-    if (this.#isReady) return;
+    if (this.#isReady) {
+      // Our own engine decodes what others get decoded, and hangs up on what it cannot.
+      if (this.#call.isOwn && code === 'AUDIO_NOT_RECOGNISED') this.#breakAsUnreadable();
+      return;
+    }
     if (this.#findsTurns && /turn.?detection/i.test(`${error.param} ${message}`)) {
       this.#findsTurns = false;
       this.#configure();
@@ -266,6 +272,14 @@ class RealtimeLine implements SpeechLine {
     }
   }
 
+  /** An item that is said to be complete again has cost nothing again. */
+  #count(item: string, usage: Readonly<Record<string, unknown>> | undefined): void {
+    if (usage === undefined || this.#counted.has(item)) return;
+    // Where there are more, the transcription ends.
+    if (this.#counted.size < LIMITS.live.items) this.#counted.add(item);
+    this.#listener.counted((this.#usage = addUsage(this.#usage, usage)));
+  }
+
   #note(item: string, at: SpokenAt): void {
     if (this.#spokenAt.size < LIMITS.live.items) this.#spokenAt.set(item, { ...this.#spokenAt.get(item), ...at });
   }
@@ -299,6 +313,12 @@ class RealtimeLine implements SpeechLine {
     if (this.#isClosed) return;
     this.close();
     this.#listener.broken(error);
+  }
+
+  #breakAsUnreadable(): void {
+    if (this.#isClosed) return;
+    this.close();
+    this.#listener.unreadable();
   }
 
   #scrub(text: string): string {

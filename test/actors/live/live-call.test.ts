@@ -233,6 +233,16 @@ t.test('frames that are none, and a desktop that does not heed its window, end i
   t.equal(socket.closed, 4400);
   t.match(malformed.events, [{ outcome: 'client_abort' }]);
 
+  const unreadable = startLiveCall();
+  const deaf = unreadable.open();
+  unreadable.speak(deaf, 1);
+  unreadable.line.listener.partial('a', 'Wor');
+  unreadable.line.listener.unreadable();
+  unreadable.settle();
+  t.match(deaf.last('error'), { code: 'AUDIO_NOT_RECOGNISED', retryable: false });
+  t.equal(deaf.closed, 4400);
+  t.match(unreadable.events, [{ outcome: 'client_abort' }], 'the provider has not failed');
+
   const flooding = startLiveCall();
   const flood = flooding.open();
   flooding.line.takesMore = false;

@@ -243,3 +243,14 @@ t.test('frames that say nothing end it with a word on why', async (t) => {
   t.not(await desktop.closed, 1000, 'a frame that is too large closes the socket');
   t.equal((await gateway.reported(3)).length, 3);
 });
+
+t.test("what only claims to be Opus is the desktop's mistake, not the provider's", async (t) => {
+  const provider = await startRealtimeProvider(t);
+  const gateway = await startLiveGateway(t, provider.url);
+  const desktop = await gateway.connect('format=opus&model=m-1');
+  await (await provider.next()).configure();
+  desktop.audio(Uint8Array.of(0xff, 0xff, 0xff));
+  t.match(await desktop.next('error'), { code: 'AUDIO_NOT_RECOGNISED', retryable: false });
+  t.equal(await desktop.closed, 4400);
+  t.match(await gateway.reported(1), [{ outcome: 'client_abort' }]);
+});

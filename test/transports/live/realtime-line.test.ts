@@ -32,7 +32,7 @@ function callProvider(
       wakes = [];
       woken.forEach((wake) => wake());
     };
-  const names = ['wanted', 'begun', 'partial', 'final', 'failed', 'counted', 'done', 'broken', 'fault'] as const;
+  const names = ['wanted', 'begun', 'partial', 'final', 'failed', 'counted', 'done', 'broken', 'unreadable', 'fault'] as const;
   const listener = Object.fromEntries(names.map((name) => [name, hear(name)])) as unknown as SpeechLineListener;
   const call = {
     baseUrl: provider.url,
@@ -129,6 +129,32 @@ t.test('it is done when all that was committed has its text', async (t) => {
     ],
   );
   t.same(told.filter(([what]) => what === 'counted').at(-1)?.[1], { type: 'duration', seconds: 3 });
+});
+
+t.test('what an item has cost counts once, however often it is said to be complete', async (t) => {
+  const { caller, told, until } = await setUp(t);
+  await caller.configure();
+  await until('wanted');
+  for (const [item, usage] of [
+    ['a', undefined],
+    ['a', { type: 'tokens', total_tokens: 5, input_token_details: { audio_tokens: 4 } }],
+    ['a', { type: 'tokens', total_tokens: 5, input_token_details: { audio_tokens: 4 } }],
+    ['b', { type: 'tokens', total_tokens: 2, input_token_details: { audio_tokens: 1 } }],
+    ['a', { type: 'tokens', total_tokens: 7, input_token_details: { audio_tokens: 7 } }],
+    ['b', { type: 'tokens', total_tokens: 2, input_token_details: { audio_tokens: 1 } }],
+  ] as const) {
+    const type = 'conversation.item.input_audio_transcription.completed';
+    caller.send({ type, item_id: item, content_index: 0, transcript: 'Said.', usage });
+  }
+  caller.close();
+  await until('broken');
+  t.same(
+    told.filter(([what]) => what === 'counted').map(([, usage]) => usage),
+    [
+      { type: 'tokens', total_tokens: 5, input_token_details: { audio_tokens: 4 } },
+      { type: 'tokens', total_tokens: 7, input_token_details: { audio_tokens: 5 } },
+    ],
+  );
 });
 
 t.test('a stretch that has no text is no reason to wait for one', async (t) => {
@@ -297,9 +323,19 @@ t.test(
 );
 
 t.test('a frame that only claims to be Opus ends the call', async (t) => {
-  const { caller, line, until, brokenBy } = await setUp(t, { format: { codec: 'opus' } });
+  const { caller, line, told, until } = await setUp(t, { format: { codec: 'opus' } });
   await caller.configure();
   await until('wanted');
   t.equal(line.send(Uint8Array.of(0xff, 0xff, 0xff)), false);
-  t.match(await brokenBy(), { code: 'BAD_REQUEST' });
+  await caller.closed;
+  t.same(told, [['wanted'], ['unreadable']]);
+
+  const own = await setUp(t, { format: { codec: 'opus' }, isOwn: true });
+  await own.caller.configure();
+  await own.until('wanted');
+  own.line.send(Uint8Array.of(0xff, 0xff, 0xff));
+  own.caller.send({ type: 'error', error: { type: 'invalid_request_error', code: 'AUDIO_NOT_RECOGNISED' } });
+  await own.until('unreadable');
+  await own.caller.closed;
+  t.same(own.told, [['wanted'], ['unreadable']], 'our own engine finds it out by itself');
 });
