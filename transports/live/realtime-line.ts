@@ -11,7 +11,7 @@ import type { ProviderKey } from '../../actors/relay/provider-key.ts';
 import { VelloError } from '../../config/errors.ts';
 import { LIMITS } from '../../config/limits.ts';
 import { CALLER_HEADER, callerName } from '../proxy/header-policy.ts';
-import { scrubText } from '../proxy/key-scrubber.ts';
+import { KeyScrubber, scrubText } from '../proxy/key-scrubber.ts';
 import { concernsOurAccount, errorOfRefusal, type UpstreamRefusal } from '../proxy/upstream-refusal.ts';
 import { createPcmFeed, PROVIDER_RATE, type PcmFeed } from './pcm-feed.ts';
 import { addUsage, readRealtimeEvent, type RealtimeEvent, type RealtimeFailure } from './realtime-events.ts';
@@ -59,6 +59,8 @@ class RealtimeLine implements SpeechLine {
   /** Committed, and without their text. */
   readonly #awaited = new Set<string>();
   readonly #spokenAt = new Map<string, { startMs?: number; endMs?: number }>();
+  /** Of items that are being said. */
+  readonly #scrubbers = new Map<string, KeyScrubber>();
   /** Items whose usage is in the sum. */
   readonly #counted = new Set<string>();
   #usage: Readonly<Record<string, unknown>> | undefined;
@@ -195,7 +197,7 @@ class RealtimeLine implements SpeechLine {
         this.#isLastCommitAnswered ||= this.#isEnding;
         return;
       case 'partial':
-        this.#listener.partial(event.item, this.#scrub(event.delta));
+        this.#listener.partial(event.item, this.#scrubPiece(event.item, event.delta));
         return;
       case 'final':
         this.#count(event.item, event.usage);
@@ -287,6 +289,7 @@ class RealtimeLine implements SpeechLine {
   #forget(item: string): SpokenAt {
     const at = this.#spokenAt.get(item) ?? {};
     this.#spokenAt.delete(item);
+    this.#scrubbers.delete(item);
     this.#awaited.delete(item);
     return at;
   }
@@ -323,6 +326,13 @@ class RealtimeLine implements SpeechLine {
 
   #scrub(text: string): string {
     return scrubText(text, this.#call.key?.reveal());
+  }
+
+  /** A key may be spread over the pieces of an item. What was held back of the last one is in the final text. */
+  #scrubPiece(item: string, delta: string): string {
+    const scrubber = this.#scrubbers.get(item) ?? new KeyScrubber(this.#call.key);
+    if (this.#scrubbers.size < LIMITS.live.items) this.#scrubbers.set(item, scrubber);
+    return scrubber.push(Buffer.from(delta)).toString();
   }
 
   #warn(message: string, fields: Readonly<Record<string, unknown>>): void {

@@ -32,7 +32,18 @@ function callProvider(
       wakes = [];
       woken.forEach((wake) => wake());
     };
-  const names = ['wanted', 'begun', 'partial', 'final', 'failed', 'counted', 'done', 'broken', 'unreadable', 'fault'] as const;
+  const names = [
+    'wanted',
+    'begun',
+    'partial',
+    'final',
+    'failed',
+    'counted',
+    'done',
+    'broken',
+    'unreadable',
+    'fault',
+  ] as const;
   const listener = Object.fromEntries(names.map((name) => [name, hear(name)])) as unknown as SpeechLineListener;
   const call = {
     baseUrl: provider.url,
@@ -234,6 +245,28 @@ t.test(
     }
   },
 );
+
+t.test('a key that is spread over the pieces of an item is not passed on, nor is it in the whole', async (t) => {
+  const { caller, told, until } = await setUp(t);
+  await caller.configure();
+  await until('wanted');
+  const [head, tail] = [PROVIDER_KEY.slice(0, 9), PROVIDER_KEY.slice(9)];
+  const type = 'conversation.item.input_audio_transcription.delta';
+  for (const [item, delta] of [
+    ['a', `Größe ${head}`],
+    ['b', 'Elsewhere, '],
+    ['a', `${tail} and`],
+    ['a', ' so on.'],
+  ]) {
+    caller.send({ type, item_id: item, content_index: 0, delta });
+  }
+  caller.say('a', `Größe ${PROVIDER_KEY} and so on.`);
+  const [, , text] = await until('final');
+  const stars = '*'.repeat(PROVIDER_KEY.length);
+  const pieces = told.flatMap(([what, item, delta]) => (what === 'partial' && item === 'a' ? [String(delta)] : []));
+  t.same(pieces.slice(0, 3), ['Größe ', `${stars} and`, ' so on.']);
+  t.equal(text, `Größe ${stars} and so on.`);
+});
 
 t.test('later errors end nothing, a hang-up does', async (t) => {
   const { caller, told, until, brokenBy } = await setUp(t);
