@@ -76,28 +76,42 @@ export function gatewayProcessActor(options: GatewayProcessOptions): ActorDefini
     handlerDeadlineMs: renewalMs(graceMs),
     async start(ctx) {
       const living = new Set<GatewayProcess>();
-      let isStopping = false;
+      const stopping = new AbortController();
+      const signal = AbortSignal.any([ctx.signal, stopping.signal]);
+      /** The last launch, which never rejects here. */
+      let launched: Promise<unknown> = Promise.resolve();
 
-      const launch = async () => {
-        const process = await options.start(ctx.signal);
+      const launchOne = async () => {
+        const process = await options.start(signal);
         living.add(process);
         void process.ended.then((how) => {
           living.delete(process);
           ctx.self.tell({ type: 'ended', process, how });
         });
-        return process;
+        if (!signal.aborted) return process;
+        // It came up in the very moment in which it was not wanted any more: nobody else knows of it.
+        await process.stop(graceMs);
+        await process.ended;
+        throw new Error(`${id} is to end`);
+      };
+
+      const launch = () => {
+        const launching = launchOne();
+        launched = launching.catch(() => undefined);
+        return launching;
       };
 
       let current = await launch();
       directory.set(id, current);
 
       const stopAll = async () => {
-        isStopping = true;
+        stopping.abort();
         const ends = [...living].map(async (process) => {
           await process.stop(graceMs);
           return process.ended;
         });
-        const unclean = (await Promise.all(ends)).filter((how) => how !== CLEAN);
+        const [hows] = await Promise.all([Promise.all(ends), launched]);
+        const unclean = hows.filter((how) => how !== CLEAN);
         if (unclean.length > 0) throw new Error(`${id} did not end as asked: ${unclean.join(', ')}`);
       };
 
@@ -136,7 +150,7 @@ export function gatewayProcessActor(options: GatewayProcessOptions): ActorDefini
             message.reply.ok(await renew().catch((error: unknown) => (error as Error).message));
           } else if (message.type === 'look') {
             look();
-          } else if (message.process === current && !isStopping) {
+          } else if (message.process === current && !stopping.signal.aborted) {
             throw new Error(`${id} ended by itself (${message.how}): ${current.lastWords()}`);
           }
         },

@@ -144,3 +144,36 @@ t.test('one that is killed takes its process along at once', async (t) => {
   await settled();
   t.strictSame(first.did, ['SIGKILL']);
 });
+
+t.test('one that comes up after all were stopped does not outlive them', async (t) => {
+  for (const isKilled of [false, true]) {
+    const { system, clock, log } = createTestSystem();
+    const drain = new Drain(clock, log);
+    const [first, late] = [scriptedGateway(1), scriptedGateway(2)];
+    const starts: { readonly signal: AbortSignal; readonly comeUp: () => void }[] = [];
+    const start = (signal: AbortSignal) =>
+      starts.length === 0
+        ? (starts.push({ signal, comeUp: () => undefined }), Promise.resolve(first))
+        : new Promise<ScriptedGateway>((resolve) => starts.push({ signal, comeUp: () => resolve(late) }));
+    const definition = gatewayProcessActor({ id: 'p', start, directory: new Map(), drain, graceMs: 1000 });
+    const actor = system.spawn('p', definition) as Ref<GatewayProcessMessage> & LiveActor;
+    await settled();
+    const renewed = actor.ask<string | undefined>((reply) => ({ type: 'renew', reply }), 1000);
+    const outcome = renewed.catch((error: unknown) => (error as Error).message);
+    await settled();
+    const [, second] = starts;
+    let isDrained = false;
+    if (isKilled) actor.kill('it did not stop in time');
+    else void drain.run(5000).then(() => (isDrained = true));
+    await settled();
+    t.strictSame(first.did, [isKilled ? 'SIGKILL' : 'stop']);
+    t.equal(second?.signal.aborted, true);
+    t.equal(isDrained, false, 'it is waited for');
+    second?.comeUp();
+    await settled();
+    t.strictSame(late.did, ['stop']);
+    t.equal(late.isRunning(), false);
+    t.equal(isDrained, !isKilled);
+    if (!isKilled) t.equal(await outcome, 'p is to end');
+  }
+});
