@@ -4,6 +4,7 @@
  */
 import { LIMITS } from '../../config/limits.ts';
 import { createEventStreamParser, type StreamedEvent } from './event-stream-parser.ts';
+import { GrowingBytes } from './growing-bytes.ts';
 
 export interface AnswerSummary {
   /** The whole recognised text; absent where the answer is no transcription, too long, or unfinished. */
@@ -128,10 +129,9 @@ class WholeReader implements AnswerReader {
   readonly finished = true;
   readonly #read: (body: string) => Read;
   readonly #kind: AnswerKind;
-  #chunks: Buffer[] = [];
+  /** All of it; of an answer that is too long to be read, its end. */
+  readonly #held = new GrowingBytes();
   #bytes = 0;
-  /** Of an answer that is too long to be read. */
-  #end: Buffer | undefined;
 
   constructor(read: (body: string) => Read, kind: AnswerKind) {
     this.#read = read;
@@ -140,22 +140,21 @@ class WholeReader implements AnswerReader {
 
   push(chunk: Uint8Array): void {
     this.#bytes += chunk.byteLength;
-    if (this.#bytes <= LIMITS.relay.answerTailBytes) this.#chunks.push(Buffer.from(chunk));
-    else {
-      const before = this.#end === undefined ? this.#chunks : [this.#end];
-      this.#end = Buffer.concat([...before, chunk]).subarray(-END_BYTES);
-      this.#chunks = [];
-    }
+    const isFull = this.#isTooLong() && this.#held.length + chunk.byteLength > 2 * END_BYTES;
+    if (isFull) this.#held.keepEnd(END_BYTES);
+    this.#held.append(chunk);
+  }
+
+  #isTooLong(): boolean {
+    return this.#bytes > LIMITS.relay.answerTailBytes;
   }
 
   summary(): AnswerSummary {
     const isCounted = this.#kind === 'words' && this.#bytes > 0;
     const passedTokens = isCounted ? Math.ceil(this.#bytes / BYTES_PER_TOKEN) : uncounted(this.#kind);
-    if (this.#end !== undefined)
-      return summarise({ usage: usageAtEnd(this.#end.toString('utf8')) }, passedTokens, true);
-    const [only] = this.#chunks;
-    const body = only !== undefined && this.#chunks.length === 1 ? only : Buffer.concat(this.#chunks);
-    return summarise(this.#read(body.toString('utf8')), passedTokens, true);
+    const held = this.#held.view();
+    if (!this.#isTooLong()) return summarise(this.#read(held.toString('utf8')), passedTokens, true);
+    return summarise({ usage: usageAtEnd(held.subarray(-END_BYTES).toString('utf8')) }, passedTokens, true);
   }
 
   betweenEvents(): boolean {

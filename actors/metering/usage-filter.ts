@@ -3,14 +3,20 @@
  * else passes unchanged, each byte as soon as its event is known to be another one, and each event at its end at the latest.
  */
 import { LIMITS } from '../../config/limits.ts';
+import { GrowingBytes } from './growing-bytes.ts';
 
 const LF = 0x0a;
 const CR = 0x0d;
 const NOTHING: Buffer = Buffer.alloc(0);
 
+/** Where the choices begin in every stream that is known. */
+const ALWAYS_BYTES = 1_024;
+
 export class UsageFilter {
   /** The event so far, while it may be the account. */
-  #held = NOTHING;
+  readonly #held = new GrowingBytes();
+  /** Held bytes from which on it is worth another look whether it is. */
+  #lookFrom = 0;
   #isOther = false;
   #lineIsEmpty = true;
   #afterCr = false;
@@ -56,9 +62,8 @@ export class UsageFilter {
 
   /** The event that ends with `rest`: what passes of it. */
   #endEvent(rest: Buffer): Buffer {
-    const event = join(this.#held, rest);
+    const event = this.#completed(rest);
     const isDropped = !this.#isOther && isAccount(event);
-    this.#held = NOTHING;
     this.#isOther = false;
     this.#dropsLf = isDropped;
     return isDropped ? NOTHING : event;
@@ -66,10 +71,29 @@ export class UsageFilter {
 
   /** The event goes on behind `rest`: what passes of it by now. */
   #continueEvent(rest: Buffer): Buffer {
-    const event = join(this.#held, rest);
-    this.#isOther ||= event.length > LIMITS.relay.accountBytes || isKnownOther(event.toString('latin1'));
-    this.#held = this.#isOther ? NOTHING : Buffer.from(event);
-    return this.#isOther ? event : NOTHING;
+    if (!this.#isOther && !this.#turnsOutOther(rest)) {
+      this.#held.append(rest);
+      return NOTHING;
+    }
+    this.#isOther = true;
+    return this.#completed(rest);
+  }
+
+  /** Looks at what is held and `rest`, unless that is long and has hardly grown: an event in tiny pieces must not be read with each of them. */
+  #turnsOutOther(rest: Buffer): boolean {
+    const length = this.#held.length + rest.length;
+    if (length > LIMITS.relay.accountBytes) return true;
+    if (length < this.#lookFrom) return false;
+    if (length > ALWAYS_BYTES) this.#lookFrom = length + (length >> 3);
+    return isKnownOther(this.#held.view().toString('latin1') + rest.toString('latin1'));
+  }
+
+  /** What is held, with `rest` behind it; nothing is held any more. */
+  #completed(rest: Buffer): Buffer {
+    this.#lookFrom = 0;
+    if (this.#held.length === 0) return rest;
+    this.#held.append(rest);
+    return this.#held.take();
   }
 }
 
@@ -128,10 +152,6 @@ class LineBreaks {
     const at = this.#chunk.indexOf(byte, from);
     return at === -1 ? Infinity : at;
   }
-}
-
-function join(held: Buffer, rest: Buffer): Buffer {
-  return held.length === 0 ? rest : Buffer.concat([held, rest]);
 }
 
 /** Quotes inside of a JSON string are escaped, so that these are members and never words; comments are no data. */

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { createAnswerReader, type AnswerKind } from '../../../actors/metering/answer-reader.ts';
+import { LIMITS } from '../../../config/limits.ts';
 
 function read(contentType: string, body: string, size = body.length, kind: AnswerKind = 'transcript') {
   const reader = createAnswerReader(kind, contentType);
@@ -274,4 +275,23 @@ t.test('the account of what is too long to be read is found at its end', async (
   }
   const unfinished = `event: image_generation.partial_image\ndata: ${long}\n\n`;
   t.strictSame(read('text/event-stream', unfinished, 99_000, 'images').summary(), { passedTokens: 0, finished: false });
+});
+
+t.test('an answer in tiny pieces is read like one in large ones, at the cost of its bytes', async (t) => {
+  const usage = { prompt_tokens: 3, completion_tokens: 4 };
+  for (const [bytes, isRead] of [
+    [200_000, true],
+    [LIMITS.relay.answerTailBytes + 200_000, false],
+  ] as const) {
+    const body = Buffer.from(JSON.stringify({ text: 'x'.repeat(bytes), usage }));
+    const reader = createAnswerReader('transcript', 'application/json');
+    const before = process.cpuUsage();
+    reader.push(body.subarray(0, -200_000));
+    for (let at = body.length - 200_000; at < body.length; at += 1) reader.push(body.subarray(at, at + 1));
+    const cost = process.cpuUsage(before).user / 1000;
+    t.ok(cost < 400, `200 kB in bytes took ${cost} ms`);
+    const summary = reader.summary();
+    t.same(summary.usage, usage);
+    t.equal(summary.text?.length, isRead ? bytes : undefined);
+  }
 });

@@ -74,3 +74,22 @@ t.test('an event passes from the byte on that tells it from the account', async 
     t.equal(filter.push(Buffer.from('more')).toString(), 'more');
   }
 });
+
+t.test('an event in tiny pieces costs what its bytes cost: it is not read anew with each of them', async (t) => {
+  const undecided = Buffer.from(`data: {"id":"${'x'.repeat(16_000)}"}\n\n`);
+  const costOf = (size: number): number => {
+    const before = process.cpuUsage();
+    const filter = new UsageFilter();
+    let passed = 0;
+    for (let round = 0; round < 8; round += 1) {
+      for (let at = 0; at < undecided.length; at += size) {
+        passed += filter.push(Buffer.from(undecided.subarray(at, at + size))).length;
+      }
+    }
+    t.equal(passed, 8 * undecided.length);
+    return process.cpuUsage(before).user / 1000;
+  };
+  costOf(1);
+  const cost = costOf(1);
+  t.ok(cost < 1_000, `128 kB in bytes took ${cost} ms; read anew with each byte they take over 4 s`);
+});
