@@ -1,5 +1,4 @@
 /** On what a case is played: one server under test before one scripted provider, and a client for each connection. */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { RunningPeer } from '../peers/peer.ts';
 import { openRawClient, type RawClient } from './raw-client.ts';
 import { readAnswer, type SeenAnswer } from './seen-answer.ts';
@@ -115,7 +114,7 @@ export class Stage {
       request = next;
     });
     const answered = client.when(() => client.isEnded() || client.receivedBytes > 0);
-    await Promise.race([arrived, answered, pause(PATIENCE_MS)]);
+    await within(PATIENCE_MS, Promise.race([arrived, answered]));
     if (request === undefined) throw new Error(`${client.text().slice(9, 12) || 'nothing'} at once`);
     return { client, request };
   }
