@@ -54,6 +54,11 @@ export class NativeResponse {
     return this.#isOver;
   }
 
+  /** The client is to send no other request on this connection. */
+  get isLast(): boolean {
+    return this.#isLast();
+  }
+
   /** Runs what native code calls. An exception closes the connection, so that `onAborted` cleans up as after a departure. */
   guard(act: () => void): void {
     try {

@@ -36,7 +36,9 @@ t.test('a server that leaves serves whoever is connected, once more each, and te
   ] as const) {
     const client = await connectRaw(t, port);
     client.send(request(path));
-    t.notMatch(await client.until(last), /connection: close/i, 'nobody is sent away before');
+    const first = await client.until(last);
+    t.notMatch(first, /connection: close/i, 'nobody is sent away before');
+    t.equal(first.match(/^keep-alive: timeout=7\r$/gim)?.length, 1, 'but told until when the connection is good');
     clients.push({ client, path, last, before: client.receivedBytes });
   }
   let isDeserted = false;
@@ -54,6 +56,7 @@ t.test('a server that leaves serves whoever is connected, once more each, and te
       1,
       path,
     );
+    t.notMatch(client.text().slice(before), /^keep-alive:/im);
     t.notOk(isDeserted);
     client.close();
   }
