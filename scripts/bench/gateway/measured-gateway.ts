@@ -54,7 +54,7 @@ const relay = createRelay({
   providers,
   prompts: new Map(),
   events: {
-    admit: () => undefined,
+    admit: (_, onNoted) => queueMicrotask(() => onNoted?.()),
     emit: (event, onDurable) => {
       eventBytes += flattenUsageEvent(event).length;
       onDurable?.();
