@@ -35,16 +35,26 @@ export function headersToProvider(
   userId: string | undefined,
 ): string {
   let lines = OF_OURS;
+  const kept = keptFrom(header('connection'));
   for (const name of TO_PROVIDER) {
     const value = header(name);
-    if (value !== '') lines += headerLine(name, value);
+    if (value !== '' && !kept.includes(name)) lines += headerLine(name, value);
   }
   const key = header(IDEMPOTENCY_KEY);
-  if (key !== '') lines += headerLine(IDEMPOTENCY_KEY, userId === undefined ? key : keyOfUser(key, userId));
+  if (key !== '' && !kept.includes(IDEMPOTENCY_KEY))
+    lines += headerLine(IDEMPOTENCY_KEY, userId === undefined ? key : keyOfUser(key, userId));
   return secret === undefined ? lines : lines + headerLine('authorization', `Bearer ${secret}`);
 }
 
 const IDEMPOTENCY_KEY = 'idempotency-key';
+
+/** The headers that `Connection` names: they are for us and nobody behind us (RFC 9110 §7.6.1). */
+function keptFrom(connection: string): readonly string[] {
+  if (connection === '' || /^(?:keep-alive|close)$/i.test(connection)) return NONE;
+  return connection.split(',').map((option) => option.trim().toLowerCase());
+}
+
+const NONE: readonly string[] = [];
 
 /** All users share the provider's account: a key that another has used as well must not bring the answer to him. */
 const keyOfUser = (key: string, userId: string): string => hash('sha256', `${userId}\n${key}`, 'base64url');

@@ -34,8 +34,9 @@ export function refuse(
     return;
   }
   const comingBytes = framing.contentLength === undefined ? Infinity : framing.contentLength - upload.receivedBytes;
-  if (upload.complete || comingBytes <= discardBytes) {
-    // uWebSockets.js itself reads what is announced and throws it away; the connection stays usable.
+  const isKept = !/\bclose\b/i.test(header('connection'));
+  if (upload.complete || (isKept && comingBytes <= discardBytes)) {
+    // uWebSockets.js itself reads what is announced and throws it away; the connection stays usable, where its client did not ask for the end.
     answer(false);
     return;
   }

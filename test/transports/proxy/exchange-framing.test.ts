@@ -164,6 +164,36 @@ for (const route of BOTH_ROUTES) {
 }
 
 for (const route of BOTH_ROUTES) {
+  t.test(`${route.name}: a refusal that ends the connection waits for the rest of the upload`, async (t) => {
+    const upstream = await startScriptedUpstream(t);
+    const gateway = await startGateway(t, { providers: { main: upstream.url } });
+    const lines = ['Authorization: Bearer forged', 'Connection: close'];
+    for (let time = 0; time < 5; time += 1) {
+      const client = await connectRaw(t, gateway.port);
+      await client.sendAll(
+        Buffer.concat([Buffer.from(route.head(route.body.length, lines)), route.body.subarray(0, 9)]),
+      );
+      await new Promise((resolve) => setImmediate(resolve));
+      await client.sendAll(route.body.subarray(9));
+      t.match(await client.ended, /^HTTP\/1\.1 401 [^]*AUTH_TOKEN_UNKNOWN/);
+    }
+  });
+}
+
+t.test('a header in several lines reaches the provider as one list, without those that Connection names', async (t) => {
+  const upstream = await startScriptedUpstream(t);
+  const gateway = await startGateway(t, { providers: { main: upstream.url } });
+  const client = await connectRaw(t, gateway.port);
+  const lines = ['Accept: a/b', 'Connection: Accept-Language', 'Accept: c/d', 'Accept-Language: de', 'Connection: X-A'];
+  client.send(Buffer.concat([Buffer.from(head(form().length, lines)), form()]));
+  const request = await upstream.next();
+  t.equal(request.header('accept'), 'a/b, c/d');
+  t.notMatch(request.head, /accept-language/i);
+  request.reply(200, {}, 'fine');
+  await client.until('fine');
+});
+
+for (const route of BOTH_ROUTES) {
   t.test(
     `${route.name}: a refusal of an upload without end is heard at once, and reading stops at a bound`,
     async (t) => {

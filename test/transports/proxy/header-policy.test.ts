@@ -19,6 +19,16 @@ t.test('only listed headers become lines, and the key follows them', async (t) =
   t.equal(headersToProvider(from({}), undefined, undefined), OF_OURS);
 });
 
+t.test('what the client says is for us alone goes no further', async (t) => {
+  const given = { accept: 'a', 'accept-language': 'de', 'idempotency-key': 'k', traceparent: '00-1' };
+  const linesWith = (connection: string) =>
+    headersToProvider(from({ ...given, connection }), undefined, undefined).slice(OF_OURS.length);
+  t.equal(linesWith('X-A, Accept-Language,idempotency-key ,close'), 'accept: a\r\ntraceparent: 00-1\r\n');
+  for (const connection of ['', 'keep-alive', 'Close', 'upgrade']) {
+    t.equal(linesWith(connection), 'accept: a\r\naccept-language: de\r\ntraceparent: 00-1\r\nidempotency-key: k\r\n');
+  }
+});
+
 t.test('the same idempotency key of two users is two keys to the provider', async (t) => {
   const lineOf = (key: string, userId: string | undefined) =>
     headersToProvider(from({ 'idempotency-key': key }), undefined, userId).slice(OF_OURS.length);

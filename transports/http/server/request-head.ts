@@ -73,7 +73,7 @@ export class RequestHead {
     return new URLSearchParams(this.#query);
   }
 
-  /** The header's value by its name in lower case; the empty string when it is absent. */
+  /** The header's value by its name in lower case, that of several lines as the list which they are (RFC 9110 §5.3); the empty string when it is absent. */
   header(name: string): string {
     return this.#headers.get(name) ?? '';
   }
@@ -91,12 +91,11 @@ export class RequestHead {
 
 function readHeaders(request: Raw): Map<string, string> {
   const headers = new Map<string, string>();
-  let given = 0;
   let repeated = NONE;
   request.forEach((name, value) => {
-    headers.set(name, value);
-    if (headers.size > given) given += 1;
-    else if (ONLY_ONCE.has(name) && !repeated.includes(name)) repeated = [...repeated, name];
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
+    if (before !== undefined && ONLY_ONCE.has(name) && !repeated.includes(name)) repeated = [...repeated, name];
   });
   if (repeated !== NONE) throw new VelloError('BAD_REQUEST', `Given more than once: ${repeated.join(', ')}.`);
   if (!headers.has('host')) throw new VelloError('BAD_REQUEST', 'The Host header is missing.');

@@ -203,6 +203,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const refuse =
     (failure: () => VelloError, headers: Headers): RawHandler =>
     (response, head, requestId) => {
+      if (!METHOD.test(head.method)) {
+        // Native code takes anything for a method, and the trailers of a chunked body for a request.
+        const error = new VelloError('BAD_REQUEST', 'The method is no name.');
+        writeLast(response, requestId, problemReply(error, requestId, isOpenAi(head.path)));
+        return;
+      }
       const reply = problemReply(failure(), requestId, isOpenAi(head.path));
       const complete = { ...reply, headers: { ...reply.headers, ...headers } };
       writeWhole(response, requestId, complete, head.method === 'HEAD');
@@ -322,6 +328,9 @@ interface Exchange {
 
 /** Close code of a socket whose handler failed (RFC 6455 §7.4.1). */
 const FAILED = 1011;
+
+/** RFC 9110 §5.6.2. */
+const METHOD = /^[\w!#$%&'*+.^`|~-]+$/;
 
 /** Answers in OpenAI's error shape (contract §2). */
 const isOpenAi = (path: string) => path.startsWith('/v1/');

@@ -106,9 +106,17 @@ t.test('a head that breaks the rules is answered with 400 and the end, and nothi
     t.equal(await refusal(post(lines, 'abc') + next), '400', JSON.stringify(lines));
   }
   t.equal(await refusal(get('') + next), '400', 'no host');
-  for (const size of ['FFFFFFFFFFFFFFFFF', '10000000000000003', '-3', '0x3', 'g']) {
+  for (const size of ['FFFFFFFFFFFFFFFFF', '10000000000000003', '-3', '0x3', 'h']) {
     t.equal(await refusal(chunked(`${size}\r\nabc\r\n0\r\n\r\n`) + next), '400', size);
   }
+});
+
+t.test('a method that is no name ends the connection, so that no trailer passes for a request', async (t) => {
+  for (const method of ['GET:', 'G@T', 'GE(T', '"GET"']) {
+    t.equal(await refusal(`${method} /next HTTP/1.1\r\nHost: h\r\n\r\n${next}`), '400', method);
+  }
+  const { codes, isClosed } = await exchange([chunked(`0\r\nXXGET: /next HTTP/1.1\r\nHost: h\r\n\r\n${next}`)], 3);
+  t.ok(isClosed && !served.includes('next'), `${codes}, ${served.join()}`);
 });
 
 t.test('an unusual head that keeps the rules is served', async (t) => {
@@ -117,6 +125,15 @@ t.test('an unusual head that keeps the rules is served', async (t) => {
     t.strictSame(served, ['3 bytes']);
   }
   t.equal((await exchange([post('Expect: 100-continue\r\nContent-Length: 3', ''), 'abc'], 2)).codes, '100,200');
+});
+
+t.test('a line that is none is waited for, and its connection ended all the same', async (t) => {
+  const heads = ['GET /next\r\nHost: h\r\n\r\n', 'GET /next HTTP/1.1\r\nHost: h\ra\r\n\r\n', '\r\n', 'GET /ne'];
+  const ends = await Promise.all(heads.map((bytes) => exchange([bytes], 1, 20_000)));
+  t.strictSame(
+    ends,
+    heads.map(() => ({ codes: '', isClosed: true })),
+  );
 });
 
 t.test('what the build cannot do, although it is valid', async (t) => {
@@ -138,8 +155,19 @@ t.test('what the build takes although it is wrong: no proxy in front may pass it
   );
   t.strictSame(served, []);
   t.equal((await exchange([chunked('\r\nabc\r\n0\r\n\r\n')], 1)).codes, '200', 'no size is taken as the last one');
-  for (const wrong of ['3\nabc\r\n0\r\n\r\n', '3\r\nabc0\r\n\r\n']) {
+  for (const wrong of ['3\nabc\r\n0\r\n\r\n', '3\r\nabc0\r\n\r\n', '3 x\r\nabc\r\n0\r\n\r\n']) {
     t.equal((await exchange([chunked(wrong)])).codes, '200', JSON.stringify(wrong));
     t.strictSame(served, ['3 bytes'], 'but it ends where it says');
   }
+  for (const [size, bytes] of [
+    ['g', 16],
+    ['@', 16],
+    [':', 10],
+    ['?', 15],
+  ] as const) {
+    t.equal((await exchange([chunked(`${size}\r\n${'a'.repeat(bytes)}\r\n0\r\n\r\n`)])).codes, '200', size);
+    t.strictSame(served, [`${bytes} bytes`], 'a digit that is none');
+  }
+  t.equal((await exchange([post('Content-Length: \xb23\xff', 'abc')])).codes, '200', 'bytes around a value are blanks');
+  t.strictSame(served, ['3 bytes']);
 });
