@@ -23,6 +23,10 @@ export interface MultipartScanner {
 /** More than any honest part needs; without a bound a hostile header would be collected for ever. */
 const PART_HEADER_BYTES = 8 * 1024;
 
+/** As much as a boundary and a common header have. */
+const JOINED_BYTES = 512;
+const NOTHING: Buffer = Buffer.alloc(0);
+
 type State = 'boundary' | 'boundary-line' | 'part-header' | 'part-body' | 'over';
 
 /**
@@ -72,7 +76,8 @@ export function createMultipartScanner(boundary: string, listener: PartListener)
         if (isFresh) {
           if (bytes.length < dashed.length) return 0;
           isFresh = false;
-          if (bytes.indexOf(dashed.subarray(1)) === 0) throw ambiguous('A boundary of the form stands at no line.');
+          if (bytes.subarray(0, dashed.length - 1).equals(dashed.subarray(1)))
+            throw ambiguous('A boundary of the form stands at no line.');
         }
         const found = bytes.indexOf(dashed);
         if (found === -1) {
@@ -99,10 +104,10 @@ export function createMultipartScanner(boundary: string, listener: PartListener)
         return 0;
       case 'part-header': {
         const headerEnd = bytes.indexOf('\r\n\r\n', 0, 'latin1');
-        if (headerEnd === -1) {
-          if (bytes.length > PART_HEADER_BYTES) throw ambiguous("A part's headers are too long.");
-          return 0;
+        if ((headerEnd === -1 ? bytes.length : headerEnd) > PART_HEADER_BYTES) {
+          throw ambiguous("A part's headers are too long.");
         }
+        if (headerEnd === -1) return 0;
         const name = partName(bytes.toString('utf8', 2, headerEnd));
         state = 'part-body';
         isFresh = true;
@@ -117,18 +122,42 @@ export function createMultipartScanner(boundary: string, listener: PartListener)
     }
   };
 
+  /** Consumes what it can, and returns how much. */
+  const consume = (bytes: Buffer): number => {
+    let at = 0;
+    for (;;) {
+      const before = state;
+      const consumed = step(bytes.subarray(at));
+      at += consumed;
+      if (consumed === 0 && state === before) return at;
+    }
+  };
+
+  /** What is held is consumed together with no more of `incoming` than it takes: the rest need not be copied. Returns how much that was. */
+  const consumeHeld = (incoming: Buffer): number => {
+    for (let joined = JOINED_BYTES; held.length > 0; joined *= 2) {
+      const bytes = Buffer.concat([held, incoming.subarray(0, joined)]);
+      const consumed = consume(bytes);
+      if (consumed >= held.length) {
+        const taken = consumed - held.length;
+        held = NOTHING;
+        return taken;
+      }
+      held = bytes.subarray(consumed);
+      if (joined >= incoming.length) return incoming.length;
+      held = held.subarray(0, -joined);
+    }
+    return 0;
+  };
+
   return {
     push: (chunk) => {
       const incoming = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-      let rest = held.length === 0 ? incoming : Buffer.concat([held, incoming]);
-      for (;;) {
-        const before = state;
-        const consumed = step(rest);
-        rest = rest.subarray(consumed);
-        if (consumed === 0 && state === before) break;
-      }
+      const from = consumeHeld(incoming);
+      if (from === incoming.length) return;
+      const rest = incoming.subarray(from);
       // Copied: the chunk's memory belongs to the caller.
-      held = Buffer.from(rest);
+      held = Buffer.from(rest.subarray(consume(rest)));
     },
     end: () => {
       if (state !== 'over') throw ambiguous('The form breaks off before its last boundary.');

@@ -37,7 +37,7 @@ export interface UpstreamListener {
 }
 
 export interface UpstreamCall {
-  /** Hands over body bytes, which must stay as they are; false means to wait for `wanted`. Only after the first `wanted`. */
+  /** Hands over body bytes, which are the caller's again when it returns; false means to wait for `wanted`. Only after the first `wanted`. */
   write(chunk: Uint8Array, isLast: boolean): boolean;
   /** The body is complete, where no `write` has said so. */
   end(): void;

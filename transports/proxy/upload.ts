@@ -10,6 +10,8 @@ import type { NativeResponse } from '../http/server/native-response.ts';
 
 /** A client that is silent for this long needs its connection's timer restarted by us; one that sends restarts it itself. */
 const QUIET_MS = 2_000;
+/** It does so at most this often: each time is two calls into the system. */
+const RESTART_MS = 1_000;
 
 export interface UploadParts {
   readonly hasBody: boolean;
@@ -18,7 +20,7 @@ export interface UploadParts {
   /** Shared by all uploads: a client that must wait is still read to the end of what its connection holds, some 10 MB. */
   readonly budget: ByteBudget;
   readonly clock: Clock;
-  /** Hears of every chunk that was queued, and of the end. */
+  /** Hears of every chunk that was queued, and of the end. Its memory is taken back when this returns, also where `take` gave it. */
   readonly onArrival: (chunk: Buffer) => void;
   /** The budget is spent and a chunk was lost: the upload can only be discarded. */
   readonly onOverflow: () => void;
@@ -36,13 +38,14 @@ export class Upload {
   #queuedBytes = 0;
   #paused = false;
   #lastArrivalMs: number;
+  #restartedMs: number;
 
   /** Must be called before the route callback returns. */
   constructor(response: NativeResponse, parts: UploadParts) {
     this.#response = response;
     this.#parts = parts;
     this.#complete = !parts.hasBody;
-    this.#lastArrivalMs = parts.clock.monotonicMs();
+    this.#lastArrivalMs = this.#restartedMs = parts.clock.monotonicMs();
     response.onData((memory, isLast) => this.#onData(memory, isLast));
   }
 
@@ -67,7 +70,7 @@ export class Upload {
     return this.#lastArrivalMs;
   }
 
-  /** The next chunk, oldest first. */
+  /** The next chunk, oldest first. Good until the caller's own caller has returned. */
   take(): Buffer | undefined {
     const chunk = this.#queue.shift();
     if (chunk === undefined) return undefined;
@@ -124,20 +127,32 @@ export class Upload {
     } else if (!budget.take(memory.byteLength)) {
       onOverflow();
     } else {
-      // The memory is taken back when this callback returns.
-      const chunk = Buffer.from(new Uint8Array(memory));
+      const chunk = Buffer.from(memory);
       if (chunk.length > 0) {
         this.#queue.push(chunk);
         this.#queuedBytes += chunk.length;
       }
-      onArrival(chunk);
+      try {
+        onArrival(chunk);
+      } finally {
+        this.#keep(chunk);
+      }
     }
     if (isLast || this.#response.isOver) return;
     if (this.#queuedBytes > bufferBytes) {
       this.#response.pause();
       this.#paused = true;
       this.#pausedAtMs = this.#lastArrivalMs;
-    } else this.#response.restartTimer();
+    } else if (this.#lastArrivalMs - this.#restartedMs >= RESTART_MS) {
+      this.#restartedMs = this.#lastArrivalMs;
+      this.#response.restartTimer();
+    }
+  }
+
+  /** Copies the newest chunk, whose memory is taken back, unless it was taken at once: then it costs no copy here. */
+  #keep(chunk: Buffer): void {
+    const newest = this.#queue.length - 1;
+    if (this.#queue[newest] === chunk) this.#queue[newest] = Buffer.from(chunk);
   }
 
   #unpause(): void {

@@ -138,8 +138,11 @@ export class Call implements UpstreamCall, Carried {
       return connection.hasRoom;
     }
     this.isSent = false;
-    // It did not begin here, and may begin elsewhere.
-    if (head !== '') this.isBegun = false;
+    // It did not begin here, and may begin elsewhere: with a copy, for the memory is the caller's.
+    if (head !== '') {
+      this.isBegun = false;
+      if (this.#first !== undefined) this.#first = Buffer.from(this.#first);
+    }
     return false;
   }
 

@@ -36,8 +36,12 @@ export interface ConnectionParts {
   readonly bornMs: number;
 }
 
-/** Smaller bodies are copied behind the head: one write of one piece costs less than one of two. */
-const COPIED_BYTES = 16 * 1024;
+const SLAB_BYTES = 64 * 1024;
+/**
+ * Where all connections write from, a piece after the other: what is written is copied into it, and the system takes nearly all of it at once. Where
+ * it does not, the socket has these bytes until it does, and others take their place. So no memory is made for what passes.
+ */
+let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
 
 export class Connection {
   readonly bornMs: number;
@@ -89,23 +93,37 @@ export class Connection {
   }
 
   /**
-   * Writes at once, in one piece where that is cheaper. The text is latin1. False where the system refused it because the connection is gone:
-   * no byte of it has left this machine. The call hears of that later.
+   * Writes at once. The text is latin1, and the chunk's memory is the caller's again when it returns. False where the system refused it because
+   * the connection is gone: no byte of it has left this machine. The call hears of that later.
    */
   send(before: string, chunk: Uint8Array | undefined, after: string): boolean {
     const socket = this.#socket;
+    const isBehind = socket.writableLength > 0;
     if (chunk === undefined) socket.write(before + after, 'latin1');
-    else if (before === '' && after === '') socket.write(chunk);
-    else if (chunk.length <= COPIED_BYTES) socket.write(inOnePiece(before, chunk, after));
-    else {
-      socket.cork();
-      if (before !== '') socket.write(before, 'latin1');
-      socket.write(chunk);
-      if (after !== '') socket.write(after, 'latin1');
-      socket.uncork();
-    }
+    else if (isBehind || before.length > SLAB_BYTES / 2) socket.write(inOnePiece(before, chunk, after));
+    else this.#sendPieces(before, chunk, after);
     // A write that fails at once sets it at once.
     return socket.errored === null && !socket.destroyed;
+  }
+
+  #sendPieces(before: string, chunk: Uint8Array, after: string): void {
+    let filled = slab.write(before, 'latin1');
+    for (let sent = 0; ;) {
+      const piece = chunk.subarray(sent, sent + SLAB_BYTES - filled);
+      slab.set(piece, filled);
+      filled += piece.length;
+      sent += piece.length;
+      const isLast = sent === chunk.length && filled + after.length <= SLAB_BYTES;
+      if (isLast) filled += slab.write(after, filled, 'latin1');
+      this.#socket.write(slab.subarray(0, filled));
+      const isTaken = this.#socket.writableLength === 0;
+      if (!isTaken) slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      if (isLast) return;
+      filled = 0;
+      if (isTaken) continue;
+      this.#socket.write(inOnePiece('', chunk.subarray(sent), after));
+      return;
+    }
   }
 
   /** More may be sent before what was is taken. */

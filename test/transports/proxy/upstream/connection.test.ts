@@ -1,0 +1,99 @@
+/** What leaves over several connections at once: all write from the same memory, and a caller's is his own again at once. */
+import { createHash, randomBytes, randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import t, { type Test } from 'tap';
+import { systemClock } from '../../../../transports/process/system-clock.ts';
+import { createUpstreamPool } from '../../../../transports/proxy/upstream/upstream-pool.ts';
+import { recordCall, type RecordedCall } from '../../../fixtures/recorded-call.ts';
+
+const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+/** A provider that answers with the digest of the body, which it begins to read when told. */
+async function startDigesting(t: Test, readAfter: () => Promise<unknown> = () => Promise.resolve()) {
+  const server = createServer((request: IncomingMessage, response) => {
+    const hash = createHash('sha256');
+    void readAfter().then(() => request.on('data', (bytes: Buffer) => hash.update(bytes)));
+    request.on('end', () => response.end(hash.digest('hex')));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const pool = createUpstreamPool(url, { clock: systemClock, headers: [] });
+  t.teardown(() => pool.destroy());
+  return pool;
+}
+
+/** Writes it in pieces, each of which is made unreadable as soon as it was handed over. */
+async function send(call: RecordedCall, body: Uint8Array, pieceBytes: number): Promise<void> {
+  await call.until('wanted');
+  for (let from = 0; from < body.length; from += pieceBytes) {
+    const piece = Buffer.from(body.subarray(from, from + pieceBytes));
+    const isLast = from + pieceBytes >= body.length;
+    const hasRoom = call.write(piece, isLast);
+    piece.fill('#');
+    if (!hasRoom && !isLast) await call.until('wanted');
+  }
+}
+
+for (const contentLength of ['announced', 'chunked'] as const) {
+  t.test(
+    `a body arrives as it was, however it is cut, and whatever becomes of the memory (${contentLength})`,
+    async (t) => {
+      const pool = await startDigesting(t);
+      // Around the size of the memory that is written from.
+      for (const bytes of [1, 1_000, 65_300, 65_400, 65_536, 65_537, 131_072, 1_000_003]) {
+        for (const pieceBytes of [bytes, Math.ceil(bytes / 2), Math.ceil(bytes / 7)]) {
+          const body = randomBytes(bytes);
+          const call = recordCall(pool, { contentLength: contentLength === 'chunked' ? undefined : bytes });
+          await send(call, body, pieceBytes);
+          await call.until('end');
+          t.equal(call.body(), digestOf(body), `${bytes} bytes in pieces of ${pieceBytes}`);
+        }
+      }
+    },
+  );
+}
+
+t.test('bodies that wait for slow providers are not written over by those of others', async (t) => {
+  let read = (): void => undefined;
+  const mayRead = new Promise<void>((resolve) => (read = resolve));
+  const slow = await startDigesting(t, () => mayRead);
+  const quick = await startDigesting(t);
+  const bodies = Array.from({ length: 6 }, () => randomBytes(12_000_000));
+  const calls = bodies.map(() => recordCall(slow, { contentLength: 12_000_000 }));
+  const sent = Promise.all(calls.map((call, at) => send(call, bodies[at] ?? Buffer.alloc(0), 1 + randomInt(300_000))));
+  for (let round = 0; round < 50; round += 1) {
+    const body = randomBytes(1 + randomInt(100_000));
+    const call = recordCall(quick, { contentLength: body.length });
+    await send(call, body, body.length);
+    await call.until('end');
+    t.equal(call.body(), digestOf(body));
+  }
+  read();
+  await sent;
+  for (const [at, call] of calls.entries()) {
+    await call.until('end');
+    t.equal(call.body(), digestOf(bodies[at] ?? Buffer.alloc(0)));
+  }
+});
+
+t.test('a head that is longer than the memory arrives whole', async (t) => {
+  const server = createServer({ maxHeaderSize: 200_000 }, (request, response) => {
+    request.resume().on('end', () => response.end(String(request.headers['x-long']?.length)));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const pool = createUpstreamPool(url, { clock: systemClock, headers: [] });
+  t.teardown(() => pool.destroy());
+  const call = recordCall(pool, { headers: `x-long: ${'h'.repeat(100_000)}\r\n`, body: 'x' });
+  await call.until('end');
+  t.equal(call.body(), '100000');
+});
