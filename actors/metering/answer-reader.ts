@@ -181,6 +181,7 @@ const TELLS = new RegExp(
 
 /** Events are read by so many bytes at once: a look at each piece would cost several times what is in it. */
 const BATCH_BYTES = 4_096;
+const NO_BYTES = new Uint8Array(0);
 
 class StreamReader implements AnswerReader {
   readonly #kind: AnswerKind;
@@ -190,7 +191,7 @@ class StreamReader implements AnswerReader {
     (name, end) => this.#onLong(name, end),
   );
   /** Bytes that have passed and have not been read. */
-  #batch: Uint8Array | undefined;
+  #batch = NO_BYTES;
   #batchedBytes = 0;
   #text: string | undefined;
   #usage: Readonly<Record<string, unknown>> | undefined;
@@ -210,13 +211,21 @@ class StreamReader implements AnswerReader {
         return;
       }
     }
-    this.#batch ??= new Uint8Array(BATCH_BYTES);
+    this.#makeRoom(this.#batchedBytes + chunk.length);
     this.#batch.set(chunk, this.#batchedBytes);
     this.#batchedBytes += chunk.length;
   }
 
+  /** Most streams are silent most of the time: what one holds meanwhile counts. */
+  #makeRoom(bytes: number): void {
+    if (bytes <= this.#batch.length) return;
+    const larger = new Uint8Array(Math.min(BATCH_BYTES, 2 * bytes));
+    larger.set(this.#batch.subarray(0, this.#batchedBytes));
+    this.#batch = larger;
+  }
+
   #readBatch(): void {
-    if (this.#batch !== undefined) this.#parser.push(this.#batch.subarray(0, this.#batchedBytes));
+    if (this.#batchedBytes > 0) this.#parser.push(this.#batch.subarray(0, this.#batchedBytes));
     this.#batchedBytes = 0;
   }
 

@@ -6,7 +6,7 @@ import { Duplex } from 'node:stream';
 import t from 'tap';
 import { Client } from 'undici';
 import type { UpstreamHeaders } from '../../actors/relay/upstream.ts';
-import { ResponseParser } from '../../transports/proxy/upstream/response-parser.ts';
+import { namesToReport, ResponseParser } from '../../transports/proxy/upstream/response-parser.ts';
 import { chanceFrom, fragments, fuzzDeadline, fuzzMs, fuzzSeed, mutate, type Chance } from '../fixtures/fuzz-run.ts';
 
 interface Reading {
@@ -225,7 +225,7 @@ function joined(headers: UpstreamHeaders): Record<string, string> {
 
 /** Each piece lies in memory that is overwritten behind it, as a connection's is. */
 function readOurs(pieces: Iterable<Buffer>, toHead: boolean): Reading {
-  const parser = new ResponseParser(WANTED);
+  const parser = new ResponseParser(namesToReport(WANTED));
   parser.begin(toHead);
   const body: string[] = [];
   let status = 0;

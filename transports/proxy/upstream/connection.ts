@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { UpstreamHeaders } from '../../../actors/relay/upstream.ts';
 import type { Dial } from './dial.ts';
+import type { HeaderNames } from './header-names.ts';
 import { ResponseParser } from './response-parser.ts';
 
 /** The call that a connection carries. After `onEnd` and `onLost` it hears nothing more of it. */
@@ -31,8 +32,8 @@ export interface ConnectionOwner {
 export interface ConnectionParts {
   readonly dial: Dial;
   readonly owner: ConnectionOwner;
-  /** Names of the headers that are reported. */
-  readonly headers: readonly string[];
+  /** Names of the headers that are read. */
+  readonly names: HeaderNames;
   readonly bornMs: number;
 }
 
@@ -61,10 +62,10 @@ export class Connection {
   #isClosed = false;
   #error: Error | undefined;
 
-  constructor({ dial, owner, headers, bornMs }: ConnectionParts, call: Carried) {
+  constructor({ dial, owner, names, bornMs }: ConnectionParts, call: Carried) {
     this.bornMs = bornMs;
     this.#owner = owner;
-    this.#parser = new ResponseParser(headers);
+    this.#parser = new ResponseParser(names);
     this.#call = call;
     this.#socket = dial({ onRead: (bytes) => this.#onRead(bytes), onOpen: () => this.#call?.onOpen() });
     this.#socket.on('drain', () => this.#call?.onDrained());

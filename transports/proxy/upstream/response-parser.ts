@@ -44,6 +44,9 @@ const JOINED_DIGITS = 6;
 /** How an answer is framed, and what becomes of its connection: read here, and of no interest to anyone above but the length. */
 const OF_FRAMING = ['content-length', 'transfer-encoding', 'connection', 'keep-alive'];
 
+/** For parsers that report the headers with these names, in lower case. */
+export const namesToReport = (wanted: Iterable<string>): HeaderNames => new HeaderNames([...wanted, ...OF_FRAMING]);
+
 export class ResponseParser {
   status = 0;
   headers: UpstreamHeaders = {};
@@ -74,9 +77,9 @@ export class ResponseParser {
   #saysKeepAlive = false;
   #keepAliveMs: number | undefined;
 
-  /** @param wanted names of the headers that are reported, in lower case */
-  constructor(wanted: Iterable<string>) {
-    this.#names = new HeaderNames([...wanted, ...OF_FRAMING]);
+  /** @param names see `namesToReport`; parsers share them */
+  constructor(names: HeaderNames) {
+    this.#names = names;
   }
 
   /** An answer is expected. `toHead`: to a HEAD request, so that it has no body whatever its head says (RFC 9112 §6.3). */

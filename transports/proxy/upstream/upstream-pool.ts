@@ -8,6 +8,8 @@ import { LIMITS } from '../../../config/limits.ts';
 import { Call } from './call.ts';
 import { Connection, type Carried, type ConnectionOwner } from './connection.ts';
 import { createDial, type Dial, type DialOptions } from './dial.ts';
+import type { HeaderNames } from './header-names.ts';
+import { namesToReport } from './response-parser.ts';
 
 export interface UpstreamPool extends Upstream {
   /** Connections by state. */
@@ -56,7 +58,7 @@ function headOf({ method, path, headers, contentLength }: UpstreamRequest, prefi
 class Connections implements ConnectionOwner {
   readonly #dial: Dial;
   readonly #clock: Clock;
-  readonly #headers: readonly string[];
+  readonly #names: HeaderNames;
   readonly #keepAliveMs: number;
   readonly #all = new Set<Connection>();
   /** The one that was used last is at the end. */
@@ -68,7 +70,7 @@ class Connections implements ConnectionOwner {
   constructor(dial: Dial, { clock, headers, keepAliveMs = LIMITS.upstream.keepAliveMs }: UpstreamPoolOptions) {
     this.#dial = dial;
     this.#clock = clock;
-    this.#headers = headers;
+    this.#names = namesToReport(headers);
     this.#keepAliveMs = keepAliveMs;
   }
 
@@ -82,7 +84,7 @@ class Connections implements ConnectionOwner {
       }
       free.drop();
     }
-    const parts = { dial: this.#dial, owner: this, headers: this.#headers, bornMs: nowMs };
+    const parts = { dial: this.#dial, owner: this, names: this.#names, bornMs: nowMs };
     const connection = new Connection(parts, call);
     this.#all.add(connection);
     return connection;

@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { UpstreamHeaders } from '../../../../actors/relay/upstream.ts';
-import { ResponseParser } from '../../../../transports/proxy/upstream/response-parser.ts';
+import { namesToReport, ResponseParser } from '../../../../transports/proxy/upstream/response-parser.ts';
 
 interface Read {
   readonly status: number;
@@ -14,7 +14,7 @@ interface Read {
 
 /** Reads one answer from pieces of `size` bytes; `isEnded`: then the connection ends. */
 function read(answer: string, { size = Infinity, toHead = false, isEnded = false } = {}): Read | 'unfinished' {
-  const parser = new ResponseParser(['content-type', 'x-a']);
+  const parser = new ResponseParser(namesToReport(['content-type', 'x-a']));
   parser.begin(toHead);
   let body = '';
   const finished = (): Read => ({
@@ -186,7 +186,7 @@ t.test('bytes behind an answer are told from it', async (t) => {
 });
 
 t.test('what was fed is given in place, and kept only where it is asked to be', async (t) => {
-  const parser = new ResponseParser([]);
+  const parser = new ResponseParser(namesToReport([]));
   parser.begin(false);
   const lent = Buffer.from(`${OK}Content-Length: 6\r\n\r\nabc`);
   parser.feed(lent);
@@ -208,7 +208,7 @@ t.test('what was fed is given in place, and kept only where it is asked to be', 
 
 t.test('small chunks that arrive together are given together, others as they are', async (t) => {
   const pieces = (chunks: string): string[] => {
-    const parser = new ResponseParser([]);
+    const parser = new ResponseParser(namesToReport([]));
     parser.begin(false);
     const lent = Buffer.from(`${CHUNKED}${chunks}`);
     parser.feed(lent);
