@@ -76,6 +76,8 @@ const EVENT_FIELDS = {
   attempts: { name: 'attempts', codec: whole, is: 'required' },
   /** W3C Trace Context. */
   traceparent: { name: 'traceparent', codec: anyText, is: 'optional' },
+  /** Which text of which system prompt was put into the request: `name@version`. */
+  prompt: { name: 'prompt', codec: anyText, is: 'optional', column: 'text' },
 } as const satisfies Readonly<Record<string, EventField>>;
 
 type Fields = typeof EVENT_FIELDS;
@@ -158,6 +160,7 @@ const valuesOf = (event: UsageEvent): unknown[] => [
   event.result,
   event.attempts,
   event.traceparent,
+  event.prompt,
 ];
 
 /**
@@ -185,7 +188,7 @@ export function packLostEvent(request: AdmittedRequest): string {
   const { eventId, type, requestId, sessionId, userId, deviceId, provider, model, keyId, startedAtMs } = request;
   return (
     `["${eventId}","${type}","${requestId}","${sessionId}",${quoted(userId)},${quoted(deviceId)},${quoted(provider)},` +
-    `${quoted(model)},${quoted(keyId)},"lost",0,${startedAtMs},null,0,0,0,0,"none",null,null,0,${quoted(request.traceparent)}]`
+    `${quoted(model)},${quoted(keyId)},"lost",0,${startedAtMs},null,0,0,0,0,"none",null,null,0,${quoted(request.traceparent)},null]`
   );
 }
 

@@ -9,7 +9,8 @@ import { MOST_AUDIO_SECONDS, type AdmittedRequest, type UsageEvent } from '../ev
 const ROUNDED_SECONDS = 60;
 
 /** Fields of the event that follow from the other facts. */
-type Derived = 'userId' | 'deviceId' | 'ttfbMs' | 'audioSeconds' | 'audioSource' | 'usage' | 'result' | 'traceparent';
+type Derived =
+  'userId' | 'deviceId' | 'ttfbMs' | 'audioSeconds' | 'audioSource' | 'usage' | 'result' | 'traceparent' | 'prompt';
 
 export interface ExchangeFacts extends Omit<UsageEvent, Derived> {
   readonly caller: Caller;
@@ -25,6 +26,8 @@ export interface ExchangeFacts extends Omit<UsageEvent, Derived> {
   /** The client left before it had the answer. */
   readonly clientLeft: boolean;
   readonly traceparent: string;
+  /** Empty where none was put in. */
+  readonly prompt: string;
 }
 
 type AdmissionFacts = Pick<
@@ -82,6 +85,7 @@ export function describeExchange(facts: ExchangeFacts): UsageEvent {
   const isRecoverable = facts.clientLeft && facts.type === 'transcribe';
   if (isRecoverable && answer?.text !== undefined) event.result = answer.text;
   if (traceparent !== '') event.traceparent = traceparent;
+  if (facts.prompt !== '') event.prompt = facts.prompt;
   return event;
 }
 

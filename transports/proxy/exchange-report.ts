@@ -128,6 +128,7 @@ export class ExchangeReport {
       answer: this.#answer.summary(),
       clientLeft,
       traceparent,
+      prompt: this.#answer.prompt,
     });
   }
 

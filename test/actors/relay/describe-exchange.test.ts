@@ -26,6 +26,7 @@ const facts: ExchangeFacts = {
   clientLeft: false,
   attempts: 1,
   traceparent: '',
+  prompt: '',
 };
 
 t.test('a request that is only admitted has what its event will have, and no provider yet', async (t) => {
@@ -75,15 +76,17 @@ t.test('a chat without an account of the provider is counted by what passed, and
 });
 
 t.test('every fact stands in the event as it was observed, times in whole milliseconds', async (t) => {
-  t.strictSame(describeExchange({ ...facts, traceparent: 'trace' }), {
+  t.strictSame(describeExchange({ ...facts, traceparent: 'trace', prompt: 'tidy@7' }), {
     ...{ eventId: 'event', type: 'transcribe', requestId: 'request', sessionId: 'session', provider: 'openai' },
     ...{ model: 'whisper-1', keyId: 'k1', outcome: 'ok', status: 200, startedAtMs: 1 },
     ...{ bytesIn: 64_000, bytesOut: 180, attempts: 1 },
-    ...{ userId: 'user', deviceId: 'device', traceparent: 'trace' },
+    ...{ userId: 'user', deviceId: 'device', traceparent: 'trace', prompt: 'tidy@7' },
     ...{ ttfbMs: 120, durationMs: 901, audioSeconds: 7.2, audioSource: 'header' },
   });
   const closed = describeExchange({ ...facts, caller: {}, ttfbMs: undefined });
-  for (const name of ['userId', 'deviceId', 'ttfbMs', 'traceparent', 'usage', 'result']) t.notOk(name in closed, name);
+  for (const name of ['userId', 'deviceId', 'ttfbMs', 'traceparent', 'prompt', 'usage', 'result']) {
+    t.notOk(name in closed, name);
+  }
 });
 
 t.test('nothing is estimated for what was not answered, or is no chat', async (t) => {

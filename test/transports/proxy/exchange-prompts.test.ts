@@ -49,6 +49,7 @@ t.test(
     const [event] = await gateway.reported(1);
     t.match(event, {
       ...{ type: 'process', outcome: 'ok', status: 200, model: 'm-1', sessionId: SESSION, attempts: 1 },
+      prompt: 'tidy@7',
       usage: { prompt_tokens: 9, completion_tokens: 2 },
       bytesIn: Buffer.byteLength(JSON.stringify({ ...tidy, temperature: 0.5 })),
     });

@@ -63,6 +63,7 @@ const JOB_FIELDS = {
   bytes_out: COUNT,
   ttfb_ms: nullable(COUNT),
   duration_ms: COUNT,
+  prompt: described(nullable(Type.String()), 'The system prompt that was put in, as name@version.'),
   credits_deducted: COUNT,
   started_at: TIME,
   created_at: TIME,

@@ -54,7 +54,11 @@ t.test('each field that jobs keeps has its column there, and comes to stand in i
   const others = [...types.keys()].filter((name) => !fields.includes(name));
   t.strictSame(others.sort(), ['created_at', 'credits_deducted', 'id', 'transcribed_at'], 'no field of the event');
 
-  const priced = event(await insertAccount(admin, { balance: 100 }), 42, { usage: { total_tokens: 9 }, bytesOut: 7 });
+  const priced = event(await insertAccount(admin, { balance: 100 }), 42, {
+    usage: { total_tokens: 9 },
+    bytesOut: 7,
+    prompt: 'tidy@7',
+  });
   await createSettlement(system).settle([priced]);
   const [job] = await admin`select *, extract(epoch from started_at) * 1000 as started_at from jobs`;
   const text = (value: unknown) => JSON.stringify(Number(value) || value);
