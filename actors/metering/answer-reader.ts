@@ -181,7 +181,7 @@ const TELLS = new RegExp(
 
 /** Events are read by so many bytes at once: a look at each piece would cost several times what is in it. */
 const BATCH_BYTES = 4_096;
-const NO_BYTES = new Uint8Array(0);
+const noBytes = new Uint8Array(0);
 
 class StreamReader implements AnswerReader {
   readonly #kind: AnswerKind;
@@ -191,7 +191,7 @@ class StreamReader implements AnswerReader {
     (name, end) => this.#onLong(name, end),
   );
   /** Bytes that have passed and have not been read. */
-  #batch = NO_BYTES;
+  #batch = noBytes;
   #batchedBytes = 0;
   #text: string | undefined;
   #usage: Readonly<Record<string, unknown>> | undefined;

@@ -23,7 +23,7 @@ export interface UpstreamFailure {
   readonly error: Error;
 }
 
-/** Calls come in this order, none within `open`, and after `end`, `failed` or an `abort` none comes any more. */
+/** Calls come in this order, none before `start`, and after `end`, `failed` or an `abort` none comes any more. */
 export interface UpstreamListener {
   /** The body is taken (again): after the connection is made, and after a `write` that returned false. */
   wanted(): void;
@@ -37,6 +37,8 @@ export interface UpstreamListener {
 }
 
 export interface UpstreamCall {
+  /** Begins: the listener may hear of it before this returns. Once. */
+  start(): void;
   /** Hands over body bytes, which are the caller's again when it returns; false means to wait for `wanted`. Only after the first `wanted`. */
   write(chunk: Uint8Array, isLast: boolean): boolean;
   /** The body is complete, where no `write` has said so. */
@@ -49,5 +51,6 @@ export interface UpstreamCall {
 }
 
 export interface Upstream {
+  /** Nothing happens before the call is started. */
   open(request: UpstreamRequest, listener: UpstreamListener): UpstreamCall;
 }

@@ -95,6 +95,7 @@ function ours(port: number): Leg {
           failed: ({ error }) => fail(error),
         },
       );
+      call.start();
     },
     close: () => pool.destroy(),
   };

@@ -123,6 +123,7 @@ export class ProviderLeg implements UpstreamListener {
     const headers = headersToProvider((name) => this.#request.header(name), secret, this.#userId) + ofCaller;
     const request = { method, path: upstreamPath, headers, contentLength };
     this.#call = this.provider.upstream.open(request, this);
+    this.#call.start();
   }
 
   /** A body that has arrived whole has a length, however the client sent it. One without length and coding is empty (RFC 9112 §6.3). */

@@ -47,16 +47,12 @@ export class Call implements UpstreamCall, Carried {
     this.#board = board;
   }
 
-  /** Takes a connection. The listener hears of it later. */
+  /** Takes a connection. */
   start(): void {
     const connection = this.#board(this);
     this.#connection = connection;
-    if (connection?.isReused === false) return;
-    queueMicrotask(() => {
-      if (this.#isOver || this.#connection !== connection) return;
-      if (connection === undefined) this.#fail(new Error('No connection is made any more.'));
-      else this.onOpen();
-    });
+    if (connection === undefined) this.#fail(new Error('No connection is made any more.'));
+    else if (connection.isReused) this.onOpen();
   }
 
   write(chunk: Uint8Array, isLast: boolean): boolean {

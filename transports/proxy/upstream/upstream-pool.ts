@@ -32,17 +32,14 @@ export function createUpstreamPool(baseUrl: string, options: UpstreamPoolOptions
   const prefix = url.pathname === '/' ? '' : url.pathname;
   const connections = new Connections(createDial(url, options), options);
   return {
-    open: (request, listener) => {
-      const call = new Call({
+    open: (request, listener) =>
+      new Call({
         head: headOf(request, prefix, host),
         isHead: request.method === 'HEAD',
         contentLength: request.contentLength,
         listener,
         board: (boarding) => connections.take(boarding),
-      });
-      call.start();
-      return call;
-    },
+      }),
     stats: () => connections.stats(),
     destroy: () => connections.destroy(),
   };

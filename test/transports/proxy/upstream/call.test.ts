@@ -50,7 +50,7 @@ async function startRaw(t: Test) {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-t.test('a listener hears of nothing within the opening, and in order', async (t) => {
+t.test('a listener hears of nothing before its connection is made, and then in order', async (t) => {
   const { upstream, pool } = await started(t);
   for (let round = 0; round < 2; round += 1) {
     const call = recordCall(pool, { body: 'x' });

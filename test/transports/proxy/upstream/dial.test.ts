@@ -134,7 +134,7 @@ t.test('certificates of NODE_EXTRA_CA_CERTS are trusted', async (t) => {
     let isSaid = false;
     const say = (text) => { if (!isSaid) console.log(text); isSaid = true; void pool.destroy(); };
     pool.open({ method: 'GET', path: '/', headers: '', contentLength: 0 }, {
-      wanted() {}, head(status) { say(status); }, data() {}, end() {}, failed({ error }) { say(error.code); } });`;
+      wanted() {}, head(status) { say(status); }, data() {}, end() {}, failed({ error }) { say(error.code); } }).start();`;
   const ask = (env: NodeJS.ProcessEnv) =>
     new Promise<string>((resolve, reject) => {
       const child = spawn(process.execPath, ['--input-type=module', '-e', script], { cwd: projectFolder, env });
