@@ -26,7 +26,7 @@ export interface ExchangeWorld {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly newId: () => string;
-  /** Exchanges admitted and not yet finished. */
+  /** Exchanges that are admitted, or ask for it, and are not yet finished. */
   readonly active: Roster<ActiveExchange>;
   /** One more is active: it wants to be ticked. */
   readonly onActive: () => void;

@@ -50,8 +50,8 @@ export class Exchange implements LegListener {
       bufferBytes: request.route.body === 'prompt' ? LIMITS.prompts.bodyBytes : LIMITS.relay.uploadBufferBytes,
       budget: world.uploads,
       clock: world.clock,
-      onArrival: (chunk) => this.#onUpload(chunk),
-      onOverflow: () => this.#onOverflow(),
+      onArrival: (chunk) => this.#guard(() => this.#onUpload(chunk)),
+      onOverflow: () => this.#guard(() => this.#onOverflow()),
     });
     this.#answer = new ExchangeAnswer(world, response, request, this.#upload, () => this.#leg?.resume());
     this.#report = new ExchangeReport(world, request, this.#upload, this.#answer);
@@ -72,10 +72,18 @@ export class Exchange implements LegListener {
       this.#guard(() => this.#onAdmitted(admitted));
       return;
     }
+    this.#enrol();
     caller.then(
       (admitted) => this.#guard(() => this.#onAdmitted(admitted)),
       (error: unknown) => this.#guard(() => this.#refuseUnadmitted(error)),
     );
+  }
+
+  /** From now on a stop waits for it. */
+  #enrol(): void {
+    if (this.place >= 0) return;
+    this.#world.active.add(this);
+    this.#world.onActive();
   }
 
   /** Judges what has waited too long. To be called a few times a second. */
@@ -84,7 +92,8 @@ export class Exchange implements LegListener {
   }
 
   #judgeTime(): void {
-    if (this.#phase === 'over') return;
+    // How long an admission may take is bounded where it is asked for.
+    if (this.#phase === 'over' || this.#phase === 'admitting') return;
     const nowMs = this.#world.clock.monotonicMs();
     const late = findOverdue({
       nowMs,
@@ -102,7 +111,8 @@ export class Exchange implements LegListener {
   /** Ends the exchange because the gateway stops. */
   shutDown(): void {
     this.#guard(() => {
-      if (this.#phase !== 'over') this.#fail(new VelloError('SHUTTING_DOWN'), 'shutdown');
+      if (this.#phase === 'admitting') this.#refuseUnadmitted(new VelloError('SHUTTING_DOWN'));
+      else if (this.#phase !== 'over') this.#fail(new VelloError('SHUTTING_DOWN'), 'shutdown');
     });
   }
 
@@ -124,9 +134,8 @@ export class Exchange implements LegListener {
     this.#meter = meter;
     this.#config = config;
     this.#phase = 'routing';
-    this.#world.active.add(this);
+    this.#enrol();
     this.#report.admit({ caller, sessionId, meter, config }, () => this.#guard(() => this.#onNoted()));
-    this.#world.onActive();
     if (this.#meters(this.#upload.queued()) && this.#fits(config)) this.#route();
   }
 
@@ -259,6 +268,7 @@ export class Exchange implements LegListener {
       else this.#fail(new VelloError('INTERNAL'), 'upstream_error');
     } catch (second) {
       log.error('an exchange failed while it was ended', { requestId: this.#request.requestId, error: second });
+      if (this.#phase === 'orphaned') this.#world.orphans.count -= 1;
       this.#phase = 'over';
       this.#forgetCaller?.();
       active.remove(this);
@@ -277,7 +287,10 @@ export class Exchange implements LegListener {
 
   #onClientLeft(): void {
     this.#answer.leave();
-    if (this.#phase === 'admitting') this.#phase = 'over';
+    if (this.#phase === 'admitting') {
+      this.#phase = 'over';
+      this.#world.active.remove(this);
+    }
     if (this.#phase === 'over') this.#upload.discard();
     else if (this.#isWorthReading()) {
       this.#phase = 'orphaned';
@@ -314,6 +327,7 @@ export class Exchange implements LegListener {
   #refuseUnadmitted(error: unknown): void {
     if (this.#phase !== 'admitting') return;
     this.#phase = 'over';
+    this.#world.active.remove(this);
     const failure = toVelloError(error);
     if (failure.code === 'INTERNAL') this.#world.log.error('admission failed', { error });
     this.#answer.fail(failure)();

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap';
+import type { Grant } from '../../../actors/ports/grants.ts';
 import { createManualClock } from '../../fixtures/manual-clock.ts';
 import { connectRaw } from '../../fixtures/raw-client.ts';
 import { BOTH_ROUTES, type RelayRouteUnderTest } from '../../fixtures/relay-routes.ts';
@@ -282,6 +283,45 @@ for (const route of BOTH_ROUTES) {
         await settle();
       }
       t.equal(gateway.events.length, 0, 'still under way');
+    },
+  );
+}
+
+for (const route of BOTH_ROUTES) {
+  t.test(
+    `${route.name}: a stop waits for a request whose token is still asked for, and answers it where that takes too long`,
+    async (t) => {
+      const clock = createManualClock();
+      const upstream = await startScriptedUpstream(t);
+      let answer = (_grant: Grant): void => undefined;
+      const find = () => new Promise<Grant>((resolve) => (answer = resolve));
+      const gateway = await startGateway(t, { providers: { main: upstream.url }, clock, find });
+      const askedFor = async (token: string) => {
+        const client = await connectRaw(t, gateway.port);
+        client.send(route.head(route.body.length, [`Authorization: Bearer ${token}`]));
+        client.send(route.body);
+        while (gateway.relay.activeCount === 0) await settle();
+        return client;
+      };
+      const admitted = await askedFor('first');
+      let drain = gateway.relay.drain(5_000);
+      answer(grantOf('first', clock.now() + 900_000));
+      const request = await upstream.next();
+      await request.whole();
+      request.reply(200, { 'content-type': 'application/json' }, '{"text":"in time"}');
+      await admitted.until('in time');
+      clock.advance(250);
+      await drain;
+      const waiting = await askedFor('second');
+      drain = gateway.relay.drain(5_000);
+      clock.advance(5_000);
+      await waiting.until('SHUTTING_DOWN');
+      clock.advance(250);
+      await drain;
+      answer(grantOf('second', clock.now() + 900_000));
+      await settle();
+      t.match(await gateway.reported(1), [{ outcome: 'ok' }]);
+      t.equal(gateway.relay.activeCount, 0);
     },
   );
 }
