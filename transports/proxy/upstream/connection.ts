@@ -102,12 +102,17 @@ export class Connection {
     const isBehind = socket.writableLength > 0;
     if (chunk === undefined) socket.write(before + after, 'latin1');
     else if (isBehind || before.length > SLAB_BYTES / 2) socket.write(inOnePiece(before, chunk, after));
-    else this.#sendPieces(before, chunk, after);
-    // A write that fails at once sets it at once.
-    return socket.errored === null && !socket.destroyed;
+    else return this.#sendPieces(before, chunk, after);
+    return this.#isSound;
   }
 
-  #sendPieces(before: string, chunk: Uint8Array, after: string): void {
+  /** A write that fails at once shows at once. */
+  get #isSound(): boolean {
+    return this.#socket.errored === null && !this.#socket.destroyed;
+  }
+
+  /** False where the first piece was refused. Before a later one is, the provider may have read the head, and have begun. */
+  #sendPieces(before: string, chunk: Uint8Array, after: string): boolean {
     let filled = slab.write(before, 'latin1');
     for (let sent = 0; ;) {
       const piece = chunk.subarray(sent, sent + SLAB_BYTES - filled);
@@ -117,13 +122,14 @@ export class Connection {
       const isLast = sent === chunk.length && filled + after.length <= SLAB_BYTES;
       if (isLast) filled += slab.write(after, filled, 'latin1');
       this.#socket.write(slab.subarray(0, filled));
+      if (!this.#isSound) return sent > piece.length;
       const isTaken = this.#socket.writableLength === 0;
       if (!isTaken) slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-      if (isLast) return;
+      if (isLast) return true;
       filled = 0;
       if (isTaken) continue;
       this.#socket.write(inOnePiece('', chunk.subarray(sent), after));
-      return;
+      return true;
     }
   }
 

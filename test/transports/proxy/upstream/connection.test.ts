@@ -3,6 +3,7 @@ import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../../transports/process/system-clock.ts';
 import { createUpstreamPool } from '../../../../transports/proxy/upstream/upstream-pool.ts';
@@ -96,4 +97,39 @@ t.test('a head that is longer than the memory arrives whole', async (t) => {
   const call = recordCall(pool, { headers: `x-long: ${'h'.repeat(100_000)}\r\n`, body: 'x' });
   await call.until('end');
   t.equal(call.body(), '100000');
+});
+
+/** In a thread of its own, so that it acts while a body is being written: answers the first request of each connection, and breaks off at the head of the next. */
+const BREAKS_OFF = `
+  const { parentPort } = require('node:worker_threads');
+  const heads = [];
+  const server = require('node:net').createServer({ noDelay: true }, (socket) => {
+    let requests = 0;
+    socket.on('error', () => undefined).on('data', (bytes) => {
+      const path = /^POST (\\S+)/.exec(bytes.toString('latin1'))?.[1];
+      if (path !== undefined) heads.push(path);
+      requests += path === undefined ? 0 : 1;
+      if (requests === 1) socket.write('HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n');
+      else socket.resetAndDestroy();
+    });
+  }).listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+  parentPort.on('message', () => parentPort.postMessage(heads));`;
+
+t.test('what a provider may have begun to read is not sent again, also where it breaks off in between', async (t) => {
+  const provider = new Worker(BREAKS_OFF, { eval: true });
+  t.teardown(() => provider.terminate());
+  const [port] = (await once(provider, 'message')) as [number];
+  const pool = createUpstreamPool(`http://127.0.0.1:${port}`, { clock: systemClock, headers: [] });
+  t.teardown(() => pool.destroy());
+  for (let round = 0; round < 30; round += 1) {
+    await recordCall(pool, { path: `/first/${round}`, body: 'x' }).until('end');
+    const call = recordCall(pool, { path: `/large/${round}`, contentLength: 2_000_000 });
+    await send(call, Buffer.alloc(2_000_000), 2_000_000);
+    await call.until('failed');
+    t.equal(call.failure?.reason, 'broken');
+  }
+  provider.postMessage('?');
+  const [heads] = (await once(provider, 'message')) as [string[]];
+  t.equal(heads.length, 60);
+  t.equal(new Set(heads).size, 60);
 });
