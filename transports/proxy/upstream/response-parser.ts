@@ -52,6 +52,8 @@ export class ResponseParser {
   headers: UpstreamHeaders = {};
   /** Stands in what was fed. */
   data: Buffer = nothing;
+  /** How long the provider says that it keeps the connection, where it does. */
+  keepAliveMs: number | undefined;
 
   readonly #names: HeaderNames;
   #state: State = 'over';
@@ -75,7 +77,6 @@ export class ResponseParser {
   #isChunked = false;
   #saysClose = false;
   #saysKeepAlive = false;
-  #keepAliveMs: number | undefined;
 
   /** @param names see `namesToReport`; parsers share them */
   constructor(names: HeaderNames) {
@@ -94,7 +95,7 @@ export class ResponseParser {
     this.#fields = {};
     this.#length = undefined;
     this.#isChunked = this.#saysClose = this.#saysKeepAlive = false;
-    this.#keepAliveMs = undefined;
+    this.keepAliveMs = undefined;
   }
 
   /** Adds bytes to read, which are the parser's, also to move, until `read` returns `more` or `keep` is called. */
@@ -117,11 +118,6 @@ export class ResponseParser {
   /** The answer leaves its connection usable (RFC 9112 §9.3). Known from the head on. */
   get keepsConnection(): boolean {
     return !this.#saysClose && (!this.#isOld || this.#saysKeepAlive);
-  }
-
-  /** How long the provider says that it keeps the connection, where it does. */
-  get keepAliveMs(): number | undefined {
-    return this.#keepAliveMs;
   }
 
   /** @throws AnswerFault */
@@ -307,7 +303,7 @@ export class ResponseParser {
         }
         return;
       case 'keep-alive':
-        this.#keepAliveMs = readTimeoutMs(value);
+        this.keepAliveMs = readTimeoutMs(value);
         return;
       case 'content-length':
         // RFC 9112 §6.3 lets a length that is repeated pass; nobody needs it.
