@@ -70,7 +70,7 @@ export class Upload {
     return this.#lastArrivalMs;
   }
 
-  /** The next chunk, oldest first. Good until the caller's own caller has returned. */
+  /** The next chunk, oldest first, which must be used at once: where it has just arrived, its memory is taken back. */
   take(): Buffer | undefined {
     const chunk = this.#queue.shift();
     if (chunk === undefined) return undefined;
