@@ -14,7 +14,7 @@ import type { Teardown } from '../fixtures/temporary-folder.ts';
 import { PROVIDER_KEY, SESSION, startGateway, type TestGateway } from '../fixtures/test-gateway.ts';
 
 /** Each plays one connection after the other against a gateway of its own, so that what a provider sees is known to come from it. */
-const LANES = 10;
+const LANES = 16;
 /** Then with new gateways: they keep what they report. */
 const INPUTS_OF_A_GATEWAY = 1_000;
 const PATIENCE_MS = 4_000;
@@ -148,11 +148,17 @@ async function play(port: number, { bytes, reading, isOrdered }: Input, chance: 
   let at = 0;
   for (const [index, end] of [...requests.map((request) => request.end), bytes.length].entries()) {
     if (isOrdered && !(await answered(index))) fault ??= `no answer to request ${index}`;
+    // What is not waited behind comes as one piece.
+    let together: Buffer[] = [];
     for (const piece of pieces(bytes.subarray(at, end), chance)) {
+      together.push(piece);
+      if (chance.next() < 0.5) continue;
+      client.write(Buffer.concat(together));
+      together = [];
+      await turn();
       if (client.isClosed) break;
-      client.write(piece);
-      if (chance.next() < 0.5) await turn();
     }
+    if (together.length > 0) client.write(Buffer.concat(together));
     at = end;
   }
   const last = requests.at(-1);
