@@ -70,7 +70,11 @@ export class Connection {
     this.#socket = dial({ onRead: (bytes) => this.#onRead(bytes), onOpen: () => this.#call?.onOpen() });
     this.#socket.on('drain', () => this.#call?.onDrained());
     this.#socket.once('end', () => this.#onEnded());
-    this.#socket.on('error', (error) => (this.#error = inWords(error)));
+    this.#socket.on('error', (error) => {
+      this.#error = inWords(error);
+      // Of what is no TLS in the middle of an answer Node.js tells, and leaves the connection open.
+      this.#socket.destroy();
+    });
     this.#socket.once('close', () => this.#onClosed());
   }
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer as createTcpServer, type AddressInfo, type LookupFunction, type Socket } from 'node:net';
+import { connect, createServer as createTcpServer, type AddressInfo, type LookupFunction, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createTlsServer, type SecureVersion, type TLSSocket } from 'node:tls';
 import t, { type Test } from 'tap';
@@ -192,6 +192,28 @@ t.test(
     }
   },
 );
+
+t.test('what is no TLS in the middle of an answer ends it at once, though the provider stays', async (t) => {
+  const { port } = await startTls(t, { answer: 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf' });
+  const broken: Socket[] = [];
+  const between = createTcpServer((near) => {
+    const far = connect(port, '127.0.0.1').on('error', () => undefined);
+    near.on('error', () => far.destroy());
+    near.pipe(far).on('data', (bytes: Buffer) => near.write(bytes));
+    broken.push(near);
+  }).listen(0, '127.0.0.1');
+  await once(between, 'listening');
+  t.teardown(() => {
+    between.close();
+    broken.forEach((socket) => socket.destroy());
+  });
+  const url = `https://provider.test:${(between.address() as AddressInfo).port}`;
+  const call = recordCall(poolTo(t, url), { body: 'x' });
+  await call.until({ data: 'half' });
+  broken[0]?.write(Buffer.concat([Buffer.from('1703030032', 'hex'), randomBytes(0x32)]));
+  await call.until('failed');
+  t.match(call.failure, { reason: 'broken', error: { message: /SSL/ } });
+});
 
 t.test('each step of the making of a connection has its time', async (t) => {
   const silent = createTcpServer().listen(0, '127.0.0.1');
