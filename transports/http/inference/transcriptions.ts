@@ -1,4 +1,4 @@
-/** `POST /v1/audio/transcriptions` and `GET /v1/models` in OpenAI's shape (its API reference, "Audio" and "Models"), on our own engine. */
+/** `POST /v1/audio/transcriptions` and `GET /v1/models[/{id}]` in OpenAI's shape (its API reference, "Audio" and "Models"), on our own engine. */
 import type { RecognitionPoolOptions, RecognitionPool } from '../../../actors/inference/recognition-pool.ts';
 import { LIMITS } from '../../../config/limits.ts';
 import type { ByteBudget } from '../server/byte-budget.ts';
@@ -13,7 +13,7 @@ import {
   verboseTranscription,
   vttTranscription,
 } from './transcription-formats.ts';
-import { parseTranscriptionRequest, SERVED_MODELS } from './transcription-request.ts';
+import { checkModel, parseTranscriptionRequest, SERVED_MODELS } from './transcription-request.ts';
 
 export interface TranscriptionRouteParts {
   readonly pool: Pick<RecognitionPool, 'recognise'>;
@@ -50,6 +50,14 @@ export function addTranscriptionRoutes(server: HttpServer, parts: TranscriptionR
     'GET',
     '/v1/models',
     guarded(() => ({ status: 200, body: modelList(parts.startedMs) })),
+  );
+  server.route(
+    'GET',
+    '/v1/models/:id',
+    guarded(({ params: { id } }) => {
+      checkModel(id);
+      return { status: 200, body: modelEntry(String(id), parts.startedMs) };
+    }),
   );
 }
 
@@ -113,10 +121,12 @@ const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`;
 
 const modelList = (startedMs: number): object => ({
   object: 'list',
-  data: SERVED_MODELS.map((id) => ({
-    id,
-    object: 'model',
-    created: Math.floor(startedMs / 1000),
-    owned_by: 'vello',
-  })),
+  data: SERVED_MODELS.map((id) => modelEntry(id, startedMs)),
+});
+
+const modelEntry = (id: string, startedMs: number): object => ({
+  id,
+  object: 'model',
+  created: Math.floor(startedMs / 1000),
+  owned_by: 'vello',
 });

@@ -34,6 +34,19 @@ t.test('gives the unmodified OpenAI client its transcription, with the seconds i
   t.same(usage, { type: 'duration', seconds: garden.seconds });
 });
 
+t.test('tells the unmodified OpenAI client of a model that it serves, and that there is no other', async (t) => {
+  const { data } = await client.models.list();
+  t.same(
+    await client.models.retrieve(model),
+    data.find(({ id }) => id === model),
+  );
+  await t.rejects(client.models.retrieve('gpt-4o'), { status: 404, code: 'MODEL_NOT_FOUND' });
+  await t.rejects(client.withOptions({ apiKey: 'another' }).models.retrieve(model), {
+    status: 401,
+    code: 'INFERENCE_KEY_INVALID',
+  });
+});
+
 t.test('streams to the unmodified OpenAI client deltas that add up to the final text', async (t) => {
   const stream = await client.audio.transcriptions.create({
     file: await upload(fox),
