@@ -43,7 +43,8 @@ export function readLiveRequest(head: RequestHead): LiveRequest {
     };
   }
   const sessionId = only('session', [head.header('x-session-id'), query.get('session') ?? '']);
-  if (!validate(sessionId)) throw new VelloError('BAD_REQUEST', 'X-Session-Id must be a UUID.');
+  if (!validate(sessionId))
+    throw new VelloError('BAD_REQUEST', 'X-Session-Id, or session in the query, must be a UUID.');
   const language = query.get('language') ?? '';
   if (!/^(?:[a-zA-Z-]{2,16})?$/.test(language)) throw new VelloError('BAD_REQUEST', 'language is a code such as en.');
   const traceparent = head.header('traceparent');

@@ -157,7 +157,8 @@ export class Exchange implements LegListener {
     const { route, framing } = this.#request;
     const most = route.body === 'prompt' ? LIMITS.prompts.bodyBytes : uploadBound(config, route.type, this.#model());
     if (most === undefined || Math.max(this.#upload.receivedBytes, framing.contentLength ?? 0) <= most) return true;
-    this.#fail(new VelloError('PAYLOAD_TOO_LARGE', `At most ${most} bytes are taken here.`), 'ok');
+    const where = route.body === 'prompt' ? 'here' : 'for this model';
+    this.#fail(new VelloError('PAYLOAD_TOO_LARGE', `At most ${most} bytes are taken ${where}.`), 'ok');
     return false;
   }
 

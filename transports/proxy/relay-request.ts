@@ -110,6 +110,7 @@ function decodedOf(part: string): string {
 export function sessionOf(request: RelayRequest, newId: () => string): string {
   const given = request.header('x-session-id');
   if (given === '' && !request.route.needsSession) return newId();
+  if (given === '') throw new VelloError('BAD_REQUEST', 'X-Session-Id is missing: a UUID.');
   if (!validate(given)) throw new VelloError('BAD_REQUEST', 'X-Session-Id must be a UUID.');
   return given.toLowerCase();
 }

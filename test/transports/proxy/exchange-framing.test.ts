@@ -224,8 +224,11 @@ t.test('what the routes do not take is refused before any provider is called', a
   const start = 'HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer good\r\n';
   const session = `X-Session-Id: ${SESSION}\r\n`;
   const multipart = 'Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 0\r\n';
-  t.match(await ask(`POST /vello/transcribe ${start}${multipart}\r\n`), /^HTTP\/1\.1 400 [^]*X-Session-Id/);
-  t.match(await ask(`POST /vello/transcribe ${start}X-Session-Id: me\r\n${multipart}\r\n`), /^HTTP\/1\.1 400 /);
+  t.match(await ask(`POST /vello/transcribe ${start}${multipart}\r\n`), /^HTTP\/1\.1 400 [^]*X-Session-Id is missing/);
+  t.match(
+    await ask(`POST /vello/transcribe ${start}X-Session-Id: me\r\n${multipart}\r\n`),
+    /^HTTP\/1\.1 400 [^]*must be a UUID/,
+  );
   const json = 'Content-Type: application/json\r\nContent-Length: 0\r\n\r\n';
   t.match(await ask(`POST /vello/transcribe ${start}${session}${json}`), /^HTTP\/1\.1 415 /);
   t.match(await ask(`POST /v1/chat/completions ${start}${multipart}\r\n`), /^HTTP\/1\.1 415 /);

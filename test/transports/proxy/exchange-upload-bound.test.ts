@@ -87,7 +87,8 @@ t.test('a model that is named behind the file bounds what has been sent by then'
 t.test('a chat has the bound of its model and no other', async (t) => {
   const { upstream, gateway, client } = await start(t);
   client.send(chatHead(MOST + 1, ['X-Vello-Model: small']));
-  t.match(await client.until('PAYLOAD_TOO_LARGE'), /"type":"invalid_request_error"/);
+  const refusal = await client.until('PAYLOAD_TOO_LARGE');
+  t.match(refusal, new RegExp(`"At most ${MOST} bytes are taken for this model."[^]*"type":"invalid_request_error"`));
   await refusedFreely(t, gateway);
   const other = await connectRaw(t, gateway.port);
   const body = Buffer.from(`{"model":"other","x":"${'x'.repeat(3 * MOST)}"}`);
