@@ -18,8 +18,17 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
 
 export const command: Command = {
   usage: 'bench <name> [arguments]',
-  doc: `Measures this build beside its peers and prints a table. There are: ${Object.keys(BENCHMARKS).join(', ')}.`,
-  flags: { quick: { type: 'boolean', doc: 'gateway: one short round, of a minute in all.' } },
+  doc:
+    'Measures this build beside its peers and prints a table. There are, with what each takes:\n\n' +
+    '  actors [rounds] [words]                   only the plays that have these words in their names\n' +
+    '  auth [rounds]\n' +
+    '  events <redis url> [requests] [rounds]    empties the streams of that Redis\n' +
+    '  gateway [rounds] [names]                  only servers with such a name; fetches its peers first, into .vello/cache\n' +
+    '  speech [rounds] [model of whisper.cpp]\n' +
+    '  streams <redis url> [events] [rounds]     empties the streams of that Redis\n' +
+    '  upstream [calls] [rounds]\n\n' +
+    'A peer that is not installed is named and left out.',
+  flags: { quick: { type: 'boolean', doc: 'gateway: one short round, of a minute or two in all.' } },
   operands: 16,
   async run(invocation) {
     const [name = '', ...rest] = invocation.operands;

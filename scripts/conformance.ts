@@ -28,21 +28,21 @@ import { textTable } from './text-table.ts';
 export const command: Command = {
   usage: 'conformance [--only NAME] [--case NAME] [--fetch]',
   doc:
-    'Plays what a correct gateway must do on this one, on all of its routes, and on every peer that is installed, and prints one row for ' +
-    'each case. Exits with 1 where ours falls short.',
+    'Plays what a correct gateway must do on this one, on all of its routes, and on every peer that is installed, and prints one row for\n' +
+    'each case. Exits with 1 where ours falls short. Minutes for all of it: try one with --only or --case first.',
   flags: {
-    only: { type: 'string', value: 'NAME', doc: `One server alone: ${COLUMN_NAMES.join(', ')}.` },
+    only: { type: 'string', value: 'NAME', doc: `One server alone: ${COLUMN_NAMES.join(' | ')}.` },
     case: { type: 'string', value: 'NAME', doc: 'One case alone; the first column of the table.' },
     fetch: {
       type: 'boolean',
-      doc: "Fetches the peers first: from npm's registry and Debian's packages, into VELLO_CACHE.",
+      doc: "Fetches the peers first: from npm's registry and Debian's packages, into .vello/cache.",
     },
   },
   operands: 0,
   async run(invocation) {
     const only = invocation.text('only')?.toLowerCase();
     const names = COLUMN_NAMES.filter((name) => only === undefined || name.toLowerCase() === only);
-    if (names.length === 0) throw new UsageError(`--only takes one of ${COLUMN_NAMES.join(', ')}`);
+    if (names.length === 0) throw new UsageError(`--only takes one of ${COLUMN_NAMES.join(' | ')}`);
     const cases = CASES.filter(({ name }) => [undefined, name].includes(invocation.text('case')));
     if (cases.length === 0) throw new UsageError(`--case takes one of ${CASES.map(({ name }) => name).join(', ')}`);
     return interruptible((signal) => playAll(names, cases, { isFetching: invocation.has('fetch'), signal }));

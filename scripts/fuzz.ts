@@ -8,7 +8,9 @@ import { LENGTH_FLAGS, readLength, runAtLength } from './testing/run-at-length.t
 
 export const command: Command = {
   usage: 'fuzz [name] [--minutes N] [--seed S]',
-  doc: 'Runs the fuzzers of test/fuzz/, one after the other, each for an equal part of the time. The seed is printed; the same seed plays the same inputs.',
+  doc:
+    'Runs the fuzzers of test/fuzz/, one after the other, each for an equal part of the time; with a name, such as meters or response-parser,\n' +
+    'that one alone. The seed is printed; the same seed plays the same inputs.',
   flags: LENGTH_FLAGS,
   operands: 1,
   async run(invocation) {

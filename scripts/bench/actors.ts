@@ -21,7 +21,7 @@ interface BenchPeer {
 export async function run(args: readonly string[]): Promise<void> {
   const [given = String(DEFAULT_ROUNDS), ...words] = args;
   const rounds = Number(given);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('The first argument is the number of rounds.');
+  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('The first argument is the number of rounds');
   const scenarios = (Object.keys(SCENARIOS) as ScenarioName[]).filter((name) => words.every((w) => name.includes(w)));
   const folder = mkdtempSync(join(tmpdir(), 'vello-bench-'));
   try {

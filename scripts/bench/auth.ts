@@ -49,7 +49,7 @@ interface Played {
 /** Arguments: the number of rounds. */
 export async function run(args: readonly string[]): Promise<void> {
   const rounds = Number(args[0] ?? DEFAULT_ROUNDS);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('The first argument is the number of rounds.');
+  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('The first argument is the number of rounds');
   const folder = mkdtempSync(join(tmpdir(), 'vello-bench-'));
   const ends: (() => Promise<unknown>)[] = [async () => rmSync(folder, { recursive: true, force: true })];
   try {

@@ -14,6 +14,7 @@ import { redisUrl, startRedis } from '../../transports/process/redis-server.ts';
 import { connectRedis } from '../../transports/redis/connection/connect.ts';
 import { createJsonLog } from '../../transports/telemetry/json-log.ts';
 import { CommandError, UsageError } from '../command.ts';
+import { count } from '../count.ts';
 import { projectRoot } from '../project-root.ts';
 import { fetchPrograms } from '../peers/fetched-programs.ts';
 import type { PeerWorld } from '../peers/peer.ts';
@@ -81,7 +82,7 @@ export async function run([rounds, ...wanted]: readonly string[], isQuick: boole
       `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}, Node.js ${process.versions.node}; loopback; ${pinning.inWords}.`,
     );
     console.log(
-      `${times} rounds, interleaved. Medians, and the least and the most. Load and provider alone do what the first row says.\n`,
+      `${count(times, 'round')}, interleaved. Medians, and the least and the most. Load and provider alone do what the first row says.\n`,
     );
     const othersShare = watchOthers();
     const results = new Map(arms.map((arm) => [arm, emptyResult(arm.name)]));

@@ -24,7 +24,7 @@ const DEMO_SECONDS = 8;
 /** Arguments: the number of rounds, then whisper.cpp's model file. */
 export async function run(args: readonly string[]): Promise<void> {
   const rounds = Number(args[0] ?? DEFAULT_ROUNDS);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('The first argument is the number of rounds.');
+  if (!Number.isInteger(rounds) || rounds < 1) throw new UsageError('The first argument is the number of rounds');
   const path = join(projectRoot, 'scripts', 'demo', 'recording.flac');
   const file = readFileSync(path);
   const cache = process.env['VELLO_CACHE'] ?? join(projectRoot, '.vello', 'cache');

@@ -91,7 +91,8 @@ function recall(home: string, server: string): { readonly port: number; readonly
     // Said below: there is nothing to connect to.
   }
   throw new CommandError(
-    `There is no Vello below ${home}.\nStart it with: ${startLine}, or set VELLO_HOME or its URLs.`,
+    `No Vello has its servers in ${home}. Name the folder of the one that is meant by VELLO_HOME, or its servers\n` +
+      `by VELLO_DATABASE_URL and VELLO_REDIS_URL, or start one with: ${startLine}`,
   );
 }
 
@@ -100,7 +101,8 @@ function readSecret(home: string): string {
     return readFileSync(join(home, 'secret.key'), 'utf8').trim();
   } catch {
     throw new CommandError(
-      `There is no secret key below ${home}.\nStart Vello once with: ${startLine}, or set VELLO_SECRET_KEY.`,
+      `There is no secret key in ${home}. Name the folder of the Vello that is meant by VELLO_HOME,\n` +
+        `or set VELLO_SECRET_KEY, or start one with: ${startLine}`,
     );
   }
 }

@@ -32,7 +32,8 @@ export function printResults(results: readonly ArmResult[]): void {
   const added = (ms: readonly number[], base: readonly number[] | undefined, at: number) => {
     const value = quantile(ms, at);
     if (!Number.isFinite(value)) return UNMEASURED;
-    return ms === base ? value.toFixed(2) : `${value.toFixed(2)} (+${addedMs(ms, base, at).toFixed(2)})`;
+    const more = addedMs(ms, base, at);
+    return ms === base ? value.toFixed(2) : `${value.toFixed(2)} (${more < 0 ? '' : '+'}${more.toFixed(2)})`;
   };
   const number = (values: readonly number[], digits: number) =>
     values.length === 0 ? UNMEASURED : median(values).toFixed(digits);
