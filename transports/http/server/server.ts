@@ -236,6 +236,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         socket.close(FAILED, 'The server failed.');
       }
     };
+    const headers = { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' };
+    const otherwise = refuse(() => new VelloError('UPGRADE_REQUIRED'), headers);
     app.ws<Held<T>>(pattern, {
       maxPayloadLength: behavior.messageBytes,
       maxBackpressure: behavior.bufferedBytes,
@@ -250,11 +252,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
             return;
           }
           if (head.header('sec-websocket-version') !== '13') {
-            const reply = problemReply(new VelloError('UPGRADE_REQUIRED'), requestId, false);
-            writeWhole(response, requestId, {
-              ...reply,
-              headers: { ...reply.headers, Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
-            });
+            otherwise(response, head, requestId);
             return;
           }
           const key = head.header('sec-websocket-key');
@@ -276,6 +274,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           behavior.close(socket, code);
         }),
     });
+    // What asks for no upgrade comes here.
+    add('GET', pattern, otherwise);
   };
 
   return {

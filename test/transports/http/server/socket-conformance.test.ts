@@ -72,6 +72,18 @@ t.test('a handshake split anywhere is one handshake; one of another version is a
   t.match(answer, /sec-websocket-version: 13/i);
 });
 
+t.test(
+  'who asks for no upgrade is told that it takes one, and who comes with another method that it takes none',
+  async (t) => {
+    const url = `http://127.0.0.1:${port}/socket`;
+    const plain = await fetch(url);
+    t.equal(plain.status, 426);
+    t.match(await plain.json(), { code: 'UPGRADE_REQUIRED' });
+    t.equal(plain.headers.get('upgrade'), 'websocket');
+    t.equal((await fetch(url, { method: 'POST', body: 'x' })).status, 405);
+  },
+);
+
 const text = (payload: string, more: object = {}) => frame(Buffer.from(payload, 'latin1'), { opcode: 1, ...more });
 const ping = (payload: string, more: object = {}) => frame(Buffer.from(payload), { opcode: 9, ...more });
 const rest = (payload: string) => frame(Buffer.from(payload, 'latin1'), { opcode: 0 });
