@@ -161,7 +161,8 @@ async function play(port: number, { bytes, reading, isOrdered }: Input, chance: 
     if (together.length > 0) client.write(Buffer.concat(together));
     at = end;
   }
-  const last = requests.at(-1);
+  // What is read behind a request that ends the connection keeps it for as long as the build waits.
+  const last = reading.open === undefined ? requests.at(-1) : undefined;
   const mustClose = ending === 'refused' || (last !== undefined && endsConnection(last) && last.method !== 'HEAD');
   const isDone = mustClose ? await client.when(() => client.isClosed) : await answered(requests.length);
   if (!isDone) fault ??= mustClose ? 'the connection stays open' : 'no answer to the last request';
