@@ -46,6 +46,11 @@ async function start(invocation: Invocation, signal: AbortSignal): Promise<numbe
   const progress = createProgress(process.stdout);
   const home = openHome(resolve(stateRoot, settings.home));
   try {
+    if (roles.includes('gateway') && settings.gatewayAdmission === 'open') {
+      progress.say(
+        '  ! ADMISSION IS OPEN (VELLO_GATEWAY_ADMISSION): whoever reaches the gateway uses the provider at your expense, unnamed.',
+      );
+    }
     if (roles.includes('gateway')) await endOrphanedGateways(home.file('gateway'), settings.drainMs, progress);
     await checkAddresses(listeners(settings, roles));
     const warning = processes === undefined ? undefined : handOverWarning();
