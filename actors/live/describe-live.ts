@@ -1,6 +1,5 @@
 /** Turns what was observed of one live transcription into its usage event. Pure. */
 import type { Caller } from '../admission/admission.ts';
-import { isShallow } from '../events/field-codecs.ts';
 import { MOST_AUDIO_SECONDS, type UsageEvent } from '../events/usage-event.ts';
 import type { LiveFormat } from './live-protocol.ts';
 
@@ -51,7 +50,7 @@ export function describeLive(start: LiveStart, facts: LiveFacts): UsageEvent {
     durationMs: Math.round(facts.durationMs),
     audioSeconds,
     audioSource: audioSeconds === 0 ? 'none' : 'header',
-    ...(usage === undefined || !isShallow(usage) ? {} : { usage }),
+    ...(usage === undefined ? {} : { usage }),
     ...(outcome === 'client_abort' && text !== '' ? { result: text } : {}),
     ...(traceparent === '' ? {} : { traceparent }),
   };

@@ -1,5 +1,7 @@
 /** What a provider says over its realtime protocol (OpenAI's API reference, "Realtime server events"), as far as a transcription cares. Both its names and those of its beta are understood. */
 
+import { isShallow } from '../../actors/events/field-codecs.ts';
+
 export type RealtimeEvent =
   | { readonly kind: 'configured' }
   | { readonly kind: 'started'; readonly item: string; readonly startMs: number | undefined }
@@ -48,8 +50,10 @@ export function readRealtimeEvent(text: string): RealtimeEvent | undefined {
     case `${TRANSCRIPTION}.delta`:
       return { kind: 'partial', item, delta: textOf(event['delta']) };
     case `${TRANSCRIPTION}.completed`: {
-      const usage = event['usage'];
-      return { kind: 'final', item, text: textOf(event['transcript']), usage: isObject(usage) ? usage : undefined };
+      const given = event['usage'];
+      // What is nested deeper could be neither added up nor kept.
+      const usage = isObject(given) && isShallow(given) ? given : undefined;
+      return { kind: 'final', item, text: textOf(event['transcript']), usage };
     }
     case `${TRANSCRIPTION}.failed`:
       return { kind: 'failed', item, code: failureOf(event['error']).code };

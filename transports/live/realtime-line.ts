@@ -174,8 +174,13 @@ class RealtimeLine implements SpeechLine {
     const bytes = Array.isArray(data) ? Buffer.concat(data) : data instanceof ArrayBuffer ? Buffer.from(data) : data;
     // As a whole, for what is kept of it besides its texts.
     const event = readRealtimeEvent(this.#scrub(bytes.toString('utf8')));
-    if (event === undefined) this.#break(new VelloError('UPSTREAM_FAILED'));
-    else this.#take(event);
+    try {
+      if (event === undefined) throw new VelloError('UPSTREAM_FAILED');
+      this.#take(event);
+    } catch (error) {
+      if (!(error instanceof VelloError)) throw error;
+      this.#break(error);
+    }
   }
 
   #take(event: RealtimeEvent): void {

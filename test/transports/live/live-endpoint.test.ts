@@ -98,6 +98,32 @@ t.test('who may not is refused before the upgrade, and no provider is called', a
   await t.rejects(gateway.connect(good), new LiveRefusal(503, 'UNAVAILABLE'));
 });
 
+t.test(
+  'a provider that says more than anybody can, or nests its account without end, is its own failure',
+  async (t) => {
+    const provider = await startRealtimeProvider(t);
+    const gateway = await startLiveGateway(t, provider.url);
+    const desktop = await gateway.connect();
+    const caller = await provider.next();
+    await caller.configure();
+    desktop.audio(Buffer.alloc(4800));
+    await caller.next('input_audio_buffer.append');
+    const [open, close] = ['{"a":'.repeat(50_000), '}'.repeat(50_000)];
+    for (const item of ['a', 'b']) {
+      const type = 'conversation.item.input_audio_transcription.completed';
+      caller.sendText(`{"type":"${type}","item_id":"${item}","transcript":"Said.","usage":${open}1${close}}`);
+      t.match(await desktop.next('final'), { text: 'Said.' });
+    }
+    for (let item = 0; item <= LIMITS.live.items; item += 1)
+      caller.send({ type: 'input_audio_buffer.committed', item_id: `item ${item}` });
+    t.match(await desktop.next('error'), { code: 'UPSTREAM_FAILED' });
+    t.equal(await desktop.closed, 1011);
+    const [event] = await gateway.reported(1);
+    t.match(event, { outcome: 'truncated', audioSeconds: 0.1, usage: undefined });
+    t.notOk(gateway.log.lines.some(({ message }) => message === 'actor crashed'));
+  },
+);
+
 t.test('a browser, which can set no header, says all in the query', async (t) => {
   const provider = await startRealtimeProvider(t);
   const gateway = await startLiveGateway(t, provider.url, { defaultModel: 'usual' });
