@@ -7,13 +7,13 @@ import { described, UUID } from '../http/api/schemas.ts';
 const open = (properties: Parameters<typeof Type.Object>[0], description: string): TObject =>
   Type.Object(properties, { description, additionalProperties: true });
 
-const MODEL = Type.String({ description: 'As the provider names it.', examples: ['moonshine-tiny'] });
+const model = (example: string) => Type.String({ description: 'As the provider names it.', examples: [example] });
 const STREAM = Type.Optional(Type.Boolean({ description: 'Server-sent events, as they come.' }));
 
 const TRANSCRIPTION_BODY = open(
   {
     file: Type.String({ format: 'binary', description: 'The recording. It is sent on while it arrives.' }),
-    model: MODEL,
+    model: model('moonshine-tiny'),
     language: Type.Optional(Type.String({ description: 'ISO 639-1.', examples: ['en'] })),
     response_format: Type.Optional(
       Type.Union(['json', 'text', 'verbose_json', 'srt', 'vtt'].map((format) => Type.Literal(format))),
@@ -25,7 +25,7 @@ const TRANSCRIPTION_BODY = open(
 
 const CHAT_BODY = open(
   {
-    model: MODEL,
+    model: model('gpt-4o-mini'),
     messages: Type.Array(
       Type.Object(
         { role: Type.String({ examples: ['user'] }), content: Type.String() },
@@ -53,14 +53,14 @@ const PROMPT_BODY = open(
       ),
       { description: "The client's own. Those of the roles `system` and `developer` are the prompt's." },
     ),
-    model: Type.Optional(MODEL),
+    model: Type.Optional(model('gpt-4o-mini')),
     stream: STREAM,
   },
   'What else a chat completion takes is passed on as it is.',
 );
 
 const IMAGE_FIELDS = {
-  model: Type.Optional(MODEL),
+  model: Type.Optional(model('gpt-image-1')),
   prompt: Type.Optional(Type.String({ examples: ['a red fox'] })),
   n: Type.Optional(Type.Integer({ minimum: 1, maximum: 10, description: 'How many.' })),
   size: Type.Optional(Type.String({ examples: ['1024x1024'] })),
@@ -71,10 +71,10 @@ const IMAGE_FORM = open(
   'Fields of a form, passed on as they are.',
 );
 const TEXT = Type.String({ examples: ['Good morning.'] });
-const RESPONSE_BODY = open({ model: MODEL, input: TEXT, stream: STREAM }, 'Passed on as it is.');
-const EMBEDDING_BODY = open({ model: MODEL, input: TEXT }, 'Passed on as it is.');
+const RESPONSE_BODY = open({ model: model('gpt-4o-mini'), input: TEXT, stream: STREAM }, 'Passed on as it is.');
+const EMBEDDING_BODY = open({ model: model('text-embedding-3-small'), input: TEXT }, 'Passed on as it is.');
 const SPEECH_BODY = open(
-  { model: MODEL, input: TEXT, voice: Type.String({ examples: ['alloy'] }) },
+  { model: model('gpt-4o-mini-tts'), input: TEXT, voice: Type.String({ examples: ['alloy'] }) },
   'Passed on as it is.',
 );
 
