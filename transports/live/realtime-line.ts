@@ -242,7 +242,7 @@ class RealtimeLine implements SpeechLine {
       return;
     }
     const body = JSON.stringify({ error: { ...error, code, message } });
-    this.#refuse({ status: error.type === 'invalid_request_error' ? 400 : 502, headers: {}, body });
+    this.#refuse({ status: statusOf(error.type, code), headers: {}, body });
   }
 
   #onRefused(status: number, headers: UpstreamRefusal['headers']): void {
@@ -352,4 +352,10 @@ class RealtimeLine implements SpeechLine {
       this.#listener.fault(error);
     }
   }
+}
+
+/** An error event has no status: it is what the same would be over HTTP. */
+function statusOf(type: string, code: string): number {
+  if (code.toUpperCase() === 'MODEL_NOT_FOUND') return 404;
+  return type === 'invalid_request_error' ? 400 : 502;
 }

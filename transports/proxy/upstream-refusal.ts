@@ -40,7 +40,8 @@ export function replyToRefusal(
     const retryAfterMs = readRetryAfterMs(headers, nowMs);
     const retry =
       retryAfterMs === undefined ? {} : { 'Retry-After': String(Math.max(1, Math.ceil(retryAfterMs / 1000))) };
-    return { status, headers: { 'Content-Type': 'application/json', ...retry }, body: withoutIds(body) };
+    const said = withoutIds(body).replace(REQUEST_ID, (_, lead: string) => lead + JSON.stringify(requestId));
+    return { status, headers: { 'Content-Type': 'application/json', ...retry }, body: said };
   }
   return problemReply(describeRefusal(refusal, message, nowMs), requestId, openai);
 }
@@ -57,7 +58,7 @@ function describeRefusal(refusal: UpstreamRefusal, message: string | undefined, 
   }
   const isClients = status >= 400 && status < 500;
   const code =
-    audioCode(status, openAiError(body).code) ?? CODES[status] ?? (isClients ? 'BAD_REQUEST' : 'UPSTREAM_FAILED');
+    engineCode(status, openAiError(body).code) ?? CODES[status] ?? (isClients ? 'BAD_REQUEST' : 'UPSTREAM_FAILED');
   const retryAfterMs = readRetryAfterMs(headers, nowMs);
   const extras = retryAfterMs === undefined ? {} : { retryAfterMs };
   return new VelloError(code, isClients ? message?.slice(0, 500) : undefined, extras);
@@ -73,6 +74,9 @@ function messageForClients({ status, body }: UpstreamRefusal): string | undefine
 const OUR_ACCOUNT_CODES = /quota|billing|api_key|organization|access_terminated|account_deactivated/;
 const OUR_ACCOUNT_WORDS =
   /\b(quota|billing|organi[sz]ations?|your (account|project|plan|subscription|api key)|credit balance)\b/i;
+
+/** Of the provider's own log, as our engine names it: ours is what a client can give us. Quotes inside of a JSON string are escaped. */
+const REQUEST_ID = /("request_id"\s*:\s*)"[^"\\]*"/g;
 
 /** Names of organisations, projects, users and keys, as OpenAI forms them. */
 const withoutIds = (text: string): string =>
@@ -104,9 +108,9 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   504: 'UPSTREAM_TIMEOUT',
 };
 
-/** What our own engine says about a recording keeps its code: the client matches on it. */
-function audioCode(status: number, given: string | undefined): ErrorCode | undefined {
-  if (given?.startsWith('AUDIO_') !== true || !Object.hasOwn(ERRORS, given)) return undefined;
+/** What our own engine says about a recording or a model keeps its code: the client matches on it. */
+function engineCode(status: number, given = ''): ErrorCode | undefined {
+  if (!/^(AUDIO_|MODEL_NOT_FOUND$)/.test(given) || !Object.hasOwn(ERRORS, given)) return undefined;
   const code = given as ErrorCode;
   return ERRORS[code].status === status ? code : undefined;
 }

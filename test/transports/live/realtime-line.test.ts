@@ -235,6 +235,10 @@ t.test(
         { type: 'insufficient_quota', code: 'insufficient_quota', message: 'You are poor.' },
         { code: 'UPSTREAM_FAILED', detail: 'The AI provider refused our account.' },
       ],
+      [
+        { type: 'invalid_request_error', code: 'MODEL_NOT_FOUND', message: 'There is no such model.' },
+        { code: 'MODEL_NOT_FOUND', detail: 'There is no such model.' },
+      ],
       [{ type: 'server_error', code: null, message: 'Oh.' }, { code: 'UPSTREAM_FAILED' }],
     ] as const) {
       const { caller, brokenBy, log } = await setUp(t);

@@ -86,3 +86,9 @@ t.test('a 429 always says in whole seconds when to come again', async (t) => {
   }
   t.equal(reply(429, 'not JSON').headers['Retry-After'], '1');
 });
+
+t.test('a refusal names the request as its answer does, whatever the engine called it', async (t) => {
+  const error = { message: 'There is no "request_id": "x".', code: 'MODEL_NOT_FOUND', request_id: '01-theirs' };
+  t.same(JSON.parse(reply(404, error).body), { error: { ...error, request_id: 'request' } });
+  t.match(JSON.parse(reply(404, error, {}, false).body), { code: 'MODEL_NOT_FOUND', request_id: 'request' });
+});
