@@ -91,7 +91,11 @@ export const METRICS = {
   vello_stream_length: { kind: 'gauge', help: 'Entries in the stream, which is its backlog.', labels: ['stream'] },
   vello_stream_oldest_seconds: { kind: 'gauge', help: 'Age of the oldest entry of the stream.', labels: ['stream'] },
   vello_stream_pending: { kind: 'gauge', help: 'Entries that a consumer owns.', labels: ['stream'] },
-  vello_gateway_active_requests: { kind: 'gauge', help: 'Requests that are admitted, or ask for it, and are not yet finished.', labels: [] },
+  vello_gateway_active_requests: {
+    kind: 'gauge',
+    help: 'Requests that are admitted, or ask for it, and are not yet finished.',
+    labels: [],
+  },
   vello_gateway_bytes_total: { kind: 'counter', help: 'Body bytes from and to clients.', labels: ['direction'] },
   vello_gateway_events_total: {
     kind: 'counter',
