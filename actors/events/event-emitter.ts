@@ -152,12 +152,14 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
     checkpointSoon();
   };
 
-  /** What it throws is the answer's own trouble: neither the disk's, nor that of the answers behind it. */
+  /** Once, though it be released after a while and durable later. What it throws is the answer's own trouble: neither the disk's, nor that of others. */
   const settleAnswer = (emitted: Emitted) => {
+    const { event, onDurable } = emitted;
+    emitted.onDurable = undefined;
     try {
-      release(emitted);
+      onDurable?.();
     } catch (error) {
-      log.error('an answer that waited for its event failed', { eventId: emitted.event.eventId, error });
+      log.error('an answer that waited for its event failed', { eventId: event.eventId, error });
     }
   };
 
@@ -271,7 +273,10 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
   const sendFromMemory = async (): Promise<boolean> => {
     const emitted = unspooled.slice(0, batch);
     const events = emitted.map(({ event }) => event);
-    const left = new Set(await send(events, memoryIsDoubtful));
+    const sending = send(events, memoryIsDoubtful);
+    // The disk may take them meanwhile.
+    memoryIsDoubtful = true;
+    const left = new Set(await sending);
     memoryIsDoubtful = left.size > 0;
     const sent = new Set(emitted.filter(({ event }) => !left.has(event)));
     unspooled = unspooled.filter((one) => !sent.has(one));
@@ -384,13 +389,6 @@ export const eventEmitterActor = (emitter: EventEmitter, drain: DrainPlan): Acto
     },
     { describe: () => ({ waiting: emitter.waiting }) },
   );
-
-/** Once: an answer that was released after a while is not released again when its event is durable. */
-function release(emitted: Emitted): void {
-  const { onDurable } = emitted;
-  emitted.onDurable = undefined;
-  onDurable?.();
-}
 
 /** Asked through a call: the compiler cannot know that the flag changes while the sender waits. */
 function isSet(flag: boolean): boolean {

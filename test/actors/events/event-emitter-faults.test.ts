@@ -25,10 +25,10 @@ function setUp(left: readonly UsageEvent[] = [], lost: UsageEvent[] = []) {
   const emitter = createEventEmitter({
     ...test,
     outlet: {
-      send: async (events) => {
+      send: async (events, sentBefore) => {
         stream.sends += 1;
         if (!(await stream.answer())) return events;
-        stream.taken.push(...idsOf(events));
+        stream.taken.push(...idsOf(events).filter((id) => !sentBefore || !stream.taken.includes(id)));
         return [];
       },
     },
@@ -122,6 +122,28 @@ t.test('a spool whose count is wrong is opened anew, and nothing spins meanwhile
   await pass(clock, retryMs);
   t.strictSame(stream.taken, ['a', 'b']);
   await emitter.stop();
+});
+
+t.test('what the disk takes while it is being sent from memory goes to the stream once', async (t) => {
+  const { emitter, emit, spool, stream, clock } = setUp();
+  const answers: ((isTaken: boolean) => void)[] = [];
+  stream.answer = () => new Promise((resolve) => answers.push(resolve));
+  spool.isShut = true;
+  emitter.start();
+  emit('a');
+  await settled();
+  t.equal(answers.length, 1, 'on its way');
+  spool.isShut = false;
+  await pass(clock, retryMs);
+  emit('b');
+  await settled();
+  t.strictSame(idsOf(spool.lines), ['a', 'b']);
+  stream.answer = async () => true;
+  answers.shift()?.(true);
+  await pass(clock, gatherMs);
+  await emitter.stop();
+  t.strictSame(stream.taken, ['a', 'b']);
+  t.strictSame(spool.lines, []);
 });
 
 t.test('what an earlier process left is sent and told though the disk opened late and no request comes', async (t) => {
