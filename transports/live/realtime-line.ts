@@ -39,6 +39,8 @@ export const createRealtimeCaller =
 
 /** Names the commit that ends a call, so that its refusal is known: nothing was left to commit. */
 const LAST_COMMIT = 'vello_last_commit';
+/** Names those before it, the refusal of which may arrive behind the end. */
+const COMMIT = 'vello_commit';
 
 class RealtimeLine implements SpeechLine {
   readonly #clock: Clock;
@@ -107,7 +109,7 @@ class RealtimeLine implements SpeechLine {
   }
 
   commit(): void {
-    this.#say({ type: 'input_audio_buffer.commit' });
+    this.#say({ type: 'input_audio_buffer.commit', event_id: COMMIT });
   }
 
   end(): void {
@@ -224,7 +226,8 @@ class RealtimeLine implements SpeechLine {
 
   /** Most errors leave the call as it is; before it is configured, none does. */
   #onError(error: RealtimeFailure): void {
-    if (this.#isEnding && (error.eventId === LAST_COMMIT || error.code === 'input_audio_buffer_commit_empty')) {
+    const isOfCommit = error.code === 'input_audio_buffer_commit_empty' && error.eventId !== COMMIT;
+    if (this.#isEnding && (isOfCommit || error.eventId === LAST_COMMIT)) {
       this.#isLastCommitAnswered = true;
       this.#look();
       return;

@@ -142,6 +142,28 @@ t.test('it is done when all that was committed has its text', async (t) => {
   t.same(told.filter(([what]) => what === 'counted').at(-1)?.[1], { type: 'duration', seconds: 3 });
 });
 
+t.test('the answer to a commit of the desktop is not taken for that to the last', async (t) => {
+  const { caller, line, told, until } = await setUp(t);
+  await caller.configure();
+  await until('wanted');
+  line.commit();
+  line.send(new Uint8Array(4_800));
+  line.end();
+  const { event_id } = await caller.next('input_audio_buffer.commit');
+  const { event_id: last } = await caller.next('input_audio_buffer.commit');
+  t.not(event_id, last);
+  caller.send({
+    type: 'error',
+    error: { type: 'invalid_request_error', code: 'input_audio_buffer_commit_empty', message: 'Empty.', event_id },
+  });
+  caller.say('a', 'Said.');
+  await until('done');
+  t.same(
+    told.flatMap(([what]) => (what === 'final' || what === 'done' ? [what] : [])),
+    ['final', 'done'],
+  );
+});
+
 t.test('what an item has cost counts once, however often it is said to be complete', async (t) => {
   const { caller, told, until } = await setUp(t);
   await caller.configure();
