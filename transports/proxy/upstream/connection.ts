@@ -40,9 +40,14 @@ export interface ConnectionParts {
 const SLAB_BYTES = 64 * 1024;
 /**
  * Where all connections write from, a piece after the other: what is written is copied into it, and the system takes nearly all of it at once. Where
- * it does not, the socket has these bytes until it does, and others take their place. So no memory is made for what passes.
+ * it does not, and over TLS, the socket has these bytes for a while, and those behind them take their place. So no memory is made for what passes.
  */
 let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+
+function giveAway(bytes: number): void {
+  slab = slab.subarray(bytes);
+  if (slab.length < SLAB_BYTES / 2) slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+}
 
 export class Connection {
   readonly bornMs: number;
@@ -105,7 +110,7 @@ export class Connection {
     const socket = this.#socket;
     const isBehind = socket.writableLength > 0;
     if (chunk === undefined) socket.write(before + after, 'latin1');
-    else if (isBehind || before.length > SLAB_BYTES / 2) socket.write(inOnePiece(before, chunk, after));
+    else if (isBehind || before.length > SLAB_BYTES / 4) socket.write(inOnePiece(before, chunk, after));
     else return this.#sendPieces(before, chunk, after);
     return this.#isSound;
   }
@@ -119,16 +124,16 @@ export class Connection {
   #sendPieces(before: string, chunk: Uint8Array, after: string): boolean {
     let filled = slab.write(before, 'latin1');
     for (let sent = 0; ;) {
-      const piece = chunk.subarray(sent, sent + SLAB_BYTES - filled);
+      const piece = chunk.subarray(sent, sent + slab.length - filled);
       slab.set(piece, filled);
       filled += piece.length;
       sent += piece.length;
-      const isLast = sent === chunk.length && filled + after.length <= SLAB_BYTES;
+      const isLast = sent === chunk.length && filled + after.length <= slab.length;
       if (isLast) filled += slab.write(after, filled, 'latin1');
       this.#socket.write(slab.subarray(0, filled));
       if (!this.#isSound) return sent > piece.length;
       const isTaken = this.#socket.writableLength === 0;
-      if (!isTaken) slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+      if (!isTaken) giveAway(filled);
       if (isLast) return true;
       filled = 0;
       if (isTaken) continue;

@@ -1,31 +1,41 @@
 /** What leaves over several connections at once: all write from the same memory, and a caller's is his own again at once. */
 import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../../transports/process/system-clock.ts';
 import { createUpstreamPool } from '../../../../transports/proxy/upstream/upstream-pool.ts';
+import { makeCertificate } from '../../../fixtures/certificate.ts';
 import { recordCall, type RecordedCall } from '../../../fixtures/recorded-call.ts';
 
 const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
+const certificate = makeCertificate({ name: 'provider', addresses: ['127.0.0.1'] });
+
 /** A provider that answers with the digest of the body, which it begins to read when told. */
-async function startDigesting(t: Test, readAfter: () => Promise<unknown> = () => Promise.resolve()) {
-  const server = createServer((request: IncomingMessage, response) => {
+async function startDigesting(
+  t: Test,
+  scheme: 'http' | 'https' = 'http',
+  readAfter: () => Promise<unknown> = () => Promise.resolve(),
+) {
+  const answer = (request: IncomingMessage, response: ServerResponse) => {
     const hash = createHash('sha256');
     void readAfter().then(() => request.on('data', (bytes: Buffer) => hash.update(bytes)));
     request.on('end', () => response.end(hash.digest('hex')));
-  });
+  };
+  const { cert, key } = certificate;
+  const server = scheme === 'http' ? createServer(answer) : createTlsServer({ cert, key }, answer);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => {
     server.closeAllConnections();
     server.close();
   });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const pool = createUpstreamPool(url, { clock: systemClock, headers: [] });
+  const url = `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const pool = createUpstreamPool(url, { clock: systemClock, headers: [], ca: cert });
   t.teardown(() => pool.destroy());
   return pool;
 }
@@ -42,29 +52,33 @@ async function send(call: RecordedCall, body: Uint8Array, pieceBytes: number): P
   }
 }
 
-for (const contentLength of ['announced', 'chunked'] as const) {
-  t.test(
-    `a body arrives as it was, however it is cut, and whatever becomes of the memory (${contentLength})`,
-    async (t) => {
-      const pool = await startDigesting(t);
-      // Around the size of the memory that is written from.
-      for (const bytes of [1, 1_000, 65_300, 65_400, 65_536, 65_537, 131_072, 1_000_003]) {
-        for (const pieceBytes of [bytes, Math.ceil(bytes / 2), Math.ceil(bytes / 7)]) {
+for (const scheme of ['http', 'https'] as const) {
+  for (const contentLength of ['announced', 'chunked'] as const) {
+    t.test(
+      `bodies arrive as they were, however they are cut, and whatever becomes of the memory (${scheme}, ${contentLength})`,
+      async (t) => {
+        const pool = await startDigesting(t, scheme);
+        const play = async (bytes: number, pieceBytes: number) => {
           const body = randomBytes(bytes);
           const call = recordCall(pool, { contentLength: contentLength === 'chunked' ? undefined : bytes });
           await send(call, body, pieceBytes);
           await call.until('end');
           t.equal(call.body(), digestOf(body), `${bytes} bytes in pieces of ${pieceBytes}`);
+        };
+        // Around the size of the memory that is written from; those of all sizes at once.
+        for (const parts of [1, 2, 7]) {
+          const sizes = [1, 1_000, 32_700, 65_300, 65_400, 65_536, 65_537, 131_072, 1_000_003];
+          await Promise.all(sizes.map((bytes) => play(bytes, Math.ceil(bytes / parts))));
         }
-      }
-    },
-  );
+      },
+    );
+  }
 }
 
 t.test('bodies that wait for slow providers are not written over by those of others', async (t) => {
   let read = (): void => undefined;
   const mayRead = new Promise<void>((resolve) => (read = resolve));
-  const slow = await startDigesting(t, () => mayRead);
+  const slow = await startDigesting(t, 'http', () => mayRead);
   const quick = await startDigesting(t);
   const bodies = Array.from({ length: 6 }, () => randomBytes(12_000_000));
   const calls = bodies.map(() => recordCall(slow, { contentLength: 12_000_000 }));
