@@ -23,6 +23,8 @@ export class Call implements UpstreamCall, Carried {
   readonly #listener: UpstreamListener;
   readonly #board: CallParts['board'];
   #connection: Connection | undefined;
+  /** The connection may be written to: it is made, and its provider is who it should be. */
+  #isOpen = false;
   /** The part of the body that begins the request, until it is sure to have left. */
   #first: Uint8Array | undefined;
   /** Of the announced body. */
@@ -65,12 +67,12 @@ export class Call implements UpstreamCall, Carried {
     }
     this.#isBodyWhole = isLast;
     if (this.isBegun) return this.#send('', chunk);
-    if (this.#first === undefined) {
+    if (this.#isOpen && this.#first === undefined) {
       this.#first = chunk;
       return this.#begin();
     }
     // Another connection is awaited.
-    this.#first = Buffer.concat([this.#first, chunk]);
+    this.#first = Buffer.concat([this.#first ?? noBytes, chunk]);
     return false;
   }
 
@@ -101,6 +103,7 @@ export class Call implements UpstreamCall, Carried {
   }
 
   onOpen(): void {
+    this.#isOpen = true;
     if (this.isBegun) return;
     const hasRoom = this.#isBodyWhole || this.#first !== undefined ? this.#begin() : true;
     if (hasRoom && !this.#isBodyWhole) this.#listener.wanted();
@@ -190,6 +193,7 @@ export class Call implements UpstreamCall, Carried {
 
   #lost(connection: Connection, error: Error): void {
     this.#connection = undefined;
+    this.#isOpen = false;
     if (!this.isBegun && connection.isReused) {
       this.start();
       return;

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readdirSync, readlinkSync } from 'node:fs';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type AddressInfo, type LookupFunction, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../../transports/process/system-clock.ts';
@@ -88,6 +88,45 @@ t.test(
     t.equal(upstream.connections, 2, 'the connection is not used again');
   },
 );
+
+for (const isMade of [true, false]) {
+  t.test(
+    `what is written before another connection is made waits for it (${isMade ? 'made' : 'never made'})`,
+    async (t) => {
+      const upstream = await startScriptedUpstream(t);
+      const asked: Parameters<LookupFunction>[2][] = [];
+      let ask: () => void = () => undefined;
+      const isAskedAgain = new Promise<void>((resolve) => (ask = resolve));
+      const lookup: LookupFunction = (_name, _options, found) => {
+        if (asked.push(found) === 1) found(null, [{ address: '127.0.0.1', family: 4 }]);
+        else ask();
+      };
+      const url = upstream.url.replace('127.0.0.1', 'provider.test');
+      const pool = createUpstreamPool(url, { clock: systemClock, headers: [], lookup });
+      t.teardown(() => pool.destroy());
+      const before = recordCall(pool, { body: 'x' });
+      (await upstream.next()).reply(200, {}, '');
+      await before.until('end');
+      const call = recordCall(pool, { contentLength: 6 });
+      await call.until('wanted');
+      upstream.dropIdle();
+      await isAskedAgain;
+      t.equal(call.write(Buffer.from('abc'), false), false);
+      t.equal(call.write(Buffer.from('def'), true), false);
+      if (!isMade) {
+        asked[1]?.(new Error('not found'), '', 4);
+        await call.until('failed');
+        t.equal(call.failure?.reason, 'connect', 'nothing can have been seen of it');
+        return;
+      }
+      asked[1]?.(null, [{ address: '127.0.0.1', family: 4 }]);
+      const request = await upstream.next();
+      t.equal((await request.whole()).toString(), 'abcdef');
+      request.reply(200, {}, '');
+      await call.until('end');
+    },
+  );
+}
 
 t.test('an answer that streams while the body is still going up does not stop it; its end does', async (t) => {
   const { upstream, pool } = await started(t);
