@@ -34,8 +34,8 @@ export interface LiveRecognitionListener {
   /** Once for every item that was committed, in order. `seconds`: of speech. */
   final(item: number, text: string, seconds: number): void;
   failed(item: number, error: VelloError): void;
-  /** A commit found nothing. */
-  nothingToCommit(): void;
+  /** The commit of that name found nothing. */
+  nothingToCommit(name?: string): void;
   /** It is over. */
   broken(error: VelloError): void;
 }
@@ -43,7 +43,7 @@ export interface LiveRecognitionListener {
 export interface LiveRecognition {
   /** @returns false where the caller is so far ahead that it cannot be meant */
   hear(frame: Uint8Array): boolean;
-  commit(): void;
+  commit(name?: string): void;
   close(): void;
 }
 
@@ -231,9 +231,9 @@ export function recogniseLive(
       look(openSeconds);
     },
     cut: () => {
-      const committedBefore = cuts.shift();
+      const cut = cuts.shift();
       if (options.findsTurns) {
-        if (committedBefore === committed) listener.nothingToCommit();
+        if (cut?.committedBefore === committed) listener.nothingToCommit(cut.name);
         return;
       }
       const item = openItem();
@@ -249,8 +249,8 @@ export function recogniseLive(
     },
     broken: fail,
   };
-  /** How many items were committed when each cut was asked for that is on its way. */
-  const cuts: number[] = [];
+  /** Those that are on their way: how many items were committed when each was asked for, and by which commit. */
+  const cuts: { readonly committedBefore: number; readonly name: string | undefined }[] = [];
   const hearing: Hearing = parts.ear.listen(options, ears);
 
   function close(): void {
@@ -267,13 +267,13 @@ export function recogniseLive(
       hearing.hear(frame);
       return true;
     },
-    commit: () => {
+    commit: (name) => {
       if (!hasHeard && !options.findsTurns) {
-        listener.nothingToCommit();
+        listener.nothingToCommit(name);
         return;
       }
       hasHeard = false;
-      cuts.push(committed);
+      cuts.push({ committedBefore: committed, name });
       hearing.cut();
     },
     close,

@@ -96,7 +96,7 @@ t.test('so are Opus packets', async (t) => {
 t.test('what our engine does not serve is said in its words, and costs nothing', async (t) => {
   const { desktop, userId, told } = await signIn();
   const live = desktop.live(microphone(demonstration, 20), { model: 'no-such-model', rate: 16_000 });
-  await t.rejects(live.text(), { code: 'BAD_REQUEST', message: /no-such-model/ });
+  await t.rejects(live.text(), { code: 'MODEL_NOT_FOUND', message: /no-such-model/ });
   await eventually(() => told.length > 0);
   t.match(told, [{ session_id: live.sessionId, credits_deducted: 0, balance: 5000 }]);
   const jobs = await vello.database`select outcome from jobs where user_id = ${userId}`;

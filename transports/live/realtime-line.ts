@@ -37,7 +37,7 @@ export const createRealtimeCaller =
   (call, listener) =>
     new RealtimeLine(world, call, listener);
 
-/** Names the commit that ends a call, so that its refusal is known: nothing was left to commit. */
+/** Names the commits that end a call, so that the refusal of one is known: nothing was left to commit. */
 const LAST_COMMIT = 'vello_last_commit';
 /** Names those before it, the refusal of which may arrive behind the end. */
 const COMMIT = 'vello_commit';
@@ -57,7 +57,8 @@ class RealtimeLine implements SpeechLine {
   /** A `send` returned false. */
   #isHeldBack = false;
   #isEnding = false;
-  #isLastCommitAnswered = false;
+  /** The provider has nothing that is not committed. */
+  #isAllCommitted = false;
   /** Committed, and without their text. */
   readonly #awaited = new Set<string>();
   readonly #spokenAt = new Map<string, { startMs?: number; endMs?: number }>();
@@ -109,14 +110,14 @@ class RealtimeLine implements SpeechLine {
   }
 
   commit(): void {
-    this.#say({ type: 'input_audio_buffer.commit', event_id: COMMIT });
+    this.#commit(COMMIT);
   }
 
   end(): void {
     this.#isEnding = true;
     // The provider may not be there yet: nothing was sent to it.
-    if (!this.#isReady) this.#isLastCommitAnswered = true;
-    else this.#say({ type: 'input_audio_buffer.commit', event_id: LAST_COMMIT });
+    if (!this.#isReady) this.#isAllCommitted = true;
+    else this.#commit(LAST_COMMIT);
     this.#look();
   }
 
@@ -200,8 +201,8 @@ class RealtimeLine implements SpeechLine {
       case 'committed':
         this.#listener.begun(event.item);
         this.#awaited.add(event.item);
-        // An item that the provider has just committed by itself is awaited as well: its text comes after the answer to ours.
-        this.#isLastCommitAnswered ||= this.#isEnding;
+        // Perhaps by itself, and with more to hear behind it: asked again until nothing is left.
+        if (this.#isEnding) this.#commit(LAST_COMMIT);
         return;
       case 'partial':
         this.#listener.partial(event.item, this.#scrubPiece(event.item, event.delta));
@@ -228,7 +229,7 @@ class RealtimeLine implements SpeechLine {
   #onError(error: RealtimeFailure): void {
     const isOfCommit = error.code === 'input_audio_buffer_commit_empty' && error.eventId !== COMMIT;
     if (this.#isEnding && (isOfCommit || error.eventId === LAST_COMMIT)) {
-      this.#isLastCommitAnswered = true;
+      this.#isAllCommitted = true;
       this.#look();
       return;
     }
@@ -304,7 +305,11 @@ class RealtimeLine implements SpeechLine {
 
   /** Whether all was said. */
   #look(): void {
-    if (this.#isEnding && this.#isLastCommitAnswered && this.#awaited.size === 0) this.#listener.done();
+    if (this.#isEnding && this.#isAllCommitted && this.#awaited.size === 0) this.#listener.done();
+  }
+
+  #commit(name: string): void {
+    this.#say({ type: 'input_audio_buffer.commit', event_id: name });
   }
 
   #say(message: object): void {

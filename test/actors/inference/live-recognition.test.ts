@@ -133,8 +133,8 @@ t.test('nobody looks at what is being said while recognisers are needed for what
 
 t.test('without turns an item ends where its caller says, and its words are told stretch by stretch', async (t) => {
   const { live, hears, hearing, recogniser, fresh } = setUp({ findsTurns: false });
-  live.commit();
-  t.same(fresh(), [['nothingToCommit']]);
+  live.commit('first');
+  t.same(fresh(), [['nothingToCommit', 'first']]);
   live.hear(frame);
   hears.began(0);
   hears.stretch(stretchOf(1));
@@ -177,9 +177,9 @@ t.test('a commit is answered by the item that it ends, or by there being none', 
     fresh().map(([what]) => what),
     ['began', 'stopped', 'committed'],
   );
-  live.commit();
+  live.commit('second');
   hears.cut();
-  t.same(fresh(), [['nothingToCommit']]);
+  t.same(fresh(), [['nothingToCommit', 'second']]);
 });
 
 t.test('speech without a word in it has an empty text', async (t) => {

@@ -127,6 +127,7 @@ t.test('it is done when all that was committed has its text', async (t) => {
   line.end();
   t.equal((await caller.next('input_audio_buffer.commit')).event_id, 'vello_last_commit');
   committed('b');
+  await caller.refuseCommit();
   completed('b', 'Second.');
   await until('final');
   t.notOk(told.some(([what]) => what === 'done'));
@@ -149,19 +150,34 @@ t.test('the answer to a commit of the desktop is not taken for that to the last'
   line.commit();
   line.send(new Uint8Array(4_800));
   line.end();
-  const { event_id } = await caller.next('input_audio_buffer.commit');
-  const { event_id: last } = await caller.next('input_audio_buffer.commit');
-  t.not(event_id, last);
-  caller.send({
-    type: 'error',
-    error: { type: 'invalid_request_error', code: 'input_audio_buffer_commit_empty', message: 'Empty.', event_id },
-  });
+  await caller.refuseCommit();
+  await caller.next('input_audio_buffer.commit');
   caller.say('a', 'Said.');
   await until('done');
   t.same(
     told.flatMap(([what]) => (what === 'final' || what === 'done' ? [what] : [])),
     ['final', 'done'],
   );
+});
+
+t.test('what the provider commits by itself behind the end is not taken for the last of what was said', async (t) => {
+  const { caller, line, told, until } = await setUp(t);
+  await caller.configure();
+  await until('wanted');
+  line.send(new Uint8Array(96_000));
+  line.end();
+  await caller.next('input_audio_buffer.commit');
+  caller.send({ type: 'input_audio_buffer.committed', item_id: 'a', previous_item_id: null });
+  const type = 'conversation.item.input_audio_transcription.completed';
+  caller.send({ type, item_id: 'a', content_index: 0, transcript: 'First.' });
+  await until('final');
+  caller.say('b', 'Second.');
+  await until('done');
+  t.same(told.flatMap(([what]) => (what === 'final' || what === 'done' ? [what] : [])).slice(0, 3), [
+    'final',
+    'final',
+    'done',
+  ]);
 });
 
 t.test('what an item has cost counts once, however often it is said to be complete', async (t) => {
@@ -206,6 +222,7 @@ t.test('a stretch that has no text is no reason to wait for one', async (t) => {
     },
   });
   t.match(await until('failed'), ['failed', 'a', { code: 'UPSTREAM_FAILED' }]);
+  await caller.refuseCommit();
   await until('done');
 });
 

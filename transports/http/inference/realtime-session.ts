@@ -42,8 +42,6 @@ export function openRealtimeSession(
   let events = 0;
   let config: RealtimeConfig | undefined;
   let recognition: LiveRecognition | undefined;
-  /** Ids of the commits that have no answer yet. */
-  const commits: (string | undefined)[] = [];
   let lastCommitted: string | null = null;
 
   const say = (type: string, fields: object) =>
@@ -71,7 +69,6 @@ export function openRealtimeSession(
       say('input_audio_buffer.speech_started', { item_id: itemId(item), audio_start_ms: startMs }),
     stopped: (item, endMs) => say('input_audio_buffer.speech_stopped', { item_id: itemId(item), audio_end_ms: endMs }),
     committed: (item) => {
-      commits.shift();
       say('input_audio_buffer.committed', { item_id: itemId(item), previous_item_id: lastCommitted });
       lastCommitted = itemId(item);
     },
@@ -86,9 +83,9 @@ export function openRealtimeSession(
         ...{ item_id: itemId(item), content_index: 0 },
         error: { type: 'server_error', code, message, param: null },
       }),
-    nothingToCommit: () => {
+    nothingToCommit: (eventId) => {
       const error = { code: 'input_audio_buffer_commit_empty', message: 'There is no audio to commit.', param: null };
-      say('error', { error: { type: 'invalid_request_error', ...error, event_id: commits.shift() ?? null } });
+      say('error', { error: { type: 'invalid_request_error', ...error, event_id: eventId ?? null } });
     },
     broken: (error) => {
       complain(error);
@@ -122,12 +119,6 @@ export function openRealtimeSession(
     hangUp();
   };
 
-  const commit = (event: ClientEvent) => {
-    const running = begin();
-    commits.push(eventIdOf(event));
-    running.commit();
-  };
-
   const act = (event: ClientEvent) => {
     switch (event['type']) {
       case 'session.update':
@@ -136,7 +127,7 @@ export function openRealtimeSession(
       case 'input_audio_buffer.append':
         return append(event);
       case 'input_audio_buffer.commit':
-        return commit(event);
+        return begin().commit(eventIdOf(event));
       default:
         throw new VelloError('BAD_REQUEST', 'An event of this type is not understood.', {
           fields: [{ field: 'type', problem: 'is unknown' }],

@@ -90,6 +90,24 @@ t.test('a commit that finds nothing is told so, by the id of its event', async (
   t.match(await client.next('error'), { error: { code: 'input_audio_buffer_commit_empty', event_id: 'mine' } });
 });
 
+t.test(
+  'the id is that of the commit that found nothing, also where others came to nothing without a word',
+  async (t) => {
+    const { begin } = await setUp(t);
+    const { client, hearing } = await begin();
+    client.say({ type: 'input_audio_buffer.commit', event_id: 'first' });
+    client.say({ type: 'input_audio_buffer.commit', event_id: 'second' });
+    while (hearing.cuts < 2) await new Promise((resolve) => setImmediate(resolve));
+    hearing.listener.stretch(stretchOf(1, 40));
+    hearing.listener.cut();
+    hearing.listener.cut();
+    client.say({ type: 'input_audio_buffer.commit', event_id: 'last' });
+    while (hearing.cuts < 3) await new Promise((resolve) => setImmediate(resolve));
+    hearing.listener.cut();
+    t.match(await client.next('error'), { error: { code: 'input_audio_buffer_commit_empty', event_id: 'last' } });
+  },
+);
+
 t.test('a commit that came before the session was set up is answered once', async (t) => {
   const { connect, ear } = await setUp(t);
   const client = await connect();
