@@ -199,7 +199,7 @@ export function createEventEmitter({ outlet, spool, journal, clock, log, metrics
 
   const keepInMemory = (arrived: readonly Emitted[]) => {
     if (arrived.length === 0) return;
-    unspooled = [...unspooled, ...arrived];
+    for (const one of arrived) unspooled.push(one);
     const lost = unspooled.splice(0, Math.max(0, unspooled.length - mostInMemory));
     if (lost.length > 0) logLost(lost);
     // An answer that was made is not held back for ever: its event is still sent when the stream or the disk is back.
