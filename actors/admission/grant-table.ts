@@ -82,8 +82,9 @@ export function createGrantTable(now: () => number): GrantTable {
         remove(grant);
         return undefined;
       }
-      const suspended = suspendedUsers.has(grant.userId);
-      const limit = requestsAtOnce.get(grant.userId);
+      // Nearly always nobody is: the user's name need not be fetched from memory.
+      const suspended = suspendedUsers.size > 0 && suspendedUsers.has(grant.userId);
+      const limit = requestsAtOnce.size > 0 ? requestsAtOnce.get(grant.userId) : undefined;
       if (suspended === (grant.suspended === true) && limit === grant.requestsAtOnce) return grant;
       const { requestsAtOnce: _, ...unlimited } = grant;
       const current = { ...unlimited, suspended, ...(limit === undefined ? {} : { requestsAtOnce: limit }) };

@@ -20,7 +20,7 @@ import { fetchPrograms } from '../peers/fetched-programs.ts';
 import type { PeerWorld } from '../peers/peer.ts';
 import { forkPart, startArms, type BenchArm } from './gateway/arms.ts';
 import type { LoadTask, LoadPlay, Played } from './gateway/load.ts';
-import { measureAdmission } from './gateway/measure-admission.ts';
+import { ADMITTED_USERS, measureAdmission } from './gateway/measure-admission.ts';
 import { BENCH_ACCESS_TOKEN, chatRequest, CHUNKS, uploadRequest } from './gateway/prepared-requests.ts';
 import {
   createPinning,
@@ -99,7 +99,7 @@ export async function run([rounds, ...wanted]: readonly string[], isQuick: boole
     if (strangers !== undefined)
       console.log(`Other programs took ${(strangers * 100).toFixed(0)} % of the processors meanwhile.`);
     console.log('');
-    printAims([...results.values()], measureAdmission());
+    printAims([...results.values()], ADMITTED_USERS.map(measureAdmission));
   } finally {
     for (const end of ends.reverse()) await end();
   }
