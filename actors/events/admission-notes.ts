@@ -3,6 +3,7 @@
  * the next admission, at no cost of its own: until then its event is in the spool, and tells that it has ended.
  */
 import { LIMITS } from '../../config/limits.ts';
+import { IdTable } from '../bounds/id-table.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSpool } from './event-outlet.ts';
 import type { Log } from '../ports/log.ts';
@@ -30,7 +31,7 @@ export class AdmissionNotes {
   readonly #clock: Clock;
   readonly #log: Log;
   /** Not noted yet, by event id. */
-  readonly #admitted = new Map<string, AdmittedRequest>();
+  readonly #admitted = new IdTable<AdmittedRequest>();
   #endedIds: string[] = [];
   /** By an earlier process, and not yet told: the journal gives it once. */
   #left: UsageEvent[] = [];
@@ -120,7 +121,7 @@ export class AdmissionNotes {
   }
 
   #note(): void {
-    const notes = [[...this.#admitted.values()], this.#endedIds] as const;
+    const notes = [this.#admitted.values(), this.#endedIds] as const;
     this.#admitted.clear();
     this.#endedIds = [];
     this.#journal.note(...notes);

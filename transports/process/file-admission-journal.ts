@@ -3,6 +3,7 @@
  * has ended. Rewritten with what is still under way when it has grown.
  */
 import { readFileSync } from 'node:fs';
+import { IdTable } from '../../actors/bounds/id-table.ts';
 import type { AdmissionJournal } from '../../actors/events/admission-notes.ts';
 import type { Log } from '../../actors/ports/log.ts';
 import { packLostEvent, unpackUsageEvent } from '../../actors/events/usage-event.ts';
@@ -15,7 +16,7 @@ const REWRITTEN_FROM = 4 * 1024 * 1024;
 export function createFileAdmissionJournal(path: string, log: Log): AdmissionJournal {
   let file: AppendFile | undefined;
   /** What is under way, by event id. */
-  const live = new Map<string, AdmittedRequest>();
+  const live = new IdTable<AdmittedRequest>();
   let isFirst = true;
   /** The file lacks something, or has grown to this size. */
   let rewriteFrom = REWRITTEN_FROM;
@@ -23,7 +24,7 @@ export function createFileAdmissionJournal(path: string, log: Log): AdmissionJou
   const rewrite = (opened: AppendFile) => {
     // An empty file needs no room, which a full disk has not.
     if (live.size === 0) opened.truncate(0);
-    else opened.replace(Array.from(live.values(), admittedLine).join(''));
+    else opened.replace(live.values().map(admittedLine).join(''));
     // With much under way the next time is put off, or each note would write all of it again.
     rewriteFrom = Math.max(REWRITTEN_FROM, 2 * opened.size);
   };
