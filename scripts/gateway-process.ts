@@ -1,4 +1,5 @@
 /** One of the gateway processes of `vello start --processes`: the whole gateway, on files of its own, for whoever started it. Argument: its slot. */
+import './young-objects.ts';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createActorSystem } from '../actors/kernel/actor-system.ts';

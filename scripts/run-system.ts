@@ -1,4 +1,5 @@
 /** Starts the supervision tree with Vello's own programs first, shows how it comes up, plays the demonstration, and stops the tree when asked to. */
+import './young-objects.ts';
 import { safeLog } from '../actors/kernel/safe-log.ts';
 import { createActorSystem } from '../actors/kernel/actor-system.ts';
 import { deriveIdentitySecrets } from '../actors/crypto/secrets.ts';

@@ -9,6 +9,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Grant, GrantSource } from '../ports/grants.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { GrantTable } from './grant-table.ts';
+import { IdTable } from '../bounds/id-table.ts';
 import { createRecentMap } from '../bounds/recent-map.ts';
 import type { SourceAddress } from '../bounds/source-address.ts';
 import { createTokenBuckets } from '../bounds/token-bucket.ts';
@@ -50,7 +51,7 @@ export function createAdmission({ table, source, requestsPerUser, clock, metrics
   const limits = LIMITS.admission;
   const asking = new Map<string, Promise<Grant | undefined>>();
   const unknownUntilMs = createRecentMap<number>(limits.unknownTokens);
-  const underWay = new Map<string, number>();
+  const underWay = new IdTable<number>();
   const misses = createTokenBuckets({
     burst: limits.missBurst,
     perSecond: limits.missesPerSecond,

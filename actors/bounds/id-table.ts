@@ -25,6 +25,10 @@ export class IdTable<T> {
     this.#values[place] = value;
   }
 
+  get(id: string): T | undefined {
+    return this.#values[this.#placeOf(id)];
+  }
+
   /** Whether it was there. */
   delete(id: string): boolean {
     let hole = this.#placeOf(id);

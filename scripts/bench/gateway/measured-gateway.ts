@@ -1,4 +1,5 @@
 /** Our gateway for its benchmark: the relay as it runs, one grant in memory, events made and counted but not sent. A process of its own; sends its port. */
+import '../../young-objects.ts';
 import { createHash } from 'node:crypto';
 import { newId } from '../../../actors/identity/new-id.ts';
 import { createAdmission } from '../../../actors/admission/admission.ts';

@@ -21,6 +21,7 @@ t.test('a table does as a Map does, whatever comes and goes, and of ids of any f
         map.set(id, step);
       }
       t.equal(table.size, map.size);
+      t.equal(table.get(id), map.get(id));
       if (step % 500 === 0) agrees();
     }
     agrees();
