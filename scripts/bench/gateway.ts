@@ -36,6 +36,10 @@ const CONCURRENCY = 16;
 /** Streams that are open before the first look at the memory, so that what it holds for any stream is there, and that are opened then. */
 const STREAMS_BEFORE = 200;
 const STREAMS = 1_000;
+/** Looks at the memory until it changes no more, a few times at most: less than half a kB a stream. */
+const LOOK_MS = 1_000;
+const MOST_LOOKS = 10;
+const SETTLED_BYTES = 400_000;
 
 /** Longest wait for a server to be warm. */
 const WARM_UP_MS = 20_000;
@@ -223,15 +227,27 @@ async function takeEvents(redis: Redis, arm: BenchArm, requests: number): Promis
 
 const portOf = ({ url }: BenchArm): number => Number(new URL(url).port);
 
+/** What is left when the garbage of earlier parts is collected and given back, which takes the system some seconds. */
+async function settledBytes(pids: readonly number[]): Promise<number | undefined> {
+  let settled = residentBytes(pids);
+  for (let looks = 0; looks < MOST_LOOKS; looks += 1) {
+    for (const pid of pids) process.kill(pid, COLLECT_GARBAGE);
+    await wait(LOOK_MS);
+    const bytes = residentBytes(pids);
+    const isSettled = settled !== undefined && bytes !== undefined && Math.abs(bytes - settled) < SETTLED_BYTES;
+    settled = bytes;
+    if (isSettled) break;
+  }
+  return settled;
+}
+
 async function measureStreams(bench: Bench, arm: BenchArm, into: ArmResult): Promise<void> {
   if (arm.pid === undefined) return;
   const pids = processTree(arm.pid);
   const request = chatRequest('silent', arm.headers);
   const open = async (connections: number) => {
     await bench.perform({ type: 'open', port: portOf(arm), request, connections });
-    for (const pid of pids) process.kill(pid, COLLECT_GARBAGE);
-    await wait(1_000);
-    return residentBytes(pids);
+    return settledBytes(pids);
   };
   try {
     await bench.redis.del(EVENT_KEYS);
